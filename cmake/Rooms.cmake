@@ -1,0 +1,56 @@
+# One CMake target per room; the targets have the same edges as the layers (docs/architecture.md), and
+# tests/tidy reads the include graph so that neither drifts.
+
+add_library(bascule_options INTERFACE)
+target_compile_options(bascule_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -fno-omit-frame-pointer)
+target_include_directories(bascule_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+if(BASCULE_SANITIZE)
+  target_compile_options(bascule_options INTERFACE -fsanitize=${BASCULE_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(bascule_options INTERFACE -fsanitize=${BASCULE_SANITIZE})
+endif()
+
+# bascule_room(NAME SOURCES ... [DEPENDS ...]): the static library bascule_NAME.
+function(bascule_room name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(bascule_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(bascule_${name} PUBLIC bascule_options ${ARG_DEPENDS})
+endfunction()
+
+# bascule_program(NAME SOURCES ... [DEPENDS ...]): an installed program called NAME (with dashes).
+function(bascule_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE bascule_options ${ARG_DEPENDS})
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()
+
+# bascule_test(NAME SOURCES ... [DEPENDS ...] [LABELS ...]): one GoogleTest program, one ctest entry.
+function(bascule_test name)
+  if(NOT BASCULE_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE bascule_options ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 300)
+endfunction()
+
+# bascule_fuzz(NAME SOURCE ... ): a fuzz target. Without libFuzzer it is built with a small main() that replays
+# files and then feeds seeded random mutations, so that every parser is fuzzed a little in each ./test.
+function(bascule_fuzz name)
+  if(NOT BASCULE_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  if(BASCULE_FUZZ)
+    add_executable(${name} ${ARG_SOURCES})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
+    add_test(NAME ${name} COMMAND ${name} --runs=20000)
+    set_tests_properties(${name} PROPERTIES LABELS "fuzz" TIMEOUT 300)
+  endif()
+  target_link_libraries(${name} PRIVATE bascule_options ${ARG_DEPENDS})
+endfunction()

@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/bitmap.h"
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/prng.h"
+#include "base/result.h"
+
+namespace bascule {
+namespace {
+
+TEST(Crc32c, MatchesTheVectorsOfRfc3720) {
+  EXPECT_EQ(crc32c(Bytes(32, 0x00)), 0x8a9136aau);
+  EXPECT_EQ(crc32c(Bytes(32, 0xff)), 0x62a8ab43u);
+  EXPECT_EQ(crc32c(view_of("123456789")), 0xe3069283u);
+}
+
+TEST(Bitmap, BehavesAsASetOfNumbers) {
+  Prng prng(7);
+  for (int round = 0; round < 50; ++round) {
+    const std::size_t bits = 1 + prng.below(300);
+    Bitmap bitmap(bits);
+    std::set<std::size_t> naive;
+    for (int step = 0; step < 60; ++step) {
+      const std::size_t first = prng.below(bits + 1);
+      const std::size_t last = first + prng.below(bits + 1 - first);
+      const bool set = prng.chance(1, 2);
+      set ? bitmap.set(first, last) : bitmap.clear(first, last);
+      for (std::size_t bit = first; bit < last; ++bit) set ? (void)naive.insert(bit) : (void)naive.erase(bit);
+      ASSERT_EQ(bitmap.count(), naive.size());
+      const std::size_t from = prng.below(bits);
+      const auto expected = naive.lower_bound(from);
+      ASSERT_EQ(bitmap.find_set(from), expected == naive.end() ? std::nullopt : std::optional(*expected));
+      std::size_t gap = from;
+      while (gap < bits && naive.count(gap) != 0) ++gap;
+      ASSERT_EQ(bitmap.find_clear(from), gap == bits ? std::nullopt : std::optional(gap));
+    }
+  }
+}
+
+TEST(Bitmap, OrWordIgnoresBitsPastTheEnd) {
+  Bitmap bitmap(70);
+  EXPECT_EQ(bitmap.or_word(1, ~0ull), 6u);
+  EXPECT_EQ(bitmap.count(), 6u);
+}
+
+TEST(ByteReader, ReportsWhatIsMissingOnce) {
+  const Bytes bytes{1, 2, 3};
+  ByteReader reader(bytes);
+  EXPECT_EQ(reader.big<std::uint16_t>(), 0x0102);
+  EXPECT_EQ(reader.big<std::uint32_t>(), 0u);
+  EXPECT_FALSE(reader.ok());
+}
+
+TEST(ByteWriter, RoundTripsBothOrders) {
+  Bytes bytes;
+  ByteWriter(bytes).big<std::uint32_t>(0x83740267).little<std::uint64_t>(42);
+  ByteReader reader(bytes);
+  EXPECT_EQ(reader.big<std::uint32_t>(), 0x83740267u);
+  EXPECT_EQ(reader.little<std::uint64_t>(), 42u);
+  EXPECT_TRUE(reader.ok_and_done());
+}
+
+TEST(Error, ReadsAsOneLine) {
+  EXPECT_EQ((Error{"cluster.toml cannot be used", "line 3", "no such key", "remove it"}).text(),
+            "cluster.toml cannot be used: line 3: no such key (remove it)");
+}
+
+}  // namespace
+}  // namespace bascule
