@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+/// What the cluster has agreed on: the state that the consensus log builds. Deterministic, ordered, no clock.
+namespace bascule::store {
+
+struct NodeState {
+  bool standby = false;
+};
+
+/// Which replicas may be promoted, and who is primary.
+struct VolumeState {
+  bool initialised = false;             ///< false until the first primary was chosen: nobody has data yet
+  std::set<std::string> in_sync;        ///< replicas that have every acknowledged write
+  std::uint64_t in_sync_version = 0;    ///< +1 with each change of in_sync or of the owner; commands compare and set it
+  std::optional<std::string> owner;     ///< the only node that may be primary
+  std::uint64_t epoch = 0;              ///< +1 each time an owner is given; leases and blockd's promotion carry it
+  bool held_by_hand = false;            ///< owner was given by `bascule volume primary`, not by a service
+};
+
+enum class Target { Started, Stopped };
+
+struct ServiceFailure {
+  std::uint32_t count = 0;
+  bool start_failed = false;   ///< a failed start bans the node until it is cleared
+  std::string text;            ///< "apache start: rc 1 (generic error): ..."
+};
+
+struct ServiceState {
+  std::optional<Target> target;         ///< by hand; otherwise the configuration's autostart
+  std::optional<std::string> owner;     ///< the only node that may run it
+  std::uint64_t epoch = 0;              ///< +1 each time an owner is given
+  bool stop_requested = false;          ///< the owner is to stop and release it (move, standby, stop)
+  std::optional<std::string> move_to;   ///< where an administrator sent it; until it arrived or was cleared
+  std::map<std::string, ServiceFailure> failures;  ///< by node
+};
+
+struct ClusterState {
+  std::map<std::string, NodeState> nodes;
+  std::map<std::string, VolumeState> volumes;
+  std::map<std::string, ServiceState> services;
+  std::uint64_t applied_index = 0;
+};
+
+}  // namespace bascule::store
