@@ -25,6 +25,8 @@ Bytes AppendFile::contents() const {
 
 void AppendFile::truncate(std::uint64_t size) {
   BASCULE_ASSERT(size <= size_);
+  const Disk::FlushToken everything = (void(disk_->write_zeros(offset_ + size, size_ - size)), disk_->begin_flush());
+  (void)disk_->end_flush(everything);
   size_ = size;
   durable_size_ = std::min(durable_size_, size);
 }
