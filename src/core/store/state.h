@@ -21,6 +21,8 @@ struct VolumeState {
   std::optional<std::string> owner;     ///< the only node that may be primary
   std::uint64_t epoch = 0;              ///< +1 each time an owner is given; leases and blockd's promotion carry it
   bool held_by_hand = false;            ///< owner was given by `bascule volume primary`, not by a service
+  std::optional<std::string> hold_on;   ///< where an administrator wants it primary by hand; policy grants it
+  bool stop_requested = false;          ///< held by hand: the owner is to demote and release it
 };
 
 enum class Target { Started, Stopped };
@@ -36,7 +38,10 @@ struct ServiceState {
   std::optional<std::string> owner;     ///< the only node that may run it
   std::uint64_t epoch = 0;              ///< +1 each time an owner is given
   bool stop_requested = false;          ///< the owner is to stop and release it (move, standby, stop)
-  std::optional<std::string> move_to;   ///< where an administrator sent it; until it arrived or was cleared
+  std::optional<std::string> last_owner;  ///< who had it last (also while it has an owner)
+  std::optional<std::string> move_to;   ///< where an administrator sent it; until it was granted again
+  std::optional<std::string> move_from; ///< an administrator sent it away from here; until it was granted again
+  bool pinned = false;                  ///< it is where it is because an administrator moved it: no failback
   std::map<std::string, ServiceFailure> failures;  ///< by node
 };
 

@@ -61,6 +61,7 @@ struct GrantedLease { std::string name; std::uint64_t epoch = 0; };  ///< name: 
 /// Leader to holder: what is yours, for `duration_ms` from `asked_at_ns` (echoed). What is not listed is not yours.
 struct LeaseGrant {
   std::uint64_t term = 0;
+  std::uint64_t incarnation = 0;    ///< echoed: a grant asked for by an earlier start of managerd is nobody's
   std::int64_t asked_at_ns = 0;
   std::int64_t duration_ms = 0;
   std::uint64_t applied_index = 0;  ///< the leader's, when it granted

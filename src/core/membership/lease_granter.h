@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/time.h"
+#include "core/store/state.h"
+#include "wire/cluster_config/config.h"
+#include "wire/cluster_message/message.h"
+
+namespace bascule::membership {
+
+/// The leader's side of the leases: answers requests, and knows from when on a node's leases have certainly ended,
+/// whatever the node's clock says. Pure; the argument is in README.md.
+class LeaseGranter {
+ public:
+  explicit LeaseGranter(const config::Timing& timing);
+
+  /// This node became leader of `term` at `elected_at` (the moment it counted the votes, or later). Forgets earlier terms.
+  void lead(std::uint64_t term, Instant elected_at);
+  /// This node is not the leader (any more).
+  void follow();
+
+  /// The answer to send, or nothing: not leader, the leader's own lease is over, `state` is not proven to be current
+  /// (`state_is_current`: the leader's own no-op of this term is applied), or a takeover from this node is under way.
+  /// Send it at once: the call counts as the moment of the answer.
+  [[nodiscard]] std::optional<message::LeaseGrant> answer(const message::LeaseRequest& request,
+                                                          const store::ClusterState& state, bool state_is_current,
+                                                          Instant leader_lease_until, Instant now);
+
+  /// No lease that any leader ever gave to `node` is running any more. False while not leader.
+  [[nodiscard]] bool lease_certainly_over(const std::string& node, Instant now) const;
+  /// The first moment at which the above is true if `node` is not answered again; `never` while not leader.
+  [[nodiscard]] Instant lease_over_at(const std::string& node) const;
+
+  /// To be called before a GrantOwnership with `lost = node` is proposed: false means do not propose. From then on `node`
+  /// gets no answer, until end_takeover() or another term, so that no lease can begin between the decision and its
+  /// commit.
+  [[nodiscard]] bool begin_takeover(const std::string& node, Instant now);
+  /// The proposal was applied or refused, or certainly never entered the log. Not on a mere timeout.
+  void end_takeover(const std::string& node);
+
+ private:
+  Duration lease_;
+  Duration wait_;  ///< lease + margin, at least what the drift of two clocks needs
+  std::optional<std::uint64_t> term_;
+  Instant elected_at_{};
+  std::map<std::string, Instant> answered_at_;  ///< by node, in this term
+  std::set<std::string> withheld_;              ///< nodes from which something is being taken over
+};
+
+}  // namespace bascule::membership

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "core/store/state.h"
+#include "wire/cluster_config/config.h"
+#include "wire/cluster_message/message.h"
+
+namespace bascule::membership {
+
+/// A lease as watchdogd is to write it: valid until `end` on this node's boot clock.
+struct HeldLease {
+  std::string name;
+  std::uint64_t epoch = 0;
+  Instant end{};
+
+  bool operator==(const HeldLease&) const = default;
+};
+
+/// The node's side of the leases: asks each heartbeat, and knows until when this node may act. Pure.
+class LeaseHolder {
+ public:
+  /// What a grant changed.
+  struct Outcome {
+    std::vector<HeldLease> extended;             ///< new or later ends, to hand to watchdogd at once
+    std::vector<message::GrantedLease> revoked;  ///< believed to be ours, but the leader knows better; told once each
+    std::string ignored;                         ///< why the grant counted for nothing; empty if it counted
+  };
+
+  LeaseHolder(std::string node, std::uint64_t incarnation, const config::Timing& timing);
+
+  /// The request to send to the leader when a heartbeat is due, else nothing. Its `asked_at_ns` is `now`, so send it at once.
+  [[nodiscard]] std::optional<message::LeaseRequest> tick(Instant now);
+  /// The same without waiting for the heartbeat: a new leader is known, or something was granted to us.
+  [[nodiscard]] message::LeaseRequest ask(Instant now);
+
+  /// What the applied state says this node owns; call after each application. Remembers at which index each came.
+  void observe(const store::ClusterState& state);
+  /// A lease that watchdogd has disarmed because nothing runs here any more: grants up to this epoch count no more.
+  void release(const std::string& name, std::uint64_t epoch);
+  /// A grant from the leader. Only answers to requests of this very object count, only of the newest term seen; an end
+  /// is asked_at + duration and never becomes earlier.
+  [[nodiscard]] Outcome grant(const message::LeaseGrant& grant, Instant now);
+
+  /// The end of the lease of this epoch; empty when it was never granted to this object.
+  [[nodiscard]] std::optional<Instant> end_of(const std::string& name, std::uint64_t epoch) const;
+  [[nodiscard]] std::vector<HeldLease> leases() const;
+  /// When tick() is due.
+  [[nodiscard]] Instant next_deadline() const { return next_ask_; }
+
+ private:
+  struct Owned {
+    std::uint64_t epoch = 0;
+    std::uint64_t since_index = 0;  ///< the applied index at which we first saw that it is ours
+    bool revoked = false;
+  };
+  [[nodiscard]] std::string reason_to_ignore(const message::LeaseGrant& grant, Instant now) const;
+  void extend(const message::GrantedLease& lease, Instant end, Outcome& outcome);
+  void find_revoked(const message::LeaseGrant& grant, Outcome& outcome);
+
+  std::string node_;
+  std::uint64_t incarnation_;
+  Duration heartbeat_;
+  Duration lease_;
+  Instant next_ask_{};
+  std::uint64_t newest_term_ = 0;
+  std::deque<Instant> asked_;                        ///< requests whose answer would still be worth something
+  std::optional<Instant> newest_answered_;           ///< asked_at of the newest request that was answered
+  std::map<std::string, HeldLease> leases_;          ///< by name
+  std::map<std::string, Owned> owned_;               ///< by name
+  std::map<std::string, std::uint64_t> released_;    ///< by name: the highest epoch given back
+};
+
+}  // namespace bascule::membership

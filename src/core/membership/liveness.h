@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "wire/cluster_config/config.h"
+#include "wire/cluster_message/message.h"
+
+namespace bascule::membership {
+
+/// What this node thinks of another one, by what arrived from it.
+enum class Presence {
+  online,
+  suspect,  ///< three heartbeats without a word, or not heard yet since this node started
+  lost,     ///< a lease's duration without a word
+};
+[[nodiscard]] const char* text(Presence presence);
+
+struct LivenessEvent {
+  enum class Kind { lost, back, restarted };
+  Kind kind;
+  std::string node;
+  std::string text;  ///< a sentence
+
+  bool operator==(const LivenessEvent&) const = default;
+};
+
+/// Who is there, as seen from this node. This is a hint for people and policy; safety rests on leases, never on this.
+class Liveness {
+ public:
+  /// `self` is always online. All others are suspect until `started_at` + lease.
+  Liveness(const config::ClusterConfig& config, std::string self, Instant started_at);
+
+  /// Any message arrived from `node`. Unknown names are ignored.
+  void heard(const std::string& node, Instant now, std::vector<LivenessEvent>& events);
+  /// A report arrived (from another node, or this node's own). False: it is older than what is known, or of an
+  /// incarnation that was replaced; then it counts for nothing.
+  bool report(message::NodeReport report, Instant now, std::vector<LivenessEvent>& events);
+  /// Time passed: tells who got lost.
+  void tick(Instant now, std::vector<LivenessEvent>& events);
+
+  [[nodiscard]] Presence presence(const std::string& node, Instant now) const;
+  /// Since the last word of the node (0 for self); since the start of this object if it never spoke.
+  [[nodiscard]] Duration age(const std::string& node, Instant now) const;
+  /// The newest report, or null. Valid until the next report() of that node.
+  [[nodiscard]] const message::NodeReport* newest_report(const std::string& node) const;
+  /// Since the newest report arrived; Duration::max() without one.
+  [[nodiscard]] Duration report_age(const std::string& node, Instant now) const;
+  /// When a node becomes suspect or lost if nothing is heard.
+  [[nodiscard]] Instant next_deadline(Instant now) const;
+
+ private:
+  struct Known {
+    Instant heard_at{};
+    bool ever_heard = false;
+    bool told_lost = false;
+    std::optional<message::NodeReport> report;
+    Instant report_at{};
+    std::deque<std::uint64_t> replaced;  ///< earlier incarnations, newest last
+  };
+  std::string self_;
+  Duration suspect_after_;
+  Duration lost_after_;
+  std::map<std::string, Known> nodes_;
+};
+
+}  // namespace bascule::membership
