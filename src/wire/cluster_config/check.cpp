@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "wire/cluster_config/detail/readers.h"
+#include "wire/cluster_config/detail/values.h"
+
+namespace bascule::config::detail {
+namespace {
+
+constexpr std::size_t slots_max = 32;  // as many as the lease page has
+constexpr std::size_t voters_max = 7;
+
+/// Reports the second use of a key; `owner` says who used it first.
+class Unique {
+ public:
+  void use(const std::string& key, const std::string& owner, const Place& place, Findings& findings, const char* as) {
+    const auto [found, fresh] = first_.emplace(key, owner);
+    if (!fresh)
+      findings.add(place, fmt::format("{} is already {} of {}", key, as, found->second), "each needs its own");
+  }
+
+ private:
+  std::map<std::string, std::string> first_;
+};
+
+std::vector<std::string> names_of_data_nodes(const ClusterConfig& config) {
+  std::vector<std::string> names;
+  for (const auto& node : config.nodes)
+    if (node.role == NodeRole::data) names.push_back(node.name);
+  return names;
+}
+
+void check_votes(const ClusterConfig& config, const Places& places, Findings& findings) {
+  const std::size_t votes = config.nodes.size();
+  const bool witness = std::any_of(config.nodes.begin(), config.nodes.end(),
+                                   [](const Node& node) { return node.role == NodeRole::witness; });
+  if (votes == 0)
+    findings.add(places.cluster, "no node is configured", "add [node.NAME] with its address for each machine");
+  else if (votes > voters_max)
+    findings.add(places.nodes.back(), fmt::format("{} nodes are more than {}", votes, voters_max));
+  else if (votes % 2 == 0)
+    findings.add(places.nodes.back(),
+                 fmt::format("{} nodes are an even number of votes: half of them is no majority", votes),
+                 witness ? "add or remove one node"
+                         : "add a third machine that only votes: [node.carol] with role = \"witness\"");
+  if (votes > 0 && names_of_data_nodes(config).empty())
+    findings.add(places.nodes.front(), "every node is a witness", "at least one node must have role = \"data\"");
+}
+
+void check_addresses(const ClusterConfig& config, const Places& places, Findings& findings) {
+  Unique addresses;
+  for (std::size_t i = 0; i < config.nodes.size(); ++i) {
+    Place place = places.nodes[i];
+    place.path += ".address";
+    addresses.use(config.nodes[i].address, config.nodes[i].name, place, findings, "the address");
+  }
+  for (std::size_t i = 0; i < config.services.size(); ++i)
+    for (const auto& address : config.services[i].addresses)
+      addresses.use(address, config.services[i].name, places.services[i], findings, "the address");
+}
+
+void check_replicas(const Volume& volume, const ClusterConfig& config, const Place& place, Findings& findings) {
+  const auto data_nodes = names_of_data_nodes(config);
+  for (const auto& [name, path] : volume.disk) {
+    const Node* node = config.node(name);
+    if (node == nullptr)
+      findings.add(place, fmt::format("disk names '{}', which is not a node", name), suggestion(name, data_nodes));
+    else if (node->role == NodeRole::witness)
+      findings.add(place, fmt::format("disk names '{}', which is a witness and keeps no data", name));
+  }
+  if (volume.disk.size() == 2) return;
+  const std::string hint = "say which two: disk = { alice = \"/dev/sdb\", bob = \"/dev/sdc\" }";
+  if (volume.disk.size() > 2)
+    findings.add(place, fmt::format("a volume has two replicas, this one would have {}", volume.disk.size()), hint);
+  for (const auto& name : data_nodes)
+    if (volume.disk.count(name) == 0)
+      findings.add(place, fmt::format("there is no disk on {}; a volume needs two", name), hint);
+  if (data_nodes.size() < 2)
+    findings.add(place, "a volume needs two nodes with role = \"data\"", "add a node, or make a witness a data node");
+}
+
+void check_volumes(const ClusterConfig& config, const Places& places, Findings& findings) {
+  Unique ports, disks;
+  for (std::size_t i = 0; i < config.volumes.size(); ++i) {
+    const Volume& volume = config.volumes[i];
+    check_replicas(volume, config, places.volumes[i], findings);
+    ports.use(fmt::format("port {}", volume.port), volume.name, places.volumes[i], findings, "the port");
+    for (const auto& [node, path] : volume.disk)
+      disks.use(fmt::format("{} on {}", path, node), volume.name, places.volumes[i], findings, "the disk");
+  }
+}
+
+template <typename Named>
+std::vector<std::string> names_of(const std::vector<Named>& list) {
+  std::vector<std::string> names;
+  for (const auto& one : list) names.push_back(one.name);
+  return names;
+}
+
+void check_service_volume(const Service& service, const ClusterConfig& config, const Place& place, Findings& findings) {
+  const Volume* volume = config.volume(*service.volume);
+  if (volume == nullptr) {
+    findings.add(place, fmt::format("volume '{}' is not configured", *service.volume),
+                 suggestion(*service.volume, names_of(config.volumes)));
+    return;
+  }
+  const Service* first = config.service_of_volume(*service.volume);
+  if (first->name != service.name)
+    findings.add(place, fmt::format("volume '{}' already belongs to service '{}'", *service.volume, first->name),
+                 "a volume moves with one service: put both into one service, or give each its volume");
+  if (service.preferred_node && config.node(*service.preferred_node) != nullptr &&
+      volume->disk.count(*service.preferred_node) == 0)
+    findings.add(place,
+                 fmt::format("it prefers '{}', where volume '{}' has no disk", *service.preferred_node, volume->name));
+}
+
+void check_preference(const Service& service, const ClusterConfig& config, const Place& place, Findings& findings) {
+  const Node* node = config.node(*service.preferred_node);
+  if (node == nullptr)
+    findings.add(place, fmt::format("it prefers '{}', which is not a node", *service.preferred_node),
+                 suggestion(*service.preferred_node, names_of_data_nodes(config)));
+  else if (node->role == NodeRole::witness)
+    findings.add(place, fmt::format("it prefers '{}', which is a witness and runs no service", node->name));
+}
+
+void check_services(const ClusterConfig& config, const Places& places, Findings& findings) {
+  for (std::size_t i = 0; i < config.services.size(); ++i) {
+    const Service& service = config.services[i];
+    const auto at = [&](const char* key) { return Place{places.services[i].line, places.services[i].path + key}; };
+    if (service.volume) check_service_volume(service, config, at(".volume"), findings);
+    if (service.preferred_node) check_preference(service, config, at(".prefer"), findings);
+  }
+}
+
+void check_slots(const ClusterConfig& config, const Places& places, Findings& findings) {
+  const std::size_t slots = config.volumes.size() + config.services.size();
+  if (slots > slots_max)
+    findings.add(places.cluster, fmt::format("{} volumes and services are more than {} together", slots, slots_max));
+}
+
+}  // namespace
+
+void check_together(const ClusterConfig& config, const Places& places, Findings& findings) {
+  check_votes(config, places, findings);
+  check_addresses(config, places, findings);
+  check_volumes(config, places, findings);
+  check_services(config, places, findings);
+  check_slots(config, places, findings);
+}
+
+}  // namespace bascule::config::detail

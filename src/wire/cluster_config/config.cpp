@@ -1,0 +1,35 @@
+#include "wire/cluster_config/config.h"
+
+namespace bascule::config {
+namespace {
+
+template <typename List, typename Matches>
+auto* find(List& list, Matches matches) {
+  for (auto& one : list)
+    if (matches(one)) return &one;
+  return static_cast<decltype(&list.front())>(nullptr);
+}
+
+}  // namespace
+
+const Node* ClusterConfig::node(const std::string& wanted) const {
+  return find(nodes, [&](const Node& one) { return one.name == wanted; });
+}
+
+const Node* ClusterConfig::node(std::uint32_t id) const {
+  return find(nodes, [&](const Node& one) { return one.id == id; });
+}
+
+const Volume* ClusterConfig::volume(const std::string& wanted) const {
+  return find(volumes, [&](const Volume& one) { return one.name == wanted; });
+}
+
+const Service* ClusterConfig::service(const std::string& wanted) const {
+  return find(services, [&](const Service& one) { return one.name == wanted; });
+}
+
+const Service* ClusterConfig::service_of_volume(const std::string& wanted) const {
+  return find(services, [&](const Service& one) { return one.volume == wanted; });
+}
+
+}  // namespace bascule::config

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <vector>
+
+#include "wire/cluster_config/config.h"
+#include "wire/cluster_config/detail/section.h"
+
+namespace bascule::config::detail {
+
+/// Names become parts of file names and of lease slots.
+inline constexpr std::size_t name_length_max = 40;
+
+/// Where the parts of a configuration were written, for mistakes that only show when all is read.
+struct Places {
+  Place cluster;
+  std::vector<Place> nodes;     ///< like ClusterConfig::nodes
+  std::vector<Place> volumes;   ///< like ClusterConfig::volumes
+  std::vector<Place> services;  ///< like ClusterConfig::services
+};
+
+/// One [service.NAME].
+[[nodiscard]] Service read_service(const Section::Named& named, Findings& findings);
+
+/// What single tables cannot know: votes, names that refer to each other, addresses and disks used twice.
+void check_together(const ClusterConfig& config, const Places& places, Findings& findings);
+
+}  // namespace bascule::config::detail
