@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "wire/drbd/frame.h"
 #include "wire/drbd/packets.h"
 #include "wire/drbd_metadata/superblock.h"
 
@@ -16,7 +17,11 @@
 /// Payload never enters it: it sees buffers by id. The driver (runtime/block_host) or the simulator owns the bytes.
 namespace bascule::replication {
 
-using BufferId = std::uint32_t;     ///< a payload buffer that the driver owns; 0 = none
+/// A payload buffer that the driver owns; 0: none. Ids that the engine chooses (TakeBuffer) have kEngineBufferBit set,
+/// ids that the driver chooses have not. The engine keeps a Write's buffer and a packet's buffer until ReleaseBuffer
+/// (also after Complete); a Read's buffer is the driver's again at Complete.
+using BufferId = std::uint32_t;
+inline constexpr BufferId kEngineBufferBit = 0x80000000U;
 using OperationId = std::uint64_t;  ///< chosen by the engine for what it starts, echoed when it is done
 using RequestId = std::uint64_t;    ///< chosen by the driver for what the application asked
 
@@ -34,7 +39,9 @@ struct Config {
   Duration ping_interval = milliseconds(250);  ///< idle time on the meta socket before a PING
   Duration ping_timeout = milliseconds(500);   ///< PING_ACK must come within this time
   Duration connect_interval = milliseconds(300);
+  Duration request_timeout = seconds(10);  ///< a write that the peer has not answered for so long drops the connection
   std::uint64_t seed = 1;             ///< for UUIDs and jitter; the driver takes it from getrandom()
+  std::uint32_t canaries = 0;         ///< tests only: deliberate faults that checkers must find (detail/canary.h)
 };
 
 /// What the driver read from disk before the engine was made.
@@ -57,9 +64,14 @@ struct Flush { RequestId request; };
 struct DiskDone { OperationId operation; int error_number; };  ///< 0: done and, where asked, durable
 
 // Sockets: the driver listens, connects and frames; the engine decides (DRBD's two-socket dance included).
+/// Ids of accepted sockets are the driver's choice and have kAcceptedSocketBit set; ids of outgoing ones are the
+/// engine's and have not. An id is never used twice. After CloseSocket or SocketClosed it is forgotten by both.
 using SocketId = std::uint32_t;
+inline constexpr SocketId kAcceptedSocketBit = 0x80000000U;
 struct SocketConnected { SocketId socket; };          ///< an outgoing Connect succeeded
-struct SocketAccepted { SocketId socket; };           ///< an incoming connection from the peer's address
+/// An incoming connection from the peer's address. Frame its first packet as H80 (agreed_version 0) on either kind of
+/// socket: InitialData or InitialMeta. When it is anything else, or cannot be decoded, report SocketClosed.
+struct SocketAccepted { SocketId socket; };
 struct SocketClosed { SocketId socket; std::string reason; };  ///< failed, reset, or ended by the peer
 struct PacketReceived {                               ///< one whole packet, payload already in `buffer`
   SocketId socket;
@@ -95,6 +107,9 @@ struct MetadataWrite { OperationId operation; std::uint64_t offset; Bytes conten
 
 struct Connect { SocketId socket; };                   ///< to the peer's configured address; the engine chose the id
 struct CloseSocket { SocketId socket; std::string reason; };
+/// How the driver frames this socket from now on: which one of the pair it is, and what was agreed. Comes before the
+/// first Send on it, and again when the version is agreed; bytes received but not yet decoded fall under the new options.
+struct UseWire { SocketId socket; drbd::Socket kind; drbd::WireOptions options; };
 struct Send { SocketId socket; std::uint16_t volume; drbd::Packet packet; BufferId buffer; };  ///< buffer 0: no payload
 /// The engine takes a buffer of `length` bytes for its own use (resync); the driver makes it known under this id.
 struct TakeBuffer { BufferId buffer; std::uint32_t length; };
@@ -103,12 +118,14 @@ struct ReleaseBuffer { BufferId buffer; };             ///< the driver may reuse
 struct Complete { RequestId request; int error_number; };  ///< answer the application
 struct RequestShrink { std::uint64_t known_version; };     ///< writes are held: ask the majority to remove the peer
 struct RequestGrow { std::uint64_t known_version; };       ///< resync complete: ask the majority to add the peer
-struct Event { std::string kind; std::string text; };      ///< for people and tests: a stable kind, a sentence
+/// For people and tests: a stable kind, a sentence. The answers to commands are events too: Promote ends in
+/// "volume-promoted" or "takeover-refused", Demote in "volume-demoted" or "demote-refused" (text: why).
+struct Event { std::string kind; std::string text; };
 struct StatusChanged {};
 }  // namespace effect
 
 using Effect = std::variant<effect::DiskWrite, effect::DiskRead, effect::DiskFlush, effect::MetadataWrite,
-                            effect::Connect, effect::CloseSocket, effect::Send, effect::TakeBuffer,
+                            effect::Connect, effect::CloseSocket, effect::UseWire, effect::Send, effect::TakeBuffer,
                             effect::ReleaseBuffer, effect::Complete, effect::RequestShrink, effect::RequestGrow,
                             effect::Event, effect::StatusChanged>;
 using Effects = std::vector<Effect>;
