@@ -1,0 +1,154 @@
+"""The few kernel calls that Python 3.11 has no function for, and small readers of /proc and /sys."""
+
+import ctypes
+import fcntl
+import os
+import struct
+import time
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+
+LOOP_CLR_FD = 0x4C01
+LOOP_GET_STATUS64 = 0x4C05
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result, what):
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags):
+    _check(_libc.unshare(flags), "unshare")
+
+
+def setns(fd, kind):
+    _check(_libc.setns(fd, kind), "setns")
+
+
+def mount(source, target, kind="", flags=0, data=""):
+    _check(
+        _libc.mount(source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags),
+                    data.encode() or None), f"mount {source} on {target}")
+
+
+def boottime_ns():
+    """The clock of every event of the product and of the harness; namespaces share it, so moments compare."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def cgroup2_root():
+    """Where cgroup2 is mounted: /sys/fs/cgroup, or /sys/fs/cgroup/unified where version 1 lives beside it."""
+    with open("/proc/self/mountinfo") as mounts:
+        for line in mounts:
+            fields = line.split()
+            if fields[fields.index("-") + 1] == "cgroup2":
+                return fields[4]
+    return None
+
+
+def write_file(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def read_file(path, default=""):
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return default
+
+
+def cgroup_processes(path):
+    """All processes of a cgroup and the cgroups below it."""
+    found = []
+    for directory, _, _ in os.walk(path):
+        found += [int(word) for word in read_file(os.path.join(directory, "cgroup.procs")).split()]
+    return found
+
+
+def cgroup_kill(path):
+    """SIGKILL to every process of the cgroup and below, frozen or not, in one step of the kernel."""
+    try:
+        write_file(os.path.join(path, "cgroup.kill"), "1")
+    except OSError:
+        pass
+
+
+def cgroup_remove(path, timeout_s=10.0):
+    """Removes an (emptied) tree of cgroups; True when it is gone."""
+    end = time.monotonic() + timeout_s
+    while True:
+        for directory, _, _ in os.walk(path, topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass
+        if not os.path.isdir(path):
+            return True
+        if time.monotonic() > end:
+            return False
+        cgroup_kill(path)
+        time.sleep(0.02)
+
+
+def fuse_devices(pid):
+    """The device numbers of the FUSE file systems that the mount namespace of this process holds."""
+    found = set()
+    for line in read_file(f"/proc/{pid}/mountinfo").splitlines():
+        fields = line.split()
+        kind = fields[fields.index("-") + 1]
+        if kind.startswith("fuse") and kind != "fusectl":
+            major, minor = fields[2].split(":")
+            found.add(os.makedev(int(major), int(minor)))
+    return found
+
+
+def loops():
+    """Every attached loop device: {"/dev/loop0": (device number of the backing file system, backing file)}."""
+    found = {}
+    for name in sorted(os.listdir("/sys/block")):
+        backing = f"/sys/block/{name}/loop/backing_file"
+        if not name.startswith("loop") or not os.path.exists(backing):
+            continue
+        device = f"/dev/{name}"
+        info = bytearray(232)
+        try:
+            with open(device, "rb") as file:
+                fcntl.ioctl(file, LOOP_GET_STATUS64, info)
+        except OSError:
+            continue
+        found[device] = (kernel_device(struct.unpack_from("=Q", info)[0]), read_file(backing).strip())
+    return found
+
+
+def kernel_device(number):
+    """LOOP_GET_STATUS64 reports device numbers in the kernel's huge encoding; os.makedev() speaks the same."""
+    return number
+
+
+def detach_loop(device):
+    try:
+        with open(device, "rb") as file:
+            fcntl.ioctl(file, LOOP_CLR_FD)
+    except OSError:
+        pass
+
+
+def detach_loops_of(fuse_device_numbers, directory, keep=()):
+    """Detaches the loop devices whose backing file lies in one of these FUSE file systems or below `directory`."""
+    for device, (number, backing) in loops().items():
+        mine = number in fuse_device_numbers or (directory and backing.startswith(directory.rstrip("/") + "/"))
+        if mine and device not in keep:
+            detach_loop(device)
