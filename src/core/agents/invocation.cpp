@@ -1,0 +1,61 @@
+#include "core/agents/invocation.h"
+
+#include "core/agents/ocf.h"
+
+namespace bascule::agents {
+namespace {
+
+void add_ocf(std::map<std::string, std::string>& environment, const config::Step& step, const Request& request,
+             const std::string& ocf_root) {
+  environment["OCF_ROOT"] = ocf_root;
+  environment["OCF_RA_VERSION_MAJOR"] = "1";
+  environment["OCF_RA_VERSION_MINOR"] = "1";
+  environment["OCF_RESOURCE_INSTANCE"] = request.service + "_" + step.name;
+  environment["OCF_RESOURCE_TYPE"] = step.type;
+  environment["OCF_RESOURCE_PROVIDER"] = step.provider;
+  environment["OCF_EXIT_REASON_PREFIX"] = std::string(exit_reason_prefix);
+  environment["OCF_OUTPUT_FORMAT"] = "text";
+}
+
+void add_meta(std::map<std::string, std::string>& environment, const Request& request) {
+  environment["OCF_RESKEY_CRM_meta_timeout"] = std::to_string(to_ms(request.timeout));
+  environment["OCF_RESKEY_CRM_meta_interval"] = std::to_string(to_ms(request.interval));
+  environment["OCF_RESKEY_CRM_meta_name"] = request.operation;
+  environment["OCF_RESKEY_CRM_meta_on_node"] = request.node;
+  environment["OCF_RESKEY_CRM_meta_on_node_uuid"] = request.node;
+  environment["OCF_RESKEY_crm_feature_set"] = "3.16.2";
+}
+
+/// The agents' shell library logs with these; without a facility and a file it writes to stderr, which we capture.
+void add_surroundings(std::map<std::string, std::string>& environment) {
+  environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  environment["HOME"] = "/root";
+  environment["SHELL"] = "/bin/sh";
+  environment["LC_ALL"] = "C";
+  environment["HA_RSCTMP"] = "/run/resource-agents";
+  environment["HA_LOGFACILITY"] = "none";
+  environment["HA_debug"] = "0";
+  environment["HA_cluster_type"] = "bascule";
+}
+
+}  // namespace
+
+bool mounts_the_volume(const config::Step& step) {
+  return step.type == "Filesystem" && !step.parameters.contains("device");
+}
+
+Invocation invocation(const config::Step& step, const Request& request, const std::string& ocf_root) {
+  Invocation result;
+  result.path = ocf_root + "/resource.d/" + step.provider + "/" + step.type;
+  result.arguments = {request.operation};
+  for (const auto& [name, value] : step.parameters) result.environment["OCF_RESKEY_" + name] = value;
+  if (mounts_the_volume(step) && !request.device.empty()) result.environment["OCF_RESKEY_device"] = request.device;
+  const auto level = step.parameters.find("OCF_CHECK_LEVEL");
+  result.environment["OCF_CHECK_LEVEL"] = level == step.parameters.end() ? "0" : level->second;
+  add_ocf(result.environment, step, request, ocf_root);
+  add_meta(result.environment, request);
+  add_surroundings(result.environment);
+  return result;
+}
+
+}  // namespace bascule::agents
