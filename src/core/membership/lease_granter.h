@@ -19,7 +19,8 @@ class LeaseGranter {
  public:
   explicit LeaseGranter(const config::Timing& timing);
 
-  /// This node became leader of `term` at `elected_at` (the moment it counted the votes, or later). Forgets earlier terms.
+  /// This node became leader of `term` at `elected_at` (the moment it counted the votes, or later). Forgets earlier
+  /// terms.
   void lead(std::uint64_t term, Instant elected_at);
   /// This node is not the leader (any more).
   void follow();
@@ -36,9 +37,9 @@ class LeaseGranter {
   /// The first moment at which the above is true if `node` is not answered again; `never` while not leader.
   [[nodiscard]] Instant lease_over_at(const std::string& node) const;
 
-  /// To be called before a GrantOwnership with `lost = node` is proposed: false means do not propose. From then on `node`
-  /// gets no answer, until end_takeover() or another term, so that no lease can begin between the decision and its
-  /// commit.
+  /// To be called before a GrantOwnership with `lost = node` is proposed: false means do not propose. From then on
+  /// `node` gets no answer, until end_takeover() or another term, so that no lease can begin between the decision and
+  /// its commit.
   [[nodiscard]] bool begin_takeover(const std::string& node, Instant now);
   /// The proposal was applied or refused, or certainly never entered the log. Not on a mere timeout.
   void end_takeover(const std::string& node);

@@ -35,7 +35,8 @@ class LeaseHolder {
 
   LeaseHolder(std::string node, std::uint64_t incarnation, const config::Timing& timing);
 
-  /// The request to send to the leader when a heartbeat is due, else nothing. Its `asked_at_ns` is `now`, so send it at once.
+  /// The request to send to the leader when a heartbeat is due, else nothing. Its `asked_at_ns` is `now`, so send it at
+  /// once.
   [[nodiscard]] std::optional<message::LeaseRequest> tick(Instant now);
   /// The same without waiting for the heartbeat: a new leader is known, or something was granted to us.
   [[nodiscard]] message::LeaseRequest ask(Instant now);
@@ -70,11 +71,11 @@ class LeaseHolder {
   Duration lease_;
   Instant next_ask_{};
   std::uint64_t newest_term_ = 0;
-  std::deque<Instant> asked_;                        ///< requests whose answer would still be worth something
-  std::optional<Instant> newest_answered_;           ///< asked_at of the newest request that was answered
-  std::map<std::string, HeldLease> leases_;          ///< by name
-  std::map<std::string, Owned> owned_;               ///< by name
-  std::map<std::string, std::uint64_t> released_;    ///< by name: the highest epoch given back
+  std::deque<Instant> asked_;                      ///< requests whose answer would still be worth something
+  std::optional<Instant> newest_answered_;         ///< asked_at of the newest request that was answered
+  std::map<std::string, HeldLease> leases_;        ///< by name
+  std::map<std::string, Owned> owned_;             ///< by name
+  std::map<std::string, std::uint64_t> released_;  ///< by name: the highest epoch given back
 };
 
 }  // namespace bascule::membership

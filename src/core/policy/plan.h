@@ -17,9 +17,9 @@ namespace bascule::policy {
 
 /// One node as the planning node sees it.
 struct NodeView {
-  bool online = false;  ///< heard of lately (suspect counts as online: nothing is moved on a suspicion)
-  bool lost = false;    ///< nothing heard for a lease's duration
-  Duration age{};       ///< since the last word
+  bool online = false;                ///< heard of lately (suspect counts as online: nothing is moved on a suspicion)
+  bool lost = false;                  ///< nothing heard for a lease's duration
+  Duration age{};                     ///< since the last word
   bool lease_certainly_over = false;  ///< LeaseGranter's word; only a leader knows
   Instant lease_over_at = never;      ///< when that becomes true
   const message::NodeReport* report = nullptr;  ///< the newest, or null; not owned
@@ -29,9 +29,9 @@ struct NodeView {
 struct Snapshot {
   const config::ClusterConfig& config;
   const store::ClusterState& state;
-  std::string self;                 ///< the planning node
-  bool may_decide = false;          ///< leader, with its own lease, and its state is current: only then are there decisions
-  bool leader_known = false;        ///< there is a majority as far as this node knows
+  std::string self;           ///< the planning node
+  bool may_decide = false;    ///< leader, with its own lease, and its state is current: only then are there decisions
+  bool leader_known = false;  ///< there is a majority as far as this node knows
   Instant now{};
   std::map<std::string, NodeView> nodes;  ///< by name; a node that is missing here counts as lost
 };
@@ -50,21 +50,21 @@ struct Explanation {
 };
 
 struct Plan {
-  std::vector<Decision> decisions;               ///< at most one for each service and for each volume
-  std::map<std::string, Explanation> services;   ///< one for each configured service
-  std::map<std::string, Explanation> volumes;    ///< one for each configured volume
-  std::string summary;                           ///< "All 1 services run. Data on 2 of 2 nodes. If alice fails now, bob takes over."
-  bool healthy = false;                          ///< every service is as wanted, every copy complete, any one node may fail
-  std::vector<std::string> problems;             ///< sentences, the worst first
-  Instant plan_again = never;                    ///< worth planning again by then even if nothing new is observed
+  std::vector<Decision> decisions;              ///< at most one for each service and for each volume
+  std::map<std::string, Explanation> services;  ///< one for each configured service
+  std::map<std::string, Explanation> volumes;   ///< one for each configured volume
+  std::string summary;   ///< "All 1 services run. Data on 2 of 2 nodes. If alice fails now, bob takes over."
+  bool healthy = false;  ///< every service is as wanted, every copy complete, any one node may fail
+  std::vector<std::string> problems;  ///< sentences, the worst first
+  Instant plan_again = never;         ///< worth planning again by then even if nothing new is observed
 };
 
-/// Deterministic. Applying the decisions and planning again on the same observations decides nothing more for a thing that
-/// was decided on, except its next step.
+/// Deterministic. Applying the decisions and planning again on the same observations decides nothing more for a thing
+/// that was decided on, except its next step.
 [[nodiscard]] Plan plan(const Snapshot& snapshot);
 
-/// Whether what a person asks for makes sense now, before it is proposed: a move or standby with nowhere to go, a volume
-/// by hand on a stale copy. The error says why and what to do. Names are store::validate's business.
+/// Whether what a person asks for makes sense now, before it is proposed: a move or standby with nowhere to go, a
+/// volume by hand on a stale copy. The error says why and what to do. Names are store::validate's business.
 [[nodiscard]] Result<void> admissible(const Snapshot& snapshot, const message::Command& command);
 
 }  // namespace bascule::policy

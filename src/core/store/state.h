@@ -15,33 +15,33 @@ struct NodeState {
 
 /// Which replicas may be promoted, and who is primary.
 struct VolumeState {
-  bool initialised = false;             ///< false until the first primary was chosen: nobody has data yet
-  std::set<std::string> in_sync;        ///< replicas that have every acknowledged write
-  std::uint64_t in_sync_version = 0;    ///< +1 with each change of in_sync or of the owner; commands compare and set it
-  std::optional<std::string> owner;     ///< the only node that may be primary
-  std::uint64_t epoch = 0;              ///< +1 each time an owner is given; leases and blockd's promotion carry it
-  bool held_by_hand = false;            ///< owner was given by `bascule volume primary`, not by a service
-  std::optional<std::string> hold_on;   ///< where an administrator wants it primary by hand; policy grants it
-  bool stop_requested = false;          ///< held by hand: the owner is to demote and release it
+  bool initialised = false;            ///< false until the first primary was chosen: nobody has data yet
+  std::set<std::string> in_sync;       ///< replicas that have every acknowledged write
+  std::uint64_t in_sync_version = 0;   ///< +1 with each change of in_sync or of the owner; commands compare and set it
+  std::optional<std::string> owner;    ///< the only node that may be primary
+  std::uint64_t epoch = 0;             ///< +1 each time an owner is given; leases and blockd's promotion carry it
+  bool held_by_hand = false;           ///< owner was given by `bascule volume primary`, not by a service
+  std::optional<std::string> hold_on;  ///< where an administrator wants it primary by hand; policy grants it
+  bool stop_requested = false;         ///< held by hand: the owner is to demote and release it
 };
 
 enum class Target { Started, Stopped };
 
 struct ServiceFailure {
   std::uint32_t count = 0;
-  bool start_failed = false;   ///< a failed start bans the node until it is cleared
-  std::string text;            ///< "apache start: rc 1 (generic error): ..."
+  bool start_failed = false;  ///< a failed start bans the node until it is cleared
+  std::string text;           ///< "apache start: rc 1 (generic error): ..."
 };
 
 struct ServiceState {
-  std::optional<Target> target;         ///< by hand; otherwise the configuration's autostart
-  std::optional<std::string> owner;     ///< the only node that may run it
-  std::uint64_t epoch = 0;              ///< +1 each time an owner is given
-  bool stop_requested = false;          ///< the owner is to stop and release it (move, standby, stop)
+  std::optional<Target> target;           ///< by hand; otherwise the configuration's autostart
+  std::optional<std::string> owner;       ///< the only node that may run it
+  std::uint64_t epoch = 0;                ///< +1 each time an owner is given
+  bool stop_requested = false;            ///< the owner is to stop and release it (move, standby, stop)
   std::optional<std::string> last_owner;  ///< who had it last (also while it has an owner)
-  std::optional<std::string> move_to;   ///< where an administrator sent it; until it was granted again
-  std::optional<std::string> move_from; ///< an administrator sent it away from here; until it was granted again
-  bool pinned = false;                  ///< it is where it is because an administrator moved it: no failback
+  std::optional<std::string> move_to;     ///< where an administrator sent it; until it was granted again
+  std::optional<std::string> move_from;   ///< an administrator sent it away from here; until it was granted again
+  bool pinned = false;                    ///< it is where it is because an administrator moved it: no failback
   std::map<std::string, ServiceFailure> failures;  ///< by node
 };
 

@@ -14,8 +14,8 @@
 
 namespace bascule::store {
 
-/// One line of the story that an applied command tells. Every node derives the same ones; the caller adds node, time and
-/// sequence. Kinds are those of docs/architecture.md.
+/// One line of the story that an applied command tells. Every node derives the same ones; the caller adds node, time
+/// and sequence. Kinds are those of docs/architecture.md.
 struct StoryEvent {
   std::string kind;
   std::string subject;
@@ -41,8 +41,8 @@ class Store {
   /// How many proposal ids are remembered, so that a proposal that was forwarded twice is applied once.
   static constexpr std::size_t remembered_proposals = 4096;
 
-  /// Applies the log entry `index` (greater than any before). A proposal id that was applied already changes nothing and
-  /// gets the same `accepted` and `why` as the first time, without events.
+  /// Applies the log entry `index` (greater than any before). A proposal id that was applied already changes nothing
+  /// and gets the same `accepted` and `why` as the first time, without events.
   Applied apply(std::uint64_t index, const message::Proposal& proposal);
   /// Entries that carry no proposal (consensus' no-ops and configurations) move applied_index as well.
   void skip(std::uint64_t index);
@@ -67,7 +67,8 @@ class Store {
 };
 
 /// Checks the names in a command against the configuration, before it is proposed: unknown nodes, services and volumes
-/// are refused with the names that are known. The log itself knows no configuration, so that it never depends on a file.
+/// are refused with the names that are known. The log itself knows no configuration, so that it never depends on a
+/// file.
 [[nodiscard]] Result<void> validate(const message::Command& command, const config::ClusterConfig& config);
 
 }  // namespace bascule::store

@@ -8,20 +8,38 @@
 #include "base/bytes.h"
 #include "base/result.h"
 
-/// The commands of the consensus log: every change of the agreed state is one of these. Encoded as compact JSON, so that
-/// a log can be read with a pager.
+/// The commands of the consensus log: every change of the agreed state is one of these. Encoded as compact JSON, so
+/// that a log can be read with a pager.
 namespace bascule::message {
 
 // Given by people (through the API of any node).
-struct SetStandby { std::string node; bool standby = false; };
-struct SetTarget { std::string service; bool started = false; };
-struct MoveService { std::string service; std::string to; };  ///< `to` empty: away from where it is
-struct HoldVolume { std::string volume; std::string node; };  ///< primary by hand, no service; `node` empty: let it go
-struct ClearFailures { std::string service; std::string node; };  ///< `node` empty: everywhere
+struct SetStandby {
+  std::string node;
+  bool standby = false;
+};
+struct SetTarget {
+  std::string service;
+  bool started = false;
+};
+struct MoveService {
+  std::string service;
+  std::string to;
+};  ///< `to` empty: away from where it is
+struct HoldVolume {
+  std::string volume;
+  std::string node;
+};  ///< primary by hand, no service; `node` empty: let it go
+struct ClearFailures {
+  std::string service;
+  std::string node;
+};  ///< `node` empty: everywhere
 
 // Given by the leader's policy.
 /// A first primary for a volume on which no replica ever held data.
-struct InitialiseVolume { std::string volume; std::string node; };
+struct InitialiseVolume {
+  std::string volume;
+  std::string node;
+};
 /// Ownership of a service and of its volume (or of a volume alone: `service` empty). Applies only when both epochs are
 /// still those given; each becomes +1. `lost` (may be empty) is a node that leaves the volume's in-sync set in the same
 /// step, because its lease has ended and the volume is taken over from it.
@@ -34,22 +52,47 @@ struct GrantOwnership {
   std::uint64_t volume_epoch = 0;
   std::string reason;
 };
-struct RequestStop { std::string service; std::uint64_t epoch = 0; std::string reason; };  ///< owner: stop and release
+struct RequestStop {
+  std::string service;
+  std::uint64_t epoch = 0;
+  std::string reason;
+};  ///< owner: stop and release
 
 // Given by the owner.
 /// Everything of this epoch is stopped here and the volume is secondary. Empty `service`: a volume held by hand.
-struct ReleaseOwnership { std::string service; std::string volume; std::uint64_t service_epoch = 0; std::uint64_t volume_epoch = 0; };
-struct ShrinkInSync { std::string volume; std::uint64_t epoch = 0; std::uint64_t version = 0; std::string remove; };
-struct GrowInSync { std::string volume; std::uint64_t epoch = 0; std::uint64_t version = 0; std::string add; };
-struct RecordFailure { std::string service; std::string node; std::uint64_t epoch = 0; bool start_failed = false; std::string text; };
+struct ReleaseOwnership {
+  std::string service;
+  std::string volume;
+  std::uint64_t service_epoch = 0;
+  std::uint64_t volume_epoch = 0;
+};
+struct ShrinkInSync {
+  std::string volume;
+  std::uint64_t epoch = 0;
+  std::uint64_t version = 0;
+  std::string remove;
+};
+struct GrowInSync {
+  std::string volume;
+  std::uint64_t epoch = 0;
+  std::uint64_t version = 0;
+  std::string add;
+};
+struct RecordFailure {
+  std::string service;
+  std::string node;
+  std::uint64_t epoch = 0;
+  bool start_failed = false;
+  std::string text;
+};
 
 using Command = std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume,
                              GrantOwnership, RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure>;
 
 /// A command with the id its proposer gave it, so that a repeated proposal is applied once.
 struct Proposal {
-  std::uint64_t id = 0;      ///< random 64 bits
-  std::string proposer;      ///< node
+  std::uint64_t id = 0;  ///< random 64 bits
+  std::string proposer;  ///< node
   Command command;
 };
 

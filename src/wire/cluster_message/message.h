@@ -19,7 +19,7 @@ namespace bascule::message {
 /// One step of a service as its owner sees it.
 struct StepReport {
   std::string name;
-  std::string state;  ///< Stopped, Starting, Started, Stopping, Failed
+  std::string state;           ///< Stopped, Starting, Started, Stopping, Failed
   std::int64_t start_ms = -1;  ///< how long the last start took; -1: never started
   std::int64_t stop_ms = -1;
 };
@@ -35,20 +35,20 @@ struct ServiceReport {
 struct VolumeReport {
   std::string name;
   std::uint64_t epoch = 0;
-  bool attached = false;  ///< blockd runs and has its disk
+  bool attached = false;                          ///< blockd runs and has its disk
   std::string role, connection, disk, peer_disk;  ///< DRBD's words
   bool just_created = false;
   std::uint64_t size_bytes = 0, out_of_sync_bytes = 0, resync_done_bytes = 0, resync_total_bytes = 0;
   std::uint64_t writes_acknowledged = 0;
   std::uint32_t writes_held = 0;
-  std::string device;     ///< "/dev/loop3" while primary
+  std::string device;  ///< "/dev/loop3" while primary
   std::string why;
 };
 
 /// Every node to every node, every heartbeat: that it lives and how it is. `sent_at_ns` is the sender's boot clock.
 struct NodeReport {
   std::string node;
-  std::uint64_t incarnation = 0;   ///< random at each start of managerd
+  std::uint64_t incarnation = 0;  ///< random at each start of managerd
   std::int64_t sent_at_ns = 0;
   std::uint64_t applied_index = 0;
   std::vector<ServiceReport> services;
@@ -56,12 +56,19 @@ struct NodeReport {
 };
 
 /// Holder to leader: renew what I own. `asked_at_ns` is the holder's boot clock; the lease counts from it.
-struct LeaseRequest { std::string node; std::uint64_t incarnation = 0; std::int64_t asked_at_ns = 0; };
-struct GrantedLease { std::string name; std::uint64_t epoch = 0; };  ///< name: "volume:data", "service:shop"
+struct LeaseRequest {
+  std::string node;
+  std::uint64_t incarnation = 0;
+  std::int64_t asked_at_ns = 0;
+};
+struct GrantedLease {
+  std::string name;
+  std::uint64_t epoch = 0;
+};  ///< name: "volume:data", "service:shop"
 /// Leader to holder: what is yours, for `duration_ms` from `asked_at_ns` (echoed). What is not listed is not yours.
 struct LeaseGrant {
   std::uint64_t term = 0;
-  std::uint64_t incarnation = 0;    ///< echoed: a grant asked for by an earlier start of managerd is nobody's
+  std::uint64_t incarnation = 0;  ///< echoed: a grant asked for by an earlier start of managerd is nobody's
   std::int64_t asked_at_ns = 0;
   std::int64_t duration_ms = 0;
   std::uint64_t applied_index = 0;  ///< the leader's, when it granted
@@ -69,10 +76,18 @@ struct LeaseGrant {
 };
 
 /// A proposal on its way to the leader, and the answer.
-struct Forward { Proposal proposal; };
-struct ForwardReply { std::uint64_t id = 0; bool accepted = false; std::string why; };
+struct Forward {
+  Proposal proposal;
+};
+struct ForwardReply {
+  std::uint64_t id = 0;
+  bool accepted = false;
+  std::string why;
+};
 
-struct Consensus { Bytes body; };  ///< wire/raft
+struct Consensus {
+  Bytes body;
+};  ///< wire/raft
 
 /// One line of the cluster's story. `at_ns` is the boot clock of `node`, `wall_ms` the wall clock.
 struct Event {
@@ -80,7 +95,7 @@ struct Event {
   std::string node;
   std::int64_t at_ns = 0;
   std::int64_t wall_ms = 0;
-  std::string kind;     ///< stable, see docs/architecture.md: node-lost, lease-ended, service-granted, volume-promoted ...
+  std::string kind;  ///< stable, see docs/architecture.md: node-lost, lease-ended, service-granted, volume-promoted ...
   std::string subject;  ///< "shop", "data", "alice"
   std::string text;     ///< a sentence
   std::map<std::string, std::string> fields;

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace bascule::message::detail {
+
+inline constexpr std::uint32_t magic = 0x42534331;  // "BSC1"
+inline constexpr std::uint8_t version = 1;
+inline constexpr std::size_t header_bytes = 20;
+inline constexpr std::size_t text_bytes_max = 1024;
+
+enum class Kind : std::uint8_t { consensus = 1, node_report, lease_request, lease_grant, forward, forward_reply };
+
+/// A whole datagram around a body, checksum included.
+[[nodiscard]] Bytes seal(std::uint8_t kind, std::uint32_t sender_id, ByteView body, const std::string& cluster);
+
+}  // namespace bascule::message::detail

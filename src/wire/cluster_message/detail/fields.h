@@ -1,0 +1,118 @@
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include "wire/cluster_message/command.h"
+#include "wire/cluster_message/message.h"
+
+/// The one list of every struct's fields, in wire order. The codecs (JSON and binary, both directions) are visitors, so
+/// that no field can be written and forgotten when reading.
+namespace bascule::message::detail {
+
+template <typename T, typename U>
+concept Is = std::same_as<std::remove_const_t<T>, U>;
+
+template <typename V, Is<SetStandby> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("standby", c.standby);
+}
+template <typename V, Is<SetTarget> T>
+void fields(V& visit, T& c) {
+  visit("service", c.service), visit("started", c.started);
+}
+template <typename V, Is<MoveService> T>
+void fields(V& visit, T& c) {
+  visit("service", c.service), visit("to", c.to);
+}
+template <typename V, Is<HoldVolume> T>
+void fields(V& visit, T& c) {
+  visit("volume", c.volume), visit("node", c.node);
+}
+template <typename V, Is<ClearFailures> T>
+void fields(V& visit, T& c) {
+  visit("service", c.service), visit("node", c.node);
+}
+template <typename V, Is<InitialiseVolume> T>
+void fields(V& visit, T& c) {
+  visit("volume", c.volume), visit("node", c.node);
+}
+template <typename V, Is<GrantOwnership> T>
+void fields(V& visit, T& c) {
+  visit("service", c.service), visit("volume", c.volume), visit("node", c.node), visit("lost", c.lost);
+  visit("service_epoch", c.service_epoch), visit("volume_epoch", c.volume_epoch), visit("reason", c.reason);
+}
+template <typename V, Is<RequestStop> T>
+void fields(V& visit, T& c) {
+  visit("service", c.service), visit("epoch", c.epoch), visit("reason", c.reason);
+}
+template <typename V, Is<ReleaseOwnership> T>
+void fields(V& visit, T& c) {
+  visit("service", c.service), visit("volume", c.volume);
+  visit("service_epoch", c.service_epoch), visit("volume_epoch", c.volume_epoch);
+}
+template <typename V, Is<ShrinkInSync> T>
+void fields(V& visit, T& c) {
+  visit("volume", c.volume), visit("epoch", c.epoch), visit("version", c.version), visit("remove", c.remove);
+}
+template <typename V, Is<GrowInSync> T>
+void fields(V& visit, T& c) {
+  visit("volume", c.volume), visit("epoch", c.epoch), visit("version", c.version), visit("add", c.add);
+}
+template <typename V, Is<RecordFailure> T>
+void fields(V& visit, T& c) {
+  visit("service", c.service), visit("node", c.node), visit("epoch", c.epoch);
+  visit("start_failed", c.start_failed), visit("text", c.text);
+}
+
+template <typename V, Is<StepReport> T>
+void fields(V& visit, T& r) {
+  visit("name", r.name), visit("state", r.state), visit("start_ms", r.start_ms), visit("stop_ms", r.stop_ms);
+}
+template <typename V, Is<ServiceReport> T>
+void fields(V& visit, T& r) {
+  visit("name", r.name), visit("epoch", r.epoch), visit("state", r.state), visit("why", r.why), visit("steps", r.steps);
+}
+template <typename V, Is<VolumeReport> T>
+void fields(V& visit, T& r) {
+  visit("name", r.name), visit("epoch", r.epoch), visit("attached", r.attached), visit("role", r.role);
+  visit("connection", r.connection), visit("disk", r.disk), visit("peer_disk", r.peer_disk);
+  visit("just_created", r.just_created), visit("size_bytes", r.size_bytes);
+  visit("out_of_sync_bytes", r.out_of_sync_bytes), visit("resync_done_bytes", r.resync_done_bytes);
+  visit("resync_total_bytes", r.resync_total_bytes), visit("writes_acknowledged", r.writes_acknowledged);
+  visit("writes_held", r.writes_held), visit("device", r.device), visit("why", r.why);
+}
+template <typename V, Is<NodeReport> T>
+void fields(V& visit, T& r) {
+  visit("node", r.node), visit("incarnation", r.incarnation), visit("sent_at_ns", r.sent_at_ns);
+  visit("applied_index", r.applied_index), visit("services", r.services), visit("volumes", r.volumes);
+}
+template <typename V, Is<LeaseRequest> T>
+void fields(V& visit, T& r) {
+  visit("node", r.node), visit("incarnation", r.incarnation), visit("asked_at_ns", r.asked_at_ns);
+}
+template <typename V, Is<GrantedLease> T>
+void fields(V& visit, T& lease) {
+  visit("name", lease.name), visit("epoch", lease.epoch);
+}
+template <typename V, Is<LeaseGrant> T>
+void fields(V& visit, T& grant) {
+  visit("term", grant.term), visit("incarnation", grant.incarnation), visit("asked_at_ns", grant.asked_at_ns);
+  visit("duration_ms", grant.duration_ms), visit("applied_index", grant.applied_index), visit("leases", grant.leases);
+}
+template <typename V, Is<ForwardReply> T>
+void fields(V& visit, T& reply) {
+  visit("id", reply.id), visit("accepted", reply.accepted), visit("why", reply.why);
+}
+
+/// True for structs that have a field list above.
+struct NoVisitor {
+  template <typename F>
+  void operator()(const char*, F&) {}
+};
+template <typename T>
+concept HasFields = requires(NoVisitor& visitor, T& value) {
+  fields(visitor, value);
+};
+
+}  // namespace bascule::message::detail

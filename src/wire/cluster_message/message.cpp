@@ -1,0 +1,173 @@
+#include "wire/cluster_message/message.h"
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+#include "wire/cluster_message/detail/datagram.h"
+#include "wire/cluster_message/detail/fields.h"
+
+namespace bascule::message {
+namespace {
+
+constexpr std::size_t crc_offset = 16;
+
+/// The longest start of `text` that fits and does not cut a UTF-8 character.
+std::string_view trimmed(std::string_view text) {
+  if (text.size() <= detail::text_bytes_max) return text;
+  std::size_t length = detail::text_bytes_max;
+  while (length > 0 && (static_cast<Byte>(text[length]) & 0xc0) == 0x80) --length;
+  return text.substr(0, length);
+}
+
+struct BinaryWriter {
+  ByteWriter out;
+
+  template <typename F>
+  void operator()(const char*, const F& value) {
+    put(value);
+  }
+
+ private:
+  void put(const std::string& value) {
+    const auto text = trimmed(value);
+    out.big(static_cast<std::uint16_t>(text.size())).bytes(view_of(text));
+  }
+  template <std::integral I>
+  void put(I value) {
+    if constexpr (std::same_as<I, bool>)
+      out.big(static_cast<std::uint8_t>(value));
+    else
+      out.big(value);
+  }
+  template <typename T>
+  void put(const std::vector<T>& values) {
+    const auto count = std::min<std::size_t>(values.size(), 0xffff);
+    out.big(static_cast<std::uint16_t>(count));
+    for (std::size_t i = 0; i < count; ++i) detail::fields(*this, values[i]);
+  }
+};
+
+struct BinaryReader {
+  ByteReader in;
+  bool valid = true;
+
+  template <typename F>
+  void operator()(const char*, F& value) {
+    take(value);
+  }
+
+ private:
+  void take(std::string& value) { value = text_of(in.take(in.big<std::uint16_t>())); }
+  template <std::integral I>
+  void take(I& value) {
+    if constexpr (std::same_as<I, bool>) {
+      const auto byte = in.big<std::uint8_t>();
+      valid = valid && byte <= 1;
+      value = byte == 1;
+    } else {
+      value = in.big<I>();
+    }
+  }
+  template <typename T>
+  void take(std::vector<T>& values) {
+    // Grown one by one: a count that promises more than was sent must not take memory.
+    const auto count = in.big<std::uint16_t>();
+    for (std::uint16_t i = 0; i < count && in.ok(); ++i) detail::fields(*this, values.emplace_back());
+  }
+};
+
+std::uint32_t cluster_hash(const std::string& cluster) { return crc32c(view_of(cluster)); }
+
+std::uint32_t checksum(ByteView datagram) {
+  const auto state = crc32c_raw(0xffffffff, datagram.first(crc_offset));
+  return ~crc32c_raw(state, datagram.subspan(detail::header_bytes));
+}
+
+Bytes body_of(const Consensus& consensus) { return consensus.body; }
+Bytes body_of(const Forward& forward) { return encode(forward.proposal); }
+template <detail::HasFields T>
+Bytes body_of(const T& message) {
+  Bytes body;
+  BinaryWriter writer{ByteWriter(body)};
+  detail::fields(writer, message);
+  return body;
+}
+
+tl::unexpected<Error> refuse(std::string why) { return fail("a datagram is ignored", "", std::move(why)); }
+
+template <detail::HasFields T>
+Result<Message> message_of(ByteView body) {
+  T message;
+  BinaryReader reader{ByteReader(body)};
+  detail::fields(reader, message);
+  if (!reader.valid || !reader.in.ok_and_done()) return refuse("its body is damaged");
+  return Message(std::move(message));
+}
+
+Result<Message> forward_of(ByteView body) {
+  auto proposal = decode_proposal(body);
+  if (!proposal) return tl::unexpected(std::move(proposal).error());
+  return Message(Forward{std::move(*proposal)});
+}
+
+Result<Message> message_of(std::uint8_t kind, ByteView body) {
+  switch (static_cast<detail::Kind>(kind)) {
+    case detail::Kind::consensus:
+      return Message(Consensus{Bytes(body.begin(), body.end())});
+    case detail::Kind::node_report:
+      return message_of<NodeReport>(body);
+    case detail::Kind::lease_request:
+      return message_of<LeaseRequest>(body);
+    case detail::Kind::lease_grant:
+      return message_of<LeaseGrant>(body);
+    case detail::Kind::forward:
+      return forward_of(body);
+    case detail::Kind::forward_reply:
+      return message_of<ForwardReply>(body);
+  }
+  return refuse("its kind is unknown");
+}
+
+static_assert(std::variant_size_v<Message> == 6, "kinds are the index in the variant, counted from 1");
+
+}  // namespace
+
+namespace detail {
+
+Bytes seal(std::uint8_t kind, std::uint32_t sender_id, ByteView body, const std::string& cluster) {
+  Bytes out;
+  out.reserve(header_bytes + body.size());
+  ByteWriter(out).big(magic).big(version).big(kind).big(std::uint16_t{0}).big(cluster_hash(cluster)).big(sender_id);
+  ByteWriter(out).big(std::uint32_t{0}).bytes(body);
+  put_big(std::span<Byte>(out), crc_offset, checksum(out));
+  return out;
+}
+
+}  // namespace detail
+
+Bytes encode(const Envelope& envelope, const std::string& cluster) {
+  const Bytes body = std::visit([](const auto& message) { return body_of(message); }, envelope.message);
+  const auto kind = static_cast<std::uint8_t>(envelope.message.index() + 1);
+  return detail::seal(kind, envelope.sender_id, body, cluster);
+}
+
+Result<Envelope> decode(ByteView datagram, const std::string& cluster) {
+  if (datagram.size() < detail::header_bytes) return refuse("it is too short");
+  if (datagram.size() > datagram_bytes_max) return refuse("it is too long");
+  ByteReader reader(datagram);
+  if (reader.big<std::uint32_t>() != detail::magic) return refuse("it is not from a Bascule manager");
+  if (const auto version = reader.big<std::uint8_t>(); version != detail::version)
+    return refuse("it is of protocol version " + std::to_string(version));
+  const auto kind = reader.big<std::uint8_t>();
+  reader.skip(2);
+  if (reader.big<std::uint32_t>() != cluster_hash(cluster)) return refuse("it is from another cluster");
+  Envelope envelope;
+  envelope.sender_id = reader.big<std::uint32_t>();
+  if (reader.big<std::uint32_t>() != checksum(datagram)) return refuse("its checksum is wrong");
+  auto message = message_of(kind, reader.rest());
+  if (!message) return tl::unexpected(std::move(message).error());
+  envelope.message = std::move(*message);
+  return envelope;
+}
+
+}  // namespace bascule::message
