@@ -1,0 +1,112 @@
+#include "runtime/uring/buffer_pool.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace bascule::uring {
+namespace {
+constexpr std::size_t kPage = 4096;
+constexpr std::array kUses = {BufferPool::Use::application, BufferPool::Use::peer, BufferPool::Use::engine};
+}  // namespace
+
+Result<std::unique_ptr<BufferPool>> BufferPool::create(Shape shape) {
+  std::unique_ptr<BufferPool> pool(new BufferPool);
+  const std::size_t size = kUses.size() * (shape.small_per_use * kSmallBytes + shape.large_per_use * kLargeBytes);
+  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return fail_errno("no memory for payload buffers", std::to_string(size) + " bytes", errno);
+  pool->arena_ = {static_cast<Byte*>(memory), size};
+  pool->carve(shape);
+  return pool;
+}
+
+BufferPool::~BufferPool() {
+  for (auto& [id, adopted] : adopted_) std::free(adopted.heap.data());
+  if (!arena_.empty()) munmap(arena_.data(), arena_.size());
+}
+
+void BufferPool::carve(Shape shape) {
+  slots_.reserve(kUses.size() * (shape.small_per_use + shape.large_per_use));
+  std::size_t at = 0;
+  for (const Use use : kUses) {
+    for (std::uint32_t i = 0; i < shape.large_per_use; ++i, at += kLargeBytes)
+      carve_slot(arena_.subspan(at, kLargeBytes), use, false);
+    for (std::uint32_t i = 0; i < shape.small_per_use; ++i, at += kSmallBytes)
+      carve_slot(arena_.subspan(at, kSmallBytes), use, true);
+  }
+}
+
+void BufferPool::carve_slot(std::span<Byte> memory, Use use, bool small) {
+  const Id id = kFirstId + static_cast<Id>(slots_.size());
+  slots_.push_back({memory, 0, use, small});
+  FreeLists& lists = free_[static_cast<std::size_t>(use)];
+  (small ? lists.small : lists.large).push_back(id);
+}
+
+BufferPool::Slot& BufferPool::slot(Id id) {
+  BASCULE_ASSERT(id >= kFirstId && id - kFirstId < slots_.size());
+  return slots_[id - kFirstId];
+}
+
+BufferPool::Id BufferPool::take(Use use, std::size_t bytes) {
+  BASCULE_ASSERT(bytes <= kLargeBytes);
+  FreeLists& lists = free_[static_cast<std::size_t>(use)];
+  std::vector<Id>& list = bytes <= kSmallBytes && !lists.small.empty() ? lists.small : lists.large;
+  if (list.empty()) return 0;
+  const Id id = list.back();
+  list.pop_back();
+  slot(id).references = 1;
+  ++in_use_[static_cast<std::size_t>(use)];
+  return id;
+}
+
+void BufferPool::adopt(Id id, std::size_t bytes) {
+  BASCULE_ASSERT(id != 0 && id < kFirstId && !adopted_.contains(id));
+  Adopted adopted{0, {}, 1};
+  if (bytes <= kLargeBytes) adopted.inside = take(Use::engine, bytes);
+  if (adopted.inside == 0) {
+    const std::size_t size = (bytes + kPage - 1) / kPage * kPage;
+    void* const memory = std::aligned_alloc(kPage, size);
+    BASCULE_ASSERT(memory != nullptr);
+    adopted.heap = {static_cast<Byte*>(memory), size};
+  }
+  adopted_.emplace(id, adopted);
+}
+
+bool BufferPool::known(Id id) const {
+  if (id < kFirstId) return adopted_.contains(id);
+  return id - kFirstId < slots_.size() && slots_[id - kFirstId].references > 0;
+}
+
+std::span<Byte> BufferPool::bytes(Id id) {
+  if (id >= kFirstId) return slot(id).memory;
+  const auto adopted = adopted_.find(id);
+  BASCULE_ASSERT(adopted != adopted_.end());
+  return adopted->second.inside != 0 ? slot(adopted->second.inside).memory : adopted->second.heap;
+}
+
+void BufferPool::retain(Id id) {
+  BASCULE_ASSERT(known(id));
+  ++(id >= kFirstId ? slot(id).references : adopted_.at(id).references);
+}
+
+void BufferPool::release(Id id) {
+  BASCULE_ASSERT(known(id));
+  if (id < kFirstId) {
+    Adopted& adopted = adopted_.at(id);
+    if (--adopted.references > 0) return;
+    if (adopted.inside != 0) release(adopted.inside);
+    std::free(adopted.heap.data());
+    adopted_.erase(id);
+    return;
+  }
+  Slot& freed = slot(id);
+  if (--freed.references > 0) return;
+  FreeLists& lists = free_[static_cast<std::size_t>(freed.use)];
+  (freed.small ? lists.small : lists.large).push_back(id);
+  --in_use_[static_cast<std::size_t>(freed.use)];
+  ++frees_;
+}
+
+}  // namespace bascule::uring

@@ -1,0 +1,62 @@
+#include "runtime/uring/buffer_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace bascule::uring {
+namespace {
+
+using Use = BufferPool::Use;
+
+TEST(BufferPool, GivesEachUseItsOwnBuffers) {
+  auto pool = std::move(*BufferPool::create({2, 1}));
+  std::set<BufferPool::Id> taken;
+  while (const auto id = pool->take(Use::application, 4096)) taken.insert(id);
+  EXPECT_EQ(taken.size(), 3u) << "two small ones, then the large one";
+  EXPECT_NE(pool->take(Use::peer, 4096), 0u);
+  for (const auto id : taken) pool->release(id);
+  EXPECT_EQ(pool->in_use(Use::application), 0u);
+  EXPECT_EQ(pool->bytes(pool->take(Use::application, 1 << 20)).size(), BufferPool::kLargeBytes);
+}
+
+TEST(BufferPool, FreesABufferWithItsLastReference) {
+  auto pool = std::move(*BufferPool::create({1, 0}));
+  const auto id = pool->take(Use::peer, 512);
+  pool->retain(id);
+  pool->release(id);
+  EXPECT_EQ(pool->take(Use::peer, 512), 0u);
+  const auto before = pool->frees();
+  pool->release(id);
+  EXPECT_GT(pool->frees(), before);
+  EXPECT_EQ(pool->take(Use::peer, 512), id);
+}
+
+TEST(BufferPool, AdoptsForeignIdsEvenWhenTheArenaIsFull) {
+  auto pool = std::move(*BufferPool::create({1, 0}));
+  for (BufferPool::Id id = 1; id <= 4; ++id) {
+    pool->adopt(id, 4096);
+    EXPECT_GE(pool->bytes(id).size(), 4096u);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pool->bytes(id).data()) % 4096, 0u);
+    pool->bytes(id)[0] = static_cast<Byte>(id);
+  }
+  for (BufferPool::Id id = 1; id <= 4; ++id) EXPECT_EQ(pool->bytes(id)[0], id);
+  for (BufferPool::Id id = 1; id <= 4; ++id) pool->release(id);
+  EXPECT_FALSE(pool->known(1));
+  EXPECT_EQ(pool->in_use(Use::engine), 0u);
+}
+
+TEST(BufferPool, BuffersDoNotOverlapAndArePageAligned) {
+  auto pool = std::move(*BufferPool::create({8, 2}));
+  std::set<std::uintptr_t> starts;
+  for (int i = 0; i < 10; ++i) {
+    const auto bytes = pool->bytes(pool->take(Use::engine, 100));
+    const auto at = reinterpret_cast<std::uintptr_t>(bytes.data());
+    EXPECT_EQ(at % 4096, 0u);
+    for (const auto start : starts) EXPECT_TRUE(at >= start + BufferPool::kSmallBytes || at + bytes.size() <= start);
+    starts.insert(at);
+  }
+}
+
+}  // namespace
+}  // namespace bascule::uring

@@ -1,0 +1,131 @@
+#include "runtime/uring/ring.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "runtime/uring/offload.h"
+
+namespace bascule::uring {
+namespace {
+
+struct RingTest : ::testing::Test {
+  void SetUp() override {
+    auto made = Ring::create(64);
+    ASSERT_TRUE(made.has_value()) << made.error().text();
+    ring = std::move(*made);
+    char name[] = "/tmp/bascule-ring-XXXXXX";
+    file = mkstemp(name);
+    unlink(name);
+  }
+  void TearDown() override { ::close(file); }
+  void run_until(const bool& done) {
+    while (!done) ring->turn();
+  }
+  std::unique_ptr<Ring> ring;
+  int file = -1;
+};
+
+TEST_F(RingTest, WritesDurablyAndReadsBack) {
+  Bytes out(4096, 7), in(4096);
+  bool done = false;
+  int written = 0, synced = -1, read = 0;
+  ring->write(file, out, 4096, true, [&](int result) {
+    written = result;
+    ring->datasync(file, [&](int sync_result) {
+      synced = sync_result;
+      ring->read(file, in, 4096, [&](int read_result) { read = read_result, done = true; });
+    });
+  });
+  run_until(done);
+  EXPECT_EQ(written, 4096);
+  EXPECT_EQ(synced, 0);
+  EXPECT_EQ(read, 4096);
+  EXPECT_EQ(in, out);
+  EXPECT_EQ(ring->operations_in_flight(), 0u);
+}
+
+TEST_F(RingTest, ErrorsArriveAsNegativeNumbers) {
+  Bytes in(16);
+  int result = 0;
+  bool done = false;
+  ring->read(-1, in, 0, [&](int value) { result = value, done = true; });
+  run_until(done);
+  EXPECT_EQ(result, -EBADF);
+}
+
+TEST_F(RingTest, ManyMoreOperationsThanEntries) {
+  Bytes block(512, 1);
+  int left = 1000;
+  for (int i = 0; i < 1000; ++i)
+    ring->write(file, block, static_cast<std::uint64_t>(i) * 512, false, [&](int result) {
+      EXPECT_EQ(result, 512);
+      --left;
+    });
+  while (left > 0) ring->turn();
+  EXPECT_EQ(lseek(file, 0, SEEK_END), 512000);
+  EXPECT_EQ(ring->operations_in_flight(), 0u);
+}
+
+TEST_F(RingTest, TimersFireInOrderAndNotBeforeTheirTime) {
+  std::vector<int> order;
+  const Instant start = Ring::now();
+  bool done = false;
+  ring->timer(start + milliseconds(20), [&](int) { order.push_back(2), done = true; });
+  ring->timer(start + milliseconds(5), [&](int) { order.push_back(1); });
+  const auto cancelled = ring->timer(start + milliseconds(10), [&](int) { order.push_back(99); });
+  ring->cancel_timer(cancelled);
+  run_until(done);
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+  EXPECT_GE(Ring::now() - start, milliseconds(20));
+}
+
+TEST_F(RingTest, AnEarlierTimerOvertakesTheOneTheKernelHas) {
+  bool later = false, earlier = false;
+  const Instant start = Ring::now();
+  ring->timer(start + seconds(60), [&](int) { later = true; });
+  ring->timer(start + milliseconds(1), [&](int) {
+    ring->timer(Ring::now() + milliseconds(1), [&](int) { earlier = true; });
+  });
+  run_until(earlier);
+  EXPECT_FALSE(later);
+  EXPECT_LT(Ring::now() - start, seconds(30));
+}
+
+TEST_F(RingTest, AWatchReportsAgainUntilItIsCancelled) {
+  const int event = eventfd(0, EFD_NONBLOCK);
+  int reports = 0;
+  const auto handle = ring->watch(event, POLLIN, [&](int) { ++reports; });
+  const std::uint64_t one = 1;
+  for (int round = 1; round <= 3; ++round) {
+    ASSERT_EQ(::write(event, &one, 8), 8);
+    while (reports < round) ring->turn();
+    std::uint64_t count = 0;
+    ASSERT_EQ(::read(event, &count, 8), 8);
+  }
+  ring->cancel(handle);
+  while (ring->operations_in_flight() > 0) ring->turn();
+  EXPECT_EQ(reports, 3);
+  ::close(event);
+}
+
+TEST_F(RingTest, OffloadedWorkReportsOnTheEventThread) {
+  auto offload = Offload::create(*ring);
+  ASSERT_TRUE(offload.has_value());
+  const auto here = std::this_thread::get_id();
+  std::thread::id worker, reporter;
+  bool done = false;
+  (*offload)->run([&] { worker = std::this_thread::get_id(); },
+                  [&] { reporter = std::this_thread::get_id(), done = true; });
+  run_until(done);
+  EXPECT_NE(worker, here);
+  EXPECT_EQ(reporter, here);
+  EXPECT_FALSE((*offload)->busy());
+}
+
+}  // namespace
+}  // namespace bascule::uring
