@@ -35,7 +35,7 @@ class BitmapSender {
  public:
   /// `header_bytes`: 16 for version >= 100. `compress`: use-rle.
   BitmapSender(const Bitmap& bitmap, std::size_t header_bytes, bool compress);
-  [[nodiscard]] bool done() const;
+  [[nodiscard]] bool done() const { return done_; }
   /// The next packet. Only while !done().
   std::variant<BitmapChunk, CompressedBitmap> next();
 
@@ -47,6 +47,7 @@ class BitmapSender {
   std::size_t chunk_bytes_;
   bool compress_;
   std::size_t bit_ = 0;
+  bool done_ = false;
 };
 
 // ---- receiving ---------------------------------------------------------------------------------------------------
@@ -54,20 +55,25 @@ class BitmapSender {
 /// ORs the peer's chunks into `bitmap`, in order. The bitmap must outlive the receiver.
 class BitmapReceiver {
  public:
+  /// `header_bytes`: as BitmapSender.
   BitmapReceiver(Bitmap& bitmap, std::size_t header_bytes);
   /// Errors: more or fewer words than the next chunk must have; a chunk after the end.
   Result<void> add(const BitmapChunk& chunk);
   /// Errors: unknown code, code cut short, runs past the end of the bitmap, empty code, wrong pad bits.
   Result<void> add(const CompressedBitmap& chunk);
-  [[nodiscard]] bool done() const { return bit_ >= bitmap_.size(); }
+  /// The peer's bitmap is complete: a compressed chunk reached its end, or an empty plain one came after it.
+  [[nodiscard]] bool done() const { return done_; }
   /// Number of bits of ours that the peer's bitmap newly set.
   [[nodiscard]] std::size_t newly_set() const { return newly_set_; }
 
  private:
+  Result<void> add_run(std::size_t length, bool set);
+
   Bitmap& bitmap_;
   std::size_t chunk_bytes_;
   std::size_t bit_ = 0;
   std::size_t newly_set_ = 0;
+  bool done_ = false;
 };
 
 }  // namespace bascule::drbd

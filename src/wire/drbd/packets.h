@@ -154,7 +154,7 @@ struct Data {
   std::uint32_t sequence = 0;    ///< shared counter of the volume with acks going the same way
   std::uint32_t flags = 0;       ///< data_flag::*
   std::uint32_t size_bytes = 0;  ///< length of the data that follows
-  Bytes digest;                  ///< data-integrity-alg digest of the data; empty without one
+  Bytes digest{};                ///< data-integrity-alg digest of the data; empty without one
   friend bool operator==(const Data&, const Data&) = default;
 };
 /// Answer to DataRequest; data follows.
@@ -164,7 +164,7 @@ struct DataReply {
   std::uint32_t sequence = 0;  ///< unused by 8.4, kept as received
   std::uint32_t flags = 0;     ///< unused by 8.4, kept as received
   std::uint32_t size_bytes = 0;
-  Bytes digest;
+  Bytes digest{};
   friend bool operator==(const DataReply&, const DataReply&) = default;
 };
 /// RS_DATA_REPLY: resync data for the target; data follows.
@@ -174,7 +174,7 @@ struct ResyncReply {
   std::uint32_t sequence = 0;
   std::uint32_t flags = 0;
   std::uint32_t size_bytes = 0;
-  Bytes digest;
+  Bytes digest{};
   friend bool operator==(const ResyncReply&, const ResyncReply&) = default;
 };
 /// Write `size_bytes` made of copies of one logical block, which follows (`block_size_bytes`). Never send it.
@@ -185,7 +185,7 @@ struct WriteSame {
   std::uint32_t flags = 0;
   std::uint32_t size_bytes = 0;
   std::uint32_t block_size_bytes = 0;  ///< length of the data that follows
-  Bytes digest;
+  Bytes digest{};
   friend bool operator==(const WriteSame&, const WriteSame&) = default;
 };
 
@@ -279,7 +279,7 @@ struct ChecksumResyncRequest {
   BlockId block_id = kSyncerBlockId;
   std::uint32_t size_bytes = 0;
   std::uint32_t reserved = 0;
-  Bytes digest;
+  Bytes digest{};
   friend bool operator==(const ChecksumResyncRequest&, const ChecksumResyncRequest&) = default;
 };
 /// Online verify: asks for a digest.
@@ -296,7 +296,7 @@ struct VerifyReply {
   BlockId block_id = kSyncerBlockId;
   std::uint32_t size_bytes = 0;
   std::uint32_t reserved = 0;
-  Bytes digest;
+  Bytes digest{};
   friend bool operator==(const VerifyReply&, const VerifyReply&) = default;
 };
 /// Mark a range out of sync (sent by a node that is Ahead or in WFBitMapS).
@@ -318,13 +318,13 @@ struct ResyncDeallocated {
 
 /// Whole 64-bit words of the bitmap, little-endian, as on the wire. See bitmap_code.h.
 struct BitmapChunk {
-  Bytes words;  ///< length is a multiple of 8; may be empty
+  Bytes words{};  ///< length is a multiple of 8; may be empty
   friend bool operator==(const BitmapChunk&, const BitmapChunk&) = default;
 };
 /// Run-length coded bits. See bitmap_code.h.
 struct CompressedBitmap {
   std::uint8_t encoding = 0;  ///< low nibble code (2), bits 4-6 pad bits, bit 7 first run is of set bits
-  Bytes code;
+  Bytes code{};
   friend bool operator==(const CompressedBitmap&, const CompressedBitmap&) = default;
 };
 
@@ -346,14 +346,14 @@ struct Protocol {
   AfterSplitBrain after_split_brain_2_primaries = AfterSplitBrain::Disconnect;
   std::uint32_t connection_flags = 0;  ///< connection_flag::*
   std::uint32_t two_primaries = 0;
-  std::string integrity_algorithm;  ///< at most 63 bytes; empty: none
+  std::string integrity_algorithm{};  ///< at most 63 bytes; empty: none
   friend bool operator==(const Protocol&, const Protocol&) = default;
 };
 /// P_SYNC_PARAM89 of version 95 and above.
 struct SyncParam {
   std::uint32_t resync_rate_kib_per_s = 250;
-  std::string verify_algorithm;        ///< at most 63 bytes
-  std::string checksum_algorithm;      ///< csums-alg, at most 63 bytes
+  std::string verify_algorithm{};      ///< at most 63 bytes
+  std::string checksum_algorithm{};    ///< csums-alg, at most 63 bytes
   std::uint32_t plan_ahead_ds = 20;    ///< c-plan-ahead, tenths of a second
   std::uint32_t delay_target_ds = 10;  ///< c-delay-target, tenths of a second
   std::uint32_t fill_target_sectors = 100;
@@ -391,7 +391,7 @@ struct Uuids {
   friend bool operator==(const Uuids&, const Uuids&) = default;
 };
 struct State {
-  StateWord state;
+  StateWord state{};
   friend bool operator==(const State&, const State&) = default;
 };
 struct SyncUuid {
@@ -400,7 +400,7 @@ struct SyncUuid {
 };
 /// In the sender's view; mirror() (state.h) turns it.
 struct StateChangeRequest {
-  StateChange change;
+  StateChange change{};
   friend bool operator==(const StateChangeRequest&, const StateChangeRequest&) = default;
 };
 struct StateChangeReply {
@@ -408,7 +408,7 @@ struct StateChangeReply {
   friend bool operator==(const StateChangeReply&, const StateChangeReply&) = default;
 };
 struct ConnectionStateChangeRequest {
-  StateChange change;
+  StateChange change{};
   friend bool operator==(const ConnectionStateChangeRequest&, const ConnectionStateChangeRequest&) = default;
 };
 struct ConnectionStateChangeReply {
@@ -416,11 +416,11 @@ struct ConnectionStateChangeReply {
   friend bool operator==(const ConnectionStateChangeReply&, const ConnectionStateChangeReply&) = default;
 };
 struct AuthChallenge {
-  Bytes challenge;  ///< 64 bytes sent; 64..128 accepted
+  Bytes challenge{};  ///< 64 bytes sent; 64..128 accepted
   friend bool operator==(const AuthChallenge&, const AuthChallenge&) = default;
 };
 struct AuthResponse {
-  Bytes digest;  ///< HMAC(secret, challenge), length of the hash
+  Bytes digest{};  ///< HMAC(secret, challenge), length of the hash
   friend bool operator==(const AuthResponse&, const AuthResponse&) = default;
 };
 /// To be ignored.
