@@ -62,16 +62,16 @@ class Running:
         return message
 
     def wait(self, timeout_s=60.0):
-        try:
+        with self._connection, self._out, self._err:
             code = self._message(timeout_s)["exit"]
-        finally:
-            self._connection.close()
-        self._out.seek(0)
-        self._err.seek(0)
-        finished = Finished(code, self._out.read().decode(errors="replace"), self._err.read().decode(errors="replace"))
-        self._out.close()
-        self._err.close()
-        return finished
+            self._out.seek(0)
+            self._err.seek(0)
+            return Finished(code, self._out.read().decode(errors="replace"), self._err.read().decode(errors="replace"))
+
+    def abandon(self):
+        """Stops listening for the end of the command; it runs on."""
+        for closing in (self._connection, self._out, self._err):
+            closing.close()
 
 
 class Host:
@@ -444,6 +444,7 @@ class World:
         self._keeper.stdin.close()  # its end of input: it kills, detaches and removes everything
         try:
             self._keeper.wait(30)
+            self._keeper.stdout.close()
         except subprocess.TimeoutExpired:
             self._keeper.kill()
             self._keeper.wait()
