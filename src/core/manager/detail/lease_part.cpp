@@ -1,0 +1,104 @@
+// Leases, reports, and who is there.
+
+#include "core/manager/detail/state.h"
+#include "core/membership/lease_names.h"
+
+namespace bascule::manager {
+
+void Manager::State::heartbeat_when_due() {
+  if (now < next_heartbeat) return;
+  next_heartbeat = now + config.timing.heartbeat;
+  send_report();
+  if (self->role == config::NodeRole::data) ask_for_lease(holder.ask(now));
+  release_idle_leases();
+}
+
+void Manager::State::send_report() {
+  message::NodeReport report;
+  report.node = self->name;
+  report.incarnation = incarnation;
+  report.sent_at_ns = to_ns(now);
+  report.applied_index = store.state().applied_index;
+  for (const auto& runner : runners)
+    if (!runner.by_hand) report.services.push_back(runner.machine->report());
+  for (const auto& [name, volume] : volumes) {
+    if (!volume.connected) continue;
+    report.volumes.push_back(volume.state.report);
+    report.volumes.back().name = name;
+  }
+  for (const auto& node : config.nodes)
+    if (node.id != self->id) send_to(node.id, report);
+  std::vector<membership::LivenessEvent> events;
+  liveness.report(std::move(report), now, events);
+}
+
+void Manager::State::ask_for_lease(const message::LeaseRequest& request) {
+  const auto leader = raft.leadership().leader;
+  if (leader == self->id) return lease_requested(request);
+  if (leader != 0) send_to(leader, request);
+}
+
+void Manager::State::lease_requested(const message::LeaseRequest& request) {
+  const auto leadership = raft.leadership();
+  if (leadership.role != consensus::Role::Leader || !leadership.lease_until) return;
+  const auto answer = granter.answer(request, store.state(), true, *leadership.lease_until, now);
+  if (!answer) return;
+  told_lease_over.erase(request.node);
+  const auto* node = config.node(request.node);
+  if (node == nullptr) return;
+  if (node->id == self->id) return lease_granted(*answer);
+  send_to(node->id, *answer);
+}
+
+void Manager::State::lease_granted(const message::LeaseGrant& grant) {
+  const auto outcome = holder.grant(grant, now);
+  for (const auto& lease : outcome.extended) {
+    out->push_back(effect::GrantLease{lease.name, lease.epoch, lease.end});
+    for (auto& runner : runners)
+      if (runner.slot() == lease.name) step_runner(runner, transition::input::Lease{lease.epoch, lease.end});
+  }
+}
+
+/// A lease that ended and under which nothing runs here must not make watchdogd reset the machine.
+void Manager::State::release_idle_leases() {
+  for (const auto& lease : holder.leases()) {
+    if (lease.end > now) continue;
+    bool idle = true;
+    for (const auto& runner : runners) {
+      const bool concerned = runner.slot() == lease.name ||
+                             (runner.volume && membership::volume_lease(*runner.volume) == lease.name);
+      if (concerned && runner.machine->report().state != "Stopped") idle = false;
+    }
+    if (idle) release_lease(lease.name, lease.epoch);
+  }
+}
+
+void Manager::State::release_lease(const std::string& slot, std::uint64_t epoch) {
+  holder.release(slot, epoch);
+  out->push_back(effect::ReleaseLease{slot, epoch});
+}
+
+void Manager::State::heard(std::uint32_t from) {
+  const auto* node = config.node(from);
+  if (node == nullptr) return;
+  std::vector<membership::LivenessEvent> events;
+  liveness.heard(node->name, now, events);
+  tell(events);
+}
+
+void Manager::State::watch_presence() {
+  std::vector<membership::LivenessEvent> events;
+  liveness.tick(now, events);
+  tell(events);
+}
+
+void Manager::State::tell(const std::vector<membership::LivenessEvent>& events) {
+  for (const auto& event : events) {
+    plan_dirty = true;
+    const bool lost = event.kind == membership::LivenessEvent::Kind::lost;
+    story(lost ? "node-lost" : "node-back", event.node, event.text);
+    if (lost) peer_lost(event.node);
+  }
+}
+
+}  // namespace bascule::manager

@@ -1,0 +1,82 @@
+// The leader's decisions.
+
+#include <nlohmann/json.hpp>
+
+#include "core/manager/detail/state.h"
+
+namespace bascule::manager {
+
+std::map<std::string, policy::NodeView> Manager::State::node_views() const {
+  std::map<std::string, policy::NodeView> views;
+  for (const auto& node : config.nodes) {
+    const auto presence = liveness.presence(node.name, now);
+    policy::NodeView view;
+    view.online = presence != membership::Presence::lost;
+    view.lost = presence == membership::Presence::lost;
+    view.age = liveness.age(node.name, now);
+    view.lease_certainly_over = granter.lease_certainly_over(node.name, now);
+    view.lease_over_at = granter.lease_over_at(node.name);
+    view.report = liveness.newest_report(node.name);
+    views.emplace(node.name, view);
+  }
+  return views;
+}
+
+policy::Plan Manager::State::make_plan() const {
+  const bool leader_known = raft.leadership().leader != 0;
+  return policy::plan({config, store.state(), self->name, may_decide(), leader_known, now, node_views()});
+}
+
+void Manager::State::plan_when_due() {
+  if (!may_decide() || (!plan_dirty && now < plan_at)) return;
+  plan_dirty = false;
+  tell_lease_ends();
+  const auto plan = make_plan();
+  plan_at = std::min(plan.plan_again, now + seconds(1));
+  decide(plan);
+}
+
+/// Decisions are taken one round at a time: while any is on its way, the state it was taken on is about to change.
+void Manager::State::decide(const policy::Plan& plan) {
+  for (const auto& [id, entry] : pending)
+    if (entry.decision) return;
+  if (plan.decisions.empty()) return;
+  keep_decision(plan);
+  for (const auto& decision : plan.decisions) {
+    if (decision.takes_over_from && !granter.begin_takeover(*decision.takes_over_from, now)) continue;
+    Pending entry;
+    entry.proposal = {prng.next(), self->name, decision.command};
+    entry.decision = true;
+    entry.lost = decision.takes_over_from.value_or("");
+    entry.give_up = never;
+    submit(std::move(entry));
+  }
+}
+
+void Manager::State::keep_decision(const policy::Plan& plan) {
+  nlohmann::ordered_json record;
+  record["at_ns"] = to_ns(now);
+  record["node"] = self->name;
+  record["term"] = raft.leadership().term;
+  for (const auto& decision : plan.decisions)
+    record["decisions"].push_back({{"command", message::text(decision.command)}, {"reason", decision.reason}});
+  for (const auto& [name, view] : node_views())
+    record["nodes"].push_back({{"name", name},
+                               {"online", view.online},
+                               {"age_ms", to_ms(view.age)},
+                               {"lease_certainly_over", view.lease_certainly_over}});
+  const Bytes snapshot = store.snapshot();
+  record["state"] = std::string(text_of(snapshot));
+  out->push_back(effect::KeepDecision{record.dump()});
+}
+
+/// The story tells once when a lost owner's lease has certainly ended.
+void Manager::State::tell_lease_ends() {
+  for (const auto& node : config.nodes) {
+    if (liveness.presence(node.name, now) != membership::Presence::lost) continue;
+    if (!granter.lease_certainly_over(node.name, now) || !told_lease_over.insert(node.name).second) continue;
+    story("lease-ended", node.name, "whatever " + node.name + " was leased has certainly ended");
+  }
+}
+
+}  // namespace bascule::manager

@@ -1,0 +1,162 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+#include "core/consensus/raft.h"
+#include "core/manager/manager.h"
+#include "core/membership/lease_granter.h"
+#include "core/membership/lease_holder.h"
+#include "core/membership/liveness.h"
+#include "core/policy/plan.h"
+#include "core/store/store.h"
+#include "core/transition/service_runner.h"
+
+namespace bascule::manager {
+
+/// Everything a manager knows, and the step under way. The parts (the .cpp files beside this one) are the member
+/// functions by subject; each says what it is responsible for.
+struct Manager::State {
+  State(const config::ClusterConfig& config_in, const std::string& self, raft::Restored restored, std::uint64_t seed,
+        Instant now);
+
+  // ---- consensus_part: the log, and what is applied from it --------------------------------------------------------
+  void step_consensus(const consensus::Input& input);
+  void carry_out(consensus::Effect& effect);
+  void send_to(std::uint32_t to, message::Message message);
+  void send_when_durable(consensus::Send& send);
+  void persisted(std::uint64_t sequence);
+  void apply(const consensus::Apply& entry);
+  void restore(const consensus::RestoreSnapshot& snapshot);
+  void leader_changed(const consensus::LeaderChanged& change);
+  void applied_state_changed();
+  void compact_when_long();
+  [[nodiscard]] bool is_leader() const;
+  /// Leader, and certainly no other one: it may answer leases and decide.
+  [[nodiscard]] bool may_decide() const;
+
+  // ---- proposals: commands on their way into the log ---------------------------------------------------------------
+  struct Pending {
+    message::Proposal proposal;
+    std::optional<RequestId> request;  ///< a person waits for it
+    bool decision = false;             ///< of this leader's policy: proposed once, never sent again
+    std::string lost;                  ///< a takeover from this node is under way
+    Instant next_send{};
+    Instant give_up{};
+  };
+  void change(const input::Change& change);
+  void propose(message::Command command);
+  void submit(Pending pending);
+  void send_proposal(Pending& pending);
+  void resend_proposals();
+  void forwarded(std::uint32_t from, const message::Forward& forward);
+  void proposal_refused(const message::ForwardReply& reply);
+  void proposal_done(const consensus::ProposalDone& done);
+  void proposal_applied(const message::Proposal& proposal, const store::Applied& applied);
+  void forget(std::map<std::uint64_t, Pending>::iterator pending);
+
+  // ---- lease_part: leases, reports, who is there -------------------------------------------------------------------
+  void heartbeat_when_due();
+  void send_report();
+  void ask_for_lease(const message::LeaseRequest& request);
+  void lease_requested(const message::LeaseRequest& request);
+  void lease_granted(const message::LeaseGrant& grant);
+  void release_idle_leases();
+  void release_lease(const std::string& slot, std::uint64_t epoch);
+  void heard(std::uint32_t from);
+  void watch_presence();
+  void tell(const std::vector<membership::LivenessEvent>& events);
+
+  // ---- policy_part: the leader's decisions -------------------------------------------------------------------------
+  void plan_when_due();
+  [[nodiscard]] policy::Plan make_plan() const;
+  [[nodiscard]] std::map<std::string, policy::NodeView> node_views() const;
+  void decide(const policy::Plan& plan);
+  void keep_decision(const policy::Plan& plan);
+  void tell_lease_ends();
+
+  // ---- runner_part: the services' machines -------------------------------------------------------------------------
+  struct Runner {
+    std::string name;                    ///< of the service, or runner_of_volume()
+    std::optional<std::string> volume;
+    bool by_hand = false;                ///< of a volume held by hand
+    std::unique_ptr<transition::ServiceRunner> machine;
+    transition::input::Ownership told;
+    bool ever_told = false;
+    [[nodiscard]] std::string slot() const;  ///< the lease it runs under
+  };
+  void make_runners();
+  void step_runner(Runner& runner, const transition::Input& input);
+  void carry_out(Runner& runner, transition::Effect& effect);
+  void tell_ownership();
+  [[nodiscard]] transition::input::Ownership ownership_of(const Runner& runner) const;
+  void tell_volume(const std::string& volume, const std::string& refusal);
+  void tick_runners();
+
+  // ---- volume_part: what blockd is told and asks for ---------------------------------------------------------------
+  struct Volume {
+    bool connected = false;
+    VolumeState state;
+    std::string promoted_by;             ///< the runner that the promotion belongs to
+    std::uint64_t told_version = 0;      ///< of the in-sync set
+    bool told = false;
+    std::uint64_t asked_version = 0;     ///< a change of the set was proposed against this version
+    Instant ask_again{};
+  };
+  void volume_changed(const input::VolumeChanged& changed);
+  void tell_in_sync();
+  void ask_in_sync_change(const std::string& name, Volume& volume);
+  void promote(Runner& runner, const transition::effect::PromoteVolume& promote);
+  [[nodiscard]] std::string promoted_by(const std::string& volume) const;
+  void peer_lost(const std::string& node);
+
+  // ---- the story ---------------------------------------------------------------------------------------------------
+  void story(const std::string& kind, const std::string& subject, const std::string& text,
+             std::map<std::string, std::string> fields = {});
+
+  void dispatch(const Input& input);
+  void run_due();
+  [[nodiscard]] Instant next_deadline() const;
+  [[nodiscard]] std::string status_json() const;
+
+  config::ClusterConfig config;
+  const config::Node* self = nullptr;
+  Prng prng;
+  std::uint64_t incarnation = 0;
+
+  consensus::Raft raft;
+  store::Store store;
+  membership::Liveness liveness;
+  membership::LeaseHolder holder;
+  membership::LeaseGranter granter;
+  std::vector<Runner> runners;
+  std::map<std::string, Volume> volumes;
+
+  std::uint64_t persisted_sequence = 0;
+  struct Waiting {
+    std::uint64_t sequence = 0;
+    std::uint32_t to = 0;
+    Bytes body;
+  };
+  std::deque<Waiting> waiting;                       ///< consensus messages that wait for the disk
+  std::map<std::uint64_t, Pending> pending;          ///< by proposal id
+  std::map<std::uint64_t, Instant> recently_forwarded;
+  std::uint64_t last_compaction = 0;
+
+  Instant next_heartbeat{};
+  Instant plan_at{};
+  bool plan_dirty = true;
+  std::set<std::string> told_lease_over;             ///< nodes whose lease end was told in this leadership
+
+  std::uint64_t story_sequence = 0;
+  Instant now{};
+  Effects* out = nullptr;                            ///< of the step under way
+};
+
+}  // namespace bascule::manager

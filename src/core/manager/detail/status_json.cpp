@@ -1,0 +1,186 @@
+// The reply to `status`.
+
+#include <nlohmann/json.hpp>
+
+#include "core/manager/detail/state.h"
+#include "core/membership/lease_names.h"
+
+namespace bascule::manager {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json optional_text(const std::optional<std::string>& text) { return text ? Json(*text) : Json(nullptr); }
+
+const message::ServiceReport* find_service(const message::NodeReport* report, const std::string& name) {
+  if (report == nullptr) return nullptr;
+  for (const auto& service : report->services)
+    if (service.name == name) return &service;
+  return nullptr;
+}
+
+const message::VolumeReport* find_volume(const message::NodeReport* report, const std::string& name) {
+  if (report == nullptr) return nullptr;
+  for (const auto& volume : report->volumes)
+    if (volume.name == name) return &volume;
+  return nullptr;
+}
+
+Json steps_json(const message::ServiceReport& report, bool known) {
+  Json steps = Json::array();
+  for (const auto& step : report.steps)
+    steps.push_back({{"name", step.name},
+                     {"state", known ? step.state : "Unknown"},
+                     {"start_ms", step.start_ms},
+                     {"stop_ms", step.stop_ms}});
+  return steps;
+}
+
+struct Source {
+  const membership::Liveness& liveness;
+  const config::ClusterConfig& config;
+  Instant now;
+  /// Older than two leases is not known any more.
+  [[nodiscard]] bool known(const std::string& node) const {
+    return liveness.report_age(node, now) <= 2 * config.timing.lease;
+  }
+  [[nodiscard]] std::int64_t age_ms(const std::string& node) const {
+    const auto age = liveness.report_age(node, now);
+    return age == Duration::max() ? -1 : to_ms(age);
+  }
+};
+
+Json nodes_json(const Source& source, const store::ClusterState& state) {
+  Json nodes = Json::array();
+  for (const auto& node : source.config.nodes) {
+    const auto agreed = state.nodes.find(node.name);
+    const auto presence = source.liveness.presence(node.name, source.now);
+    nodes.push_back({{"name", node.name},
+                     {"role", node.role == config::NodeRole::witness ? "witness" : "data"},
+                     {"online", presence != membership::Presence::lost},
+                     {"presence", membership::text(presence)},
+                     {"age_ms", to_ms(source.liveness.age(node.name, source.now))},
+                     {"standby", agreed != state.nodes.end() && agreed->second.standby},
+                     {"address", node.address}});
+  }
+  return nodes;
+}
+
+/// The node whose word on a service counts: its owner, or whoever still has something of it running.
+std::string speaker_for(const Source& source, const config::Service& service, const store::ServiceState& agreed) {
+  if (agreed.owner) return *agreed.owner;
+  for (const auto& node : source.config.nodes) {
+    const auto* report = find_service(source.liveness.newest_report(node.name), service.name);
+    if (report != nullptr && report->state != "Stopped" && source.known(node.name)) return node.name;
+  }
+  return {};
+}
+
+Json service_json(const Source& source, const config::Service& service, const store::ClusterState& state,
+                  const policy::Plan& plan) {
+  const auto found = state.services.find(service.name);
+  const store::ServiceState agreed = found == state.services.end() ? store::ServiceState{} : found->second;
+  const bool wanted = agreed.target ? *agreed.target == store::Target::Started : service.autostart;
+  const auto speaker = speaker_for(source, service, agreed);
+  const auto* report = find_service(source.liveness.newest_report(speaker), service.name);
+  const bool known = report != nullptr && source.known(speaker);
+  const auto& explanation = plan.services.at(service.name);
+  Json json;
+  json["name"] = service.name;
+  json["target"] = wanted ? "Started" : "Stopped";
+  json["owner"] = optional_text(agreed.owner);
+  json["epoch"] = agreed.epoch;
+  json["state"] = speaker.empty() ? "Stopped" : known ? report->state : "Unknown";
+  json["age_ms"] = speaker.empty() ? 0 : source.age_ms(speaker);
+  json["why"] = !explanation.why.empty() || report == nullptr ? explanation.why : report->why;
+  json["hint"] = explanation.hint;
+  json["steps"] = report != nullptr ? steps_json(*report, known) : Json::array();
+  for (const auto& [node, failure] : agreed.failures)
+    json["failures"].push_back({{"node", node}, {"count", failure.count}, {"start_failed", failure.start_failed}, {"text", failure.text}});
+  return json;
+}
+
+Json replica_json(const Source& source, const std::string& node, const std::string& volume) {
+  const auto* report = find_volume(source.liveness.newest_report(node), volume);
+  const bool known = report != nullptr && source.known(node);
+  const message::VolumeReport blank;
+  const auto& r = report != nullptr ? *report : blank;
+  return {{"node", node},
+          {"age_ms", source.age_ms(node)},
+          {"attached", known && r.attached},
+          {"role", known ? r.role : "Unknown"},
+          {"disk", known ? r.disk : "DUnknown"},
+          {"connection", known ? r.connection : "Unknown"},
+          {"peer_disk", known ? r.peer_disk : "DUnknown"},
+          {"just_created", r.just_created},
+          {"out_of_sync_bytes", r.out_of_sync_bytes},
+          {"resync_done_bytes", r.resync_done_bytes},
+          {"resync_total_bytes", r.resync_total_bytes},
+          {"writes_acknowledged", r.writes_acknowledged},
+          {"writes_held", r.writes_held},
+          {"device", r.device},
+          {"why", r.why}};
+}
+
+std::uint64_t size_of(const Source& source, const config::Volume& volume) {
+  for (const auto& [node, disk] : volume.disk)
+    if (const auto* report = find_volume(source.liveness.newest_report(node), volume.name); report != nullptr && report->size_bytes != 0)
+      return report->size_bytes;
+  return volume.size_bytes;
+}
+
+Json volume_json(const Source& source, const config::Volume& volume, const store::ClusterState& state,
+                 const policy::Plan& plan) {
+  const auto found = state.volumes.find(volume.name);
+  const store::VolumeState agreed = found == state.volumes.end() ? store::VolumeState{} : found->second;
+  const auto& explanation = plan.volumes.at(volume.name);
+  Json replicas = Json::array();
+  for (const auto& [node, disk] : volume.disk) replicas.push_back(replica_json(source, node, volume.name));
+  return {{"name", volume.name},
+          {"size_bytes", size_of(source, volume)},
+          {"initialised", agreed.initialised},
+          {"owner", optional_text(agreed.owner)},
+          {"held_by_hand", agreed.held_by_hand},
+          {"epoch", agreed.epoch},
+          {"in_sync", agreed.in_sync},
+          {"in_sync_version", agreed.in_sync_version},
+          {"why", explanation.why},
+          {"hint", explanation.hint},
+          {"replicas", replicas}};
+}
+
+}  // namespace
+
+std::string Manager::State::status_json() const {
+  const auto plan = make_plan();
+  const Source source{liveness, config, now};
+  const auto leadership = raft.leadership();
+  const auto* leader = config.node(leadership.leader);
+  std::size_t seen = 0;
+  for (const auto& node : config.nodes) seen += liveness.presence(node.name, now) != membership::Presence::lost ? 1 : 0;
+  Json json;
+  json["ok"] = true;
+  json["cluster"] = config.name;
+  json["node"] = self->name;
+  json["at_ns"] = to_ns(now);
+  json["summary"] = plan.summary;
+  json["healthy"] = plan.healthy;
+  json["problems"] = plan.problems;
+  json["quorum"] = {{"have", leader != nullptr}, {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
+                    {"term", leadership.term}, {"votes_seen", seen}, {"votes", config.nodes.size()}};
+  json["nodes"] = nodes_json(source, store.state());
+  json["services"] = Json::array();
+  for (const auto& service : config.services) {
+    Json entry = service_json(source, service, store.state(), plan);
+    const auto end = holder.end_of(membership::service_lease(service.name), entry["epoch"].get<std::uint64_t>());
+    if (end && entry["owner"] == self->name) entry["lease_ms_left"] = std::max<std::int64_t>(0, to_ms(*end - now));
+    json["services"].push_back(std::move(entry));
+  }
+  json["volumes"] = Json::array();
+  for (const auto& volume : config.volumes)
+    json["volumes"].push_back(volume_json(source, volume, store.state(), plan));
+  return json.dump();
+}
+
+}  // namespace bascule::manager

@@ -1,0 +1,79 @@
+// What blockd is told, and what it asks for.
+
+#include "core/manager/detail/state.h"
+
+namespace bascule::manager {
+
+namespace {
+constexpr Duration ask_again_after = milliseconds(300);
+}
+
+void Manager::State::volume_changed(const input::VolumeChanged& changed) {
+  const auto it = volumes.find(changed.volume);
+  if (it == volumes.end()) return;
+  auto& volume = it->second;
+  if (changed.connected && !volume.connected) volume.told = false;
+  volume.connected = changed.connected;
+  volume.state = changed.connected ? changed.state : VolumeState{};
+  if (!volume.state.promoted_epoch && volume.state.report.role != "Primary") volume.promoted_by.clear();
+  plan_dirty = true;
+  tell_in_sync();
+  tell_volume(changed.volume, "");
+  if (volume.connected) ask_in_sync_change(changed.volume, volume);
+}
+
+void Manager::State::tell_in_sync() {
+  for (auto& [name, volume] : volumes) {
+    const auto agreed = store.state().volumes.find(name);
+    if (!volume.connected || agreed == store.state().volumes.end()) continue;
+    if (volume.told && volume.told_version == agreed->second.in_sync_version) continue;
+    volume.told = true;
+    volume.told_version = agreed->second.in_sync_version;
+    const auto& members = agreed->second.in_sync;
+    out->push_back(effect::InSync{name, volume.told_version, {members.begin(), members.end()}});
+  }
+}
+
+/// blockd holds its acknowledgements until the set has shrunk, and asks for the peer when a resync is complete.
+void Manager::State::ask_in_sync_change(const std::string& name, Volume& volume) {
+  const auto agreed = store.state().volumes.find(name);
+  if (agreed == store.state().volumes.end() || agreed->second.owner != self->name) return;
+  const auto& state = agreed->second;
+  if (volume.state.promoted_epoch != state.epoch || (!volume.state.wants_shrink && !volume.state.wants_grow)) return;
+  if (volume.asked_version == state.in_sync_version && now < volume.ask_again) return;
+  volume.asked_version = state.in_sync_version;
+  volume.ask_again = now + ask_again_after;
+  if (volume.state.wants_shrink)
+    propose(message::ShrinkInSync{name, state.epoch, state.in_sync_version, volume.state.peer});
+  else
+    propose(message::GrowInSync{name, state.epoch, state.in_sync_version, volume.state.peer});
+}
+
+void Manager::State::promote(Runner& runner, const transition::effect::PromoteVolume& wanted) {
+  auto& volume = volumes[*runner.volume];
+  volume.promoted_by = runner.name;
+  tell_in_sync();
+  // Nobody has data yet: the set was made of this node alone when the volume was initialised.
+  const auto agreed = store.state().volumes.find(*runner.volume);
+  const bool alone = agreed != store.state().volumes.end() && agreed->second.in_sync == std::set{self->name};
+  const bool initial = wanted.initial || (alone && volume.state.report.just_created);
+  out->push_back(effect::Promote{*runner.volume, wanted.epoch, initial});
+}
+
+std::string Manager::State::promoted_by(const std::string& name) const {
+  const auto& volume = volumes.at(name);
+  if (!volume.promoted_by.empty()) return volume.promoted_by;
+  // A promotion from before this manager was started belongs to whom the state says.
+  const auto agreed = store.state().volumes.find(name);
+  const bool by_hand = agreed != store.state().volumes.end() && agreed->second.held_by_hand;
+  const auto* service = config.service_of_volume(name);
+  return by_hand || service == nullptr ? runner_of_volume(name) : service->name;
+}
+
+void Manager::State::peer_lost(const std::string& node) {
+  for (const auto& [name, volume] : volumes)
+    if (volume.connected && volume.state.peer == node)
+      out->push_back(effect::PeerLost{name, node + " is not heard any more"});
+}
+
+}  // namespace bascule::manager

@@ -1,0 +1,142 @@
+#include "core/manager/manager.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "core/manager/detail/state.h"
+
+namespace bascule::manager {
+
+namespace {
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <typename... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+consensus::Config consensus_config(const config::ClusterConfig& config, const config::Node& self, std::uint64_t seed) {
+  consensus::Config result;
+  result.id = self.id;
+  for (const auto& node : config.nodes) {
+    result.bootstrap.voters.push_back(node.id);
+    if (node.role == config::NodeRole::witness) result.leader_preference.push_back(node.id);
+  }
+  result.seed = seed;
+  result.heartbeat = config.timing.heartbeat;
+  result.election_min = config.timing.election_min;
+  result.election_max = config.timing.election_max;
+  return result;
+}
+
+}  // namespace
+
+std::string runner_of_volume(const std::string& volume) { return "volume:" + volume; }
+
+Manager::State::State(const config::ClusterConfig& config_in, const std::string& self_name, raft::Restored restored,
+                      std::uint64_t seed, Instant start)
+    : config(config_in),
+      self(config.node(self_name)),
+      prng(seed),
+      incarnation(prng.next()),
+      raft(consensus_config(config, *self, prng.next()), std::move(restored)),
+      liveness(config, self_name, start),
+      holder(self_name, incarnation, config.timing),
+      granter(config.timing),
+      next_heartbeat(start),
+      plan_at(start),
+      now(start) {
+  make_runners();
+}
+
+void Manager::State::dispatch(const Input& input) {
+  std::visit(
+      Overloaded{
+          [](const input::Tick&) {},
+          [&](const input::Received& in) {
+            heard(in.from);
+            std::visit(Overloaded{
+                           [&](const message::Consensus& body) {
+                             if (auto decoded = raft::decode(body.body))
+                               step_consensus(consensus::MessageReceived{in.from, std::move(*decoded)});
+                           },
+                           [&](const message::NodeReport& report) {
+                             std::vector<membership::LivenessEvent> events;
+                             if (liveness.report(report, now, events)) plan_dirty = true;
+                             tell(events);
+                           },
+                           [&](const message::LeaseRequest& request) { lease_requested(request); },
+                           [&](const message::LeaseGrant& grant) { lease_granted(grant); },
+                           [&](const message::Forward& forward) { forwarded(in.from, forward); },
+                           [&](const message::ForwardReply& reply) { proposal_refused(reply); },
+                       },
+                       in.message);
+          },
+          [&](const input::Persisted& in) { persisted(in.sequence); },
+          [&](const input::PersistFailed& in) { step_consensus(consensus::PersistFailed{in.reason}); },
+          [&](const input::VolumeChanged& in) { volume_changed(in); },
+          [&](const input::VolumeRefused& in) { tell_volume(in.volume, in.operation + ": " + in.why); },
+          [&](const input::VolumeStory& in) { story(in.kind, in.volume, in.text, in.fields); },
+          [&](const input::ForRunner& in) {
+            for (auto& runner : runners)
+              if (runner.name == in.runner) step_runner(runner, in.input);
+          },
+          [&](const input::Change& in) { change(in); },
+      },
+      input);
+}
+
+void Manager::State::run_due() {
+  if (now >= raft.next_deadline()) step_consensus(consensus::Tick{});
+  heartbeat_when_due();
+  watch_presence();
+  tick_runners();
+  resend_proposals();
+  plan_when_due();
+}
+
+Instant Manager::State::next_deadline() const {
+  Instant deadline = std::min({raft.next_deadline(), next_heartbeat, liveness.next_deadline(now)});
+  for (const auto& runner : runners) deadline = std::min(deadline, runner.machine->next_deadline());
+  if (may_decide()) deadline = std::min(deadline, plan_at);
+  return deadline;
+}
+
+void Manager::State::story(const std::string& kind, const std::string& subject, const std::string& text,
+                           std::map<std::string, std::string> fields) {
+  message::Event event;
+  event.sequence = ++story_sequence;
+  event.node = self->name;
+  event.at_ns = to_ns(now);
+  event.kind = kind;
+  event.subject = subject;
+  event.text = text;
+  event.fields = std::move(fields);
+  out->push_back(effect::Story{std::move(event)});
+}
+
+Manager::Manager(const config::ClusterConfig& config, const std::string& self, raft::Restored restored,
+                 std::uint64_t seed, Instant now) {
+  BASCULE_ASSERT(config.node(self) != nullptr);
+  state_ = std::make_unique<State>(config, self, std::move(restored), seed, now);
+}
+
+Manager::~Manager() = default;
+
+void Manager::step(const Input& input, Instant now, Effects& effects) {
+  state_->now = std::max(now, state_->now);
+  state_->out = &effects;
+  state_->dispatch(input);
+  state_->run_due();
+  state_->out = nullptr;
+}
+
+Instant Manager::next_deadline() const { return state_->next_deadline(); }
+
+std::string Manager::status_json(Instant now) const {
+  state_->now = std::max(now, state_->now);
+  return state_->status_json();
+}
+
+}  // namespace bascule::manager

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/time.h"
+#include "core/transition/service_runner.h"
+#include "wire/cluster_config/config.h"
+#include "wire/cluster_message/message.h"
+#include "wire/raft/types.h"
+
+/// One node's manager: consensus, leases, liveness, policy and the services' machines composed into one pure machine.
+/// The driver (runtime/manager_host) carries its effects out; a simulator can run the same object.
+namespace bascule::manager {
+
+using RequestId = std::uint64_t;
+
+/// What a blockd says of its volume (docs/architecture.md, "Control of blockd").
+struct VolumeState {
+  message::VolumeReport report;
+  std::optional<std::uint64_t> promoted_epoch;
+  std::string peer;
+  bool wants_shrink = false;
+  bool wants_grow = false;
+  bool failed_io = false;
+};
+
+namespace input {
+struct Tick {};
+/// A datagram of another manager, decoded and checked (wire/cluster_message).
+struct Received { std::uint32_t from = 0; message::Message message; };
+struct Persisted { std::uint64_t sequence = 0; };
+struct PersistFailed { std::string reason; };
+/// blockd's state; `connected` false: its control socket is gone.
+struct VolumeChanged { std::string volume; bool connected = false; VolumeState state; };
+/// blockd refused a command (promote, demote): the sentence.
+struct VolumeRefused { std::string volume; std::string operation; std::string why; };
+/// A story line of blockd.
+struct VolumeStory { std::string volume; std::string kind; std::string text; std::map<std::string, std::string> fields; };
+/// For the runner of `service` (or of a volume without a service: "volume:NAME").
+struct ForRunner { std::string runner; transition::Input input; };
+/// A change that a person asked for.
+struct Change { RequestId request = 0; message::Command command; };
+}  // namespace input
+using Input = std::variant<input::Tick, input::Received, input::Persisted, input::PersistFailed, input::VolumeChanged,
+                           input::VolumeRefused, input::VolumeStory, input::ForRunner, input::Change>;
+
+namespace effect {
+struct Send { std::uint32_t to = 0; message::Message message; };
+/// Durable, in order; answered by Persisted{sequence}.
+struct Persist { std::uint64_t sequence = 0; raft::LogChange change; };
+struct Promote { std::string volume; std::uint64_t epoch = 0; bool initial = false; };
+struct Demote { std::string volume; bool force = false; };
+struct FailIo { std::string volume; };
+struct InSync { std::string volume; std::uint64_t version = 0; std::vector<std::string> members; };
+struct PeerLost { std::string volume; std::string reason; };
+struct RunAction { std::string runner; transition::effect::RunAction action; };
+struct CancelActions { std::string runner; };
+struct KillCgroup { std::string runner; };
+struct Unmount { std::string runner; std::string volume; };
+/// To watchdogd.
+struct GrantLease { std::string slot; std::uint64_t epoch = 0; Instant end{}; };
+struct ReleaseLease { std::string slot; std::uint64_t epoch = 0; };
+struct ChangeDone { RequestId request = 0; bool accepted = false; std::string why; };
+struct Story { message::Event event; };  ///< `at_ns` set; the driver adds the wall clock and keeps it
+/// What a decision was taken on: JSON, kept on disk so that it can be looked at later.
+struct KeepDecision { std::string json; };
+struct Stop { std::string reason; };  ///< the process cannot go on
+}  // namespace effect
+using Effect = std::variant<effect::Send, effect::Persist, effect::Promote, effect::Demote, effect::FailIo,
+                            effect::InSync, effect::PeerLost, effect::RunAction, effect::CancelActions,
+                            effect::KillCgroup, effect::Unmount, effect::GrantLease, effect::ReleaseLease,
+                            effect::ChangeDone, effect::Story, effect::KeepDecision, effect::Stop>;
+using Effects = std::vector<Effect>;
+
+class Manager {
+ public:
+  /// `self` is a node of `config`. `seed` is from getrandom(): election jitter, proposal ids and the incarnation.
+  Manager(const config::ClusterConfig& config, const std::string& self, raft::Restored restored, std::uint64_t seed,
+          Instant now);
+  ~Manager();
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  /// Total: every input in every state.
+  void step(const Input& input, Instant now, Effects& effects);
+  [[nodiscard]] Instant next_deadline() const;
+  /// The reply to `{"op":"status"}` (docs/architecture.md, "API").
+  [[nodiscard]] std::string status_json(Instant now) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The name of the runner of a volume that no service uses.
+[[nodiscard]] std::string runner_of_volume(const std::string& volume);
+
+}  // namespace bascule::manager

@@ -1,0 +1,52 @@
+#include "runtime/manager_host/agent_runner.h"
+
+#include "core/agents/invocation.h"
+
+namespace bascule::manager_host {
+
+namespace {
+constexpr Duration unmount_patience = seconds(2);
+}
+
+AgentRunner::AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node,
+                         const std::string& directory, process::Log log, Sink sink)
+    : service_(service),
+      node_(std::move(node)),
+      sink_(std::move(sink)),
+      processes_(process::open_service_processes(io, directory, service.name, log)),
+      executor_(io, *processes_, service.name, log),
+      unmounter_(io, log) {
+  processes_->watch([this] { sink_(transition::input::ProcessesExited{}); });
+}
+
+void AgentRunner::run(const transition::effect::RunAction& action) {
+  const auto& step = service_.steps.at(action.step_index);
+  agents::Request request;
+  request.service = service_.name;
+  request.node = node_;
+  request.operation = action.operation;
+  request.timeout = action.timeout;
+  request.interval = action.interval;
+  request.device = action.device;
+  auto invocation = agents::invocation(step, request);
+  process::Launch launch{step.name, action.operation, std::move(invocation.path), std::move(invocation.arguments),
+                         std::move(invocation.environment), action.timeout};
+  executor_.run(std::move(launch), [this, id = action.action](const process::Completion& done) {
+    sink_(transition::input::ActionDone{id, done.return_code, done.reason, done.took});
+  });
+}
+
+void AgentRunner::cancel() { executor_.cancel(); }
+
+void AgentRunner::kill() {
+  processes_->kill_all([this] { sink_(transition::input::CgroupKilled{}); });
+}
+
+void AgentRunner::unmount(const std::string& device) {
+  if (device.empty()) return sink_(transition::input::Unmounted{true});
+  unmounter_.unmount_all(device, unmount_patience, [this](const process::UnmountResult& result) {
+    sink_(transition::input::Unmounted{result.clean});
+  });
+}
+
+}  // namespace bascule::manager_host

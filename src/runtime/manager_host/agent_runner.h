@@ -1,0 +1,40 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/transition/service_runner.h"
+#include "runtime/process/cgroup.h"
+#include "runtime/process/executor.h"
+#include "runtime/process/mounts.h"
+#include "wire/cluster_config/config.h"
+
+namespace bascule::manager_host {
+
+/// Carries out what one service's machine wants of this machine: agents, its cgroup, its mounts.
+class AgentRunner {
+ public:
+  using Sink = std::function<void(transition::Input)>;
+
+  /// `directory` is process::node_directory(); `sink` gets the answers, from the io_context.
+  AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node, const std::string& directory,
+              process::Log log, Sink sink);
+
+  void run(const transition::effect::RunAction& action);
+  void cancel();
+  void kill();
+  /// `device`: the volume's link or path, which may be gone already.
+  void unmount(const std::string& device);
+
+ private:
+  const config::Service& service_;
+  std::string node_;
+  Sink sink_;
+  std::unique_ptr<process::ServiceProcesses> processes_;
+  process::Executor executor_;
+  process::Unmounter unmounter_;
+};
+
+}  // namespace bascule::manager_host

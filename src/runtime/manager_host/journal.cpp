@@ -1,0 +1,96 @@
+#include "runtime/manager_host/journal.h"
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace bascule::manager_host {
+
+namespace {
+
+constexpr std::uintmax_t file_bytes_max = 16u << 20;
+
+std::int64_t wall_clock_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+/// A file that has grown too long becomes FILE.old, replacing the one before.
+void rotate(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::file_size(path, ignored) > file_bytes_max && !ignored)
+    std::filesystem::rename(path, path + ".old", ignored);
+}
+
+message::Event parse(const nlohmann::json& json) {
+  message::Event event;
+  event.sequence = json.value("seq", std::uint64_t{0});
+  event.node = json.value("node", "");
+  event.at_ns = json.value("at_ns", std::int64_t{0});
+  event.wall_ms = json.value("wall_ms", std::int64_t{0});
+  event.kind = json.value("kind", "");
+  event.subject = json.value("subject", "");
+  event.text = json.value("text", "");
+  event.fields = json.value("fields", std::map<std::string, std::string>{});
+  return event;
+}
+
+}  // namespace
+
+std::string event_json(const message::Event& event) {
+  nlohmann::ordered_json json;
+  json["seq"] = event.sequence;
+  json["node"] = event.node;
+  json["at_ns"] = event.at_ns;
+  json["wall_ms"] = event.wall_ms;
+  json["kind"] = event.kind;
+  json["subject"] = event.subject;
+  json["text"] = event.text;
+  json["fields"] = event.fields;
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<void> Journal::open(const std::string& state_dir) {
+  const std::string events_path = state_dir + "/events.jsonl";
+  const std::string decisions_path = state_dir + "/decisions.jsonl";
+  rotate(events_path);
+  rotate(decisions_path);
+  load(events_path);
+  events_file_.open(events_path, std::ios::app);
+  decisions_file_.open(decisions_path, std::ios::app);
+  if (!events_file_ || !decisions_file_) return fail_errno("the journal cannot be written", state_dir, errno);
+  return {};
+}
+
+void Journal::load(const std::string& path) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_object()) continue;  // the torn last line of a machine that died
+    try {
+      events_.push_back(parse(json));
+    } catch (const nlohmann::json::exception&) {
+      continue;
+    }
+    sequence_ = std::max(sequence_, events_.back().sequence);
+    if (events_.size() > kept_events) events_.pop_front();
+  }
+}
+
+void Journal::add(message::Event event) {
+  event.sequence = ++sequence_;
+  event.wall_ms = wall_clock_ms();
+  events_file_ << event_json(event) << '\n' << std::flush;
+  events_.push_back(event);
+  if (events_.size() > kept_events) events_.pop_front();
+  for (const auto& [id, listener] : listeners_) listener(event);
+}
+
+void Journal::keep_decision(const std::string& json) { decisions_file_ << json << '\n' << std::flush; }
+
+std::uint64_t Journal::listen(Listener listener) {
+  listeners_.emplace(next_listener_, std::move(listener));
+  return next_listener_++;
+}
+
+}  // namespace bascule::manager_host

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/result.h"
+#include "wire/cluster_message/message.h"
+
+namespace bascule::manager_host {
+
+/// The node's story: the newest events in memory, all of them in STATE_DIR/events.jsonl (cut when it grows too long), and
+/// what decisions were taken on in STATE_DIR/decisions.jsonl.
+class Journal {
+ public:
+  using Listener = std::function<void(const message::Event&)>;
+  static constexpr std::size_t kept_events = 10000;
+
+  [[nodiscard]] Result<void> open(const std::string& state_dir);
+  /// Sets the wall clock and the sequence (which goes on over restarts), keeps it and tells the listeners.
+  void add(message::Event event);
+  void keep_decision(const std::string& json);
+  [[nodiscard]] const std::deque<message::Event>& events() const { return events_; }
+  std::uint64_t listen(Listener listener);
+  void unlisten(std::uint64_t id) { listeners_.erase(id); }
+
+ private:
+  void load(const std::string& path);
+
+  std::deque<message::Event> events_;
+  std::ofstream events_file_;
+  std::ofstream decisions_file_;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t next_listener_ = 1;
+  std::map<std::uint64_t, Listener> listeners_;
+};
+
+/// One event as the JSON line of `bascule events --json`.
+[[nodiscard]] std::string event_json(const message::Event& event);
+
+}  // namespace bascule::manager_host

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "runtime/manager_host/journal.h"
+#include "wire/cluster_config/config.h"
+#include "wire/cluster_message/command.h"
+
+namespace bascule::manager_host {
+
+struct Options {
+  std::string node;
+  std::string run_dir = "/run/bascule";
+  std::string state_dir = "/var/lib/bascule";
+};
+
+/// Runs a Manager on a real machine: UDP to the others, files, blockd's control sockets, watchdogd, agents. One thread;
+/// the consensus log has a worker of its own.
+class ManagerHost {
+ public:
+  using Done = std::function<void(bool accepted, std::string why)>;
+
+  /// Opens everything; fails with one sentence when the surroundings are unusable. `config` outlives the object.
+  [[nodiscard]] static Result<std::unique_ptr<ManagerHost>> open(boost::asio::io_context& io,
+                                                                const config::ClusterConfig& config, Options options);
+  ~ManagerHost();
+  ManagerHost(const ManagerHost&) = delete;
+  ManagerHost& operator=(const ManagerHost&) = delete;
+
+  [[nodiscard]] std::string status_json() const;
+  /// Answered once, when the change is committed or refused.
+  void change(message::Command command, Done done);
+  [[nodiscard]] Journal& journal();
+
+ private:
+  struct State;
+  explicit ManagerHost(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bascule::manager_host
