@@ -11,6 +11,8 @@ namespace bascule::store {
 
 struct NodeState {
   bool standby = false;
+
+  bool operator==(const NodeState&) const = default;
 };
 
 /// Which replicas may be promoted, and who is primary.
@@ -23,6 +25,8 @@ struct VolumeState {
   bool held_by_hand = false;           ///< owner was given by `bascule volume primary`, not by a service
   std::optional<std::string> hold_on;  ///< where an administrator wants it primary by hand; policy grants it
   bool stop_requested = false;         ///< held by hand: the owner is to demote and release it
+
+  bool operator==(const VolumeState&) const = default;
 };
 
 enum class Target { Started, Stopped };
@@ -31,6 +35,8 @@ struct ServiceFailure {
   std::uint32_t count = 0;
   bool start_failed = false;  ///< a failed start bans the node until it is cleared
   std::string text;           ///< "apache start: rc 1 (generic error): ..."
+
+  bool operator==(const ServiceFailure&) const = default;
 };
 
 struct ServiceState {
@@ -43,6 +49,8 @@ struct ServiceState {
   std::optional<std::string> move_from;   ///< an administrator sent it away from here; until it was granted again
   bool pinned = false;                    ///< it is where it is because an administrator moved it: no failback
   std::map<std::string, ServiceFailure> failures;  ///< by node
+
+  bool operator==(const ServiceState&) const = default;
 };
 
 struct ClusterState {
@@ -50,6 +58,8 @@ struct ClusterState {
   std::map<std::string, VolumeState> volumes;
   std::map<std::string, ServiceState> services;
   std::uint64_t applied_index = 0;
+
+  bool operator==(const ClusterState&) const = default;
 };
 
 }  // namespace bascule::store

@@ -1,0 +1,136 @@
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/store/store.h"
+
+/// The snapshot: versioned JSON, FORMAT.md. Reading uses the library's typed access, whose exceptions end in restore().
+namespace bascule::store {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Text = std::optional<std::string>;
+
+constexpr std::uint64_t version = 1;
+
+Json json_of(const Text& text) { return text ? Json(*text) : Json(nullptr); }
+Text text_of_json(const Json& json) { return json.is_null() ? Text() : Text(json.get<std::string>()); }
+
+Json json_of(const VolumeState& volume) {
+  return {{"initialised", volume.initialised},
+          {"in_sync", volume.in_sync},
+          {"in_sync_version", volume.in_sync_version},
+          {"owner", json_of(volume.owner)},
+          {"epoch", volume.epoch},
+          {"held_by_hand", volume.held_by_hand},
+          {"hold_on", json_of(volume.hold_on)},
+          {"stop_requested", volume.stop_requested}};
+}
+
+VolumeState volume_of(const Json& json) {
+  VolumeState volume;
+  volume.initialised = json.at("initialised").get<bool>();
+  volume.in_sync = json.at("in_sync").get<std::set<std::string>>();
+  volume.in_sync_version = json.at("in_sync_version").get<std::uint64_t>();
+  volume.owner = text_of_json(json.at("owner"));
+  volume.epoch = json.at("epoch").get<std::uint64_t>();
+  volume.held_by_hand = json.at("held_by_hand").get<bool>();
+  volume.hold_on = text_of_json(json.at("hold_on"));
+  volume.stop_requested = json.at("stop_requested").get<bool>();
+  return volume;
+}
+
+Json json_of(const ServiceFailure& failure) {
+  return {{"count", failure.count}, {"start_failed", failure.start_failed}, {"text", failure.text}};
+}
+
+Json json_of(const std::optional<Target>& target) {
+  if (!target) return nullptr;
+  return *target == Target::Started ? "Started" : "Stopped";
+}
+
+std::optional<Target> target_of(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return json.get<std::string>() == "Started" ? Target::Started : Target::Stopped;
+}
+
+Json json_of(const ServiceState& service) {
+  Json failures = Json::object();
+  for (const auto& [node, failure] : service.failures) failures[node] = json_of(failure);
+  return {{"target", json_of(service.target)},
+          {"owner", json_of(service.owner)},
+          {"epoch", service.epoch},
+          {"stop_requested", service.stop_requested},
+          {"last_owner", json_of(service.last_owner)},
+          {"move_to", json_of(service.move_to)},
+          {"move_from", json_of(service.move_from)},
+          {"pinned", service.pinned},
+          {"failures", std::move(failures)}};
+}
+
+ServiceState service_of(const Json& json) {
+  ServiceState service;
+  service.target = target_of(json.at("target"));
+  service.owner = text_of_json(json.at("owner"));
+  service.epoch = json.at("epoch").get<std::uint64_t>();
+  service.stop_requested = json.at("stop_requested").get<bool>();
+  service.last_owner = text_of_json(json.at("last_owner"));
+  service.move_to = text_of_json(json.at("move_to"));
+  service.move_from = text_of_json(json.at("move_from"));
+  service.pinned = json.at("pinned").get<bool>();
+  for (const auto& [node, failure] : json.at("failures").items())
+    service.failures[node] = {failure.at("count").get<std::uint32_t>(), failure.at("start_failed").get<bool>(),
+                              failure.at("text").get<std::string>()};
+  return service;
+}
+
+ClusterState state_of(const Json& json) {
+  ClusterState state;
+  state.applied_index = json.at("applied_index").get<std::uint64_t>();
+  for (const auto& [name, node] : json.at("nodes").items()) state.nodes[name] = {node.at("standby").get<bool>()};
+  for (const auto& [name, volume] : json.at("volumes").items()) state.volumes[name] = volume_of(volume);
+  for (const auto& [name, service] : json.at("services").items()) state.services[name] = service_of(service);
+  return state;
+}
+
+tl::unexpected<Error> refuse(std::string why) {
+  return fail("the snapshot of the cluster's state cannot be used", "", std::move(why));
+}
+
+}  // namespace
+
+Bytes Store::snapshot() const {
+  Json json{{"version", version},         {"applied_index", state_.applied_index},
+            {"nodes", Json::object()},    {"volumes", Json::object()},
+            {"services", Json::object()}, {"proposals", Json::array()}};
+  for (const auto& [name, node] : state_.nodes) json["nodes"][name] = {{"standby", node.standby}};
+  for (const auto& [name, volume] : state_.volumes) json["volumes"][name] = json_of(volume);
+  for (const auto& [name, service] : state_.services) json["services"][name] = json_of(service);
+  for (const auto id : order_) {
+    const auto& answer = answers_.at(id);
+    json["proposals"].push_back({{"id", id}, {"accepted", answer.accepted}, {"why", answer.why}});
+  }
+  const auto text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return {text.begin(), text.end()};
+}
+
+Result<Store> Store::restore(ByteView bytes) {
+  try {
+    const auto json = Json::parse(bytes.begin(), bytes.end());
+    const auto found = json.at("version").get<std::uint64_t>();
+    if (found != version) return refuse("it has version " + std::to_string(found) + ", this program knows version 1");
+    Store store;
+    store.state_ = state_of(json);
+    for (const auto& proposal : json.at("proposals")) {
+      const auto id = proposal.at("id").get<std::uint64_t>();
+      store.answers_[id] = {proposal.at("accepted").get<bool>(), proposal.at("why").get<std::string>()};
+      store.order_.push_back(id);
+    }
+    if (store.order_.size() > remembered_proposals || store.order_.size() != store.answers_.size())
+      return refuse("its list of proposals is damaged");
+    return store;
+  } catch (const std::exception& exception) {
+    return refuse(exception.what());
+  }
+}
+
+}  // namespace bascule::store

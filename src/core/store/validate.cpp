@@ -1,0 +1,99 @@
+#include "core/store/store.h"
+
+namespace bascule::store {
+namespace {
+
+using config::ClusterConfig;
+
+template <typename Things>
+std::string names_of(const Things& things) {
+  std::string joined;
+  for (const auto& thing : things) joined += (joined.empty() ? "" : ", ") + thing.name;
+  return joined.empty() ? "none" : joined;
+}
+
+template <typename Things>
+Result<void> known(const char* kind, const std::string& name, const Things& things) {
+  for (const auto& thing : things)
+    if (thing.name == name) return {};
+  return fail(std::string("there is no ") + kind + " \"" + name + "\"", "", "",
+              std::string("known ") + kind + "s: " + names_of(things));
+}
+
+Result<void> known_service(const ClusterConfig& config, const std::string& name) {
+  return known("service", name, config.services);
+}
+Result<void> known_volume(const ClusterConfig& config, const std::string& name) {
+  return known("volume", name, config.volumes);
+}
+Result<void> known_node(const ClusterConfig& config, const std::string& name) {
+  return known("node", name, config.nodes);
+}
+
+Result<void> data_node(const ClusterConfig& config, const std::string& name) {
+  if (auto result = known_node(config, name); !result) return result;
+  for (const auto& node : config.nodes)
+    if (node.name == name && node.role == config::NodeRole::witness)
+      return fail(name + " is a witness", "", "a witness only votes: it runs no services and has no data");
+  return {};
+}
+
+Result<void> replica(const ClusterConfig& config, const std::string& volume, const std::string& node) {
+  if (auto result = known_volume(config, volume); !result) return result;
+  if (auto result = data_node(config, node); !result) return result;
+  for (const auto& known_volume : config.volumes)
+    if (known_volume.name == volume && !known_volume.disk.contains(node))
+      return fail(node + " has no copy of volume " + volume, "volume." + volume + ".disk");
+  return {};
+}
+
+/// A node on which the service could run at all.
+Result<void> place(const ClusterConfig& config, const std::string& service, const std::string& node) {
+  if (auto result = known_service(config, service); !result) return result;
+  for (const auto& known_service : config.services)
+    if (known_service.name == service && known_service.volume) return replica(config, *known_service.volume, node);
+  return data_node(config, node);
+}
+
+struct Check {
+  const ClusterConfig& config;
+
+  Result<void> operator()(const message::SetStandby& c) const { return data_node(config, c.node); }
+  Result<void> operator()(const message::SetTarget& c) const { return known_service(config, c.service); }
+  Result<void> operator()(const message::MoveService& c) const {
+    return c.to.empty() ? known_service(config, c.service) : place(config, c.service, c.to);
+  }
+  Result<void> operator()(const message::HoldVolume& c) const {
+    return c.node.empty() ? known_volume(config, c.volume) : replica(config, c.volume, c.node);
+  }
+  Result<void> operator()(const message::ClearFailures& c) const {
+    if (auto result = known_service(config, c.service); !result || c.node.empty()) return result;
+    return known_node(config, c.node);
+  }
+  Result<void> operator()(const message::InitialiseVolume& c) const { return replica(config, c.volume, c.node); }
+  Result<void> operator()(const message::GrantOwnership& c) const {
+    if (!c.service.empty())
+      if (auto result = place(config, c.service, c.node); !result) return result;
+    return c.volume.empty() ? Result<void>() : replica(config, c.volume, c.node);
+  }
+  Result<void> operator()(const message::RequestStop& c) const { return known_service(config, c.service); }
+  Result<void> operator()(const message::ReleaseOwnership& c) const {
+    if (!c.service.empty())
+      if (auto result = known_service(config, c.service); !result) return result;
+    return c.volume.empty() ? Result<void>() : known_volume(config, c.volume);
+  }
+  Result<void> operator()(const message::ShrinkInSync& c) const { return known_volume(config, c.volume); }
+  Result<void> operator()(const message::GrowInSync& c) const { return replica(config, c.volume, c.add); }
+  Result<void> operator()(const message::RecordFailure& c) const {
+    if (auto result = known_service(config, c.service); !result) return result;
+    return known_node(config, c.node);
+  }
+};
+
+}  // namespace
+
+Result<void> validate(const message::Command& command, const config::ClusterConfig& config) {
+  return std::visit(Check{config}, command);
+}
+
+}  // namespace bascule::store

@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include "core/store/store.h"
+
+namespace bascule::store {
+namespace {
+
+using namespace message;
+
+config::ClusterConfig boutique() {
+  config::ClusterConfig config;
+  config.name = "boutique";
+  config.nodes = {{"alice", config::NodeRole::data, "10.0.0.1", 1},
+                  {"bob", config::NodeRole::data, "10.0.0.2", 2},
+                  {"carol", config::NodeRole::witness, "10.0.0.3", 3},
+                  {"dora", config::NodeRole::data, "10.0.0.4", 4}};
+  config::Volume volume;
+  volume.name = "data";
+  volume.disk = {{"alice", "/a"}, {"bob", "/b"}};
+  config.volumes = {volume};
+  config::Service service;
+  service.name = "shop";
+  service.volume = "data";
+  config.services = {service};
+  return config;
+}
+
+TEST(Validate, NamesWhatIsKnown) {
+  const auto service = validate(SetTarget{"shpo", true}, boutique());
+  ASSERT_FALSE(service);
+  EXPECT_EQ(service.error().text(), "there is no service \"shpo\" (known services: shop)");
+  const auto node = validate(SetStandby{"eve", true}, boutique());
+  ASSERT_FALSE(node);
+  EXPECT_EQ(node.error().hint, "known nodes: alice, bob, carol, dora");
+  EXPECT_EQ(validate(HoldVolume{"logs", ""}, boutique()).error().hint, "known volumes: data");
+}
+
+TEST(Validate, AWitnessRunsNothing) {
+  EXPECT_EQ(validate(MoveService{"shop", "carol"}, boutique()).error().what, "carol is a witness");
+  EXPECT_EQ(validate(SetStandby{"carol", true}, boutique()).error().what, "carol is a witness");
+}
+
+TEST(Validate, AServiceMovesOnlyToACopyOfItsVolume) {
+  EXPECT_EQ(validate(MoveService{"shop", "dora"}, boutique()).error().what, "dora has no copy of volume data");
+  EXPECT_EQ(validate(HoldVolume{"data", "dora"}, boutique()).error().what, "dora has no copy of volume data");
+}
+
+TEST(Validate, AcceptsWhatIsKnown) {
+  const Command good[] = {SetStandby{"bob", true},
+                          SetTarget{"shop", false},
+                          MoveService{"shop", "bob"},
+                          MoveService{"shop", ""},
+                          HoldVolume{"data", "bob"},
+                          HoldVolume{"data", ""},
+                          ClearFailures{"shop", ""},
+                          ClearFailures{"shop", "bob"},
+                          InitialiseVolume{"data", "alice"},
+                          GrantOwnership{"shop", "data", "bob", "", 0, 0, ""},
+                          RequestStop{"shop", 1, ""},
+                          ReleaseOwnership{"shop", "data", 1, 1},
+                          ShrinkInSync{"data", 1, 1, "bob"},
+                          GrowInSync{"data", 1, 1, "bob"},
+                          RecordFailure{"shop", "bob", 1, true, ""}};
+  for (const auto& command : good) EXPECT_TRUE(validate(command, boutique())) << text(command);
+}
+
+}  // namespace
+}  // namespace bascule::store
