@@ -206,7 +206,7 @@ TEST(Frame, QueueLimitsFollowTheAgreedFeature) {
 TEST(Frame, SizesOfWritesAreLimited) {
   EXPECT_EQ(error_of(encode(Data{.size_bytes = 0}, 0, kAgreed), Socket::Data).where, "P_DATA, size");
   EXPECT_EQ(error_of(encode(Data{.size_bytes = 100}, 0, kAgreed), Socket::Data).where, "P_DATA, size");
-  EXPECT_EQ(error_of(encode(Data{.size_bytes = (1 << 20) + 512}, 0, kAgreed), Socket::Data).where, "P_DATA, size");
+  EXPECT_EQ(error_of(encode(Data{.size_bytes = (1 << 20) + 512}, 0, kAgreed), Socket::Data).where, "P_DATA, length");
   EXPECT_EQ(error_of(encode(ResyncRequest{.size_bytes = 2 << 20}, 0, kAgreed), Socket::Data).where,
             "P_RS_DATA_REQUEST, size");
   EXPECT_EQ(error_of(encode(Data{.sector = 1ULL << 60, .size_bytes = 512}, 0, kAgreed), Socket::Data).where,

@@ -29,10 +29,10 @@ struct SlotUpdate {
 struct Transaction {
   TransactionType type = TransactionType::Update;
   std::uint32_t number = 0;              ///< +1 for each transaction, wraps
-  std::vector<SlotUpdate> updates;       ///< at most 64
+  std::vector<SlotUpdate> updates{};     ///< at most 64
   std::uint16_t slots = 0;               ///< context_size: number of slots in use by the log
   std::uint16_t context_first_slot = 0;  ///< where the window of `context` starts
-  std::vector<std::uint32_t> context;    ///< up to 919 extents; shorter is filled with kFreeExtent
+  std::vector<std::uint32_t> context{};  ///< up to 919 extents; shorter is filled with kFreeExtent
   friend bool operator==(const Transaction&, const Transaction&) = default;
 };
 
@@ -49,11 +49,11 @@ std::uint32_t max_slots(ActivityLogShape shape);
 /// Which extent each slot holds, from the whole ring. Blocks with wrong magic or CRC are dropped; the rest is applied
 /// in the order of their numbers (signed difference).
 struct ReplayedLog {
-  std::vector<std::uint32_t> slots;    ///< slot -> extent or kFreeExtent
-  std::vector<std::uint32_t> extents;  ///< the hot extents, ascending, no duplicates
-  std::uint32_t next_number = 0;       ///< number for the next transaction
-  std::uint64_t dropped_blocks = 0;    ///< unreadable blocks
-  std::uint64_t valid_updates = 0;     ///< blocks of type Update
+  std::vector<std::uint32_t> slots{};    ///< slot -> extent or kFreeExtent
+  std::vector<std::uint32_t> extents{};  ///< the hot extents, ascending, no duplicates
+  std::uint32_t next_number = 0;         ///< number for the next transaction
+  std::uint64_t dropped_blocks = 0;      ///< unreadable blocks
+  std::uint64_t valid_updates = 0;       ///< blocks of type Update
 };
 /// `ring` is the whole ring. Errors: no valid block at all; length not the ring's.
 Result<ReplayedLog> replay(ByteView ring, ActivityLogShape shape);

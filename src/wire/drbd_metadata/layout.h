@@ -17,13 +17,14 @@ struct ActivityLogShape {
   std::uint32_t stripes = 1;
   std::uint32_t stripe_blocks = 8;  ///< 4 KiB blocks per stripe
   [[nodiscard]] std::uint64_t blocks() const { return std::uint64_t{stripes} * stripe_blocks; }
+  friend bool operator==(const ActivityLogShape&, const ActivityLogShape&) = default;
 };
 
 /// Where the parts of internal v08 metadata lie. All positions in bytes from the start of the device.
 struct Layout {
   std::uint64_t superblock_offset = 0;
   std::uint64_t activity_log_offset = 0;
-  std::uint64_t bitmap_offset = 0;               ///< also the end of the data area, before rounding by la_size
+  std::uint64_t bitmap_offset = 0;               ///< also the end of the data area
   std::uint64_t bitmap_bytes = 0;                ///< reserved for the bitmap, a multiple of 4096
   std::uint32_t metadata_sectors = 0;            ///< md_size_sect
   std::int32_t activity_log_offset_sectors = 0;  ///< al_offset: relative to the superblock

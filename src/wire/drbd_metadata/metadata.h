@@ -14,7 +14,9 @@ namespace bascule::drbd_metadata {
 struct InitialMetadata {
   Layout layout;
   Superblock superblock;
-  Bytes image;  ///< bitmap (zero), ring and superblock, contiguous; written at layout.bitmap_offset
+  /// Ring and superblock, contiguous: written at layout.activity_log_offset, after layout.bitmap_bytes zeros were
+  /// written at layout.bitmap_offset (not held in memory: 32 MiB per TiB).
+  Bytes image;
 };
 /// What `drbdmeta create-md v08 internal` writes. Errors as internal_layout.
 Result<InitialMetadata> create_v08(std::uint64_t capacity_bytes);
@@ -25,7 +27,9 @@ Bytes encode_bitmap(const Bitmap& bitmap);
 /// Errors: first_bit not on a word; length not a multiple of 8.
 Result<void> decode_bitmap(ByteView bytes, Bitmap& bitmap, std::uint64_t first_bit = 0);
 
-/// The text `drbdmeta dump-md` prints after its first comment lines. `bitmap` covers effective_sectors.
+/// The text `drbdmeta dump-md` prints after its first comment lines, fit for its restore-md. One difference: `flags`
+/// are the real ones (drbdmeta 9.22 always prints 0 there for v08, but restores what it reads). `bitmap` covers
+/// effective_sectors.
 std::string dump(const Superblock& superblock, const Layout& layout, const Bitmap& bitmap);
 
 }  // namespace bascule::drbd_metadata

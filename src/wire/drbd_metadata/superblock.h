@@ -51,7 +51,7 @@ struct Superblock {
   [[nodiscard]] ActivityLogShape shape() const;
   /// Attach is allowed: clean magic and AL_CLEAN set.
   [[nodiscard]] bool clean() const { return !unclean && (flags & flag::kActivityLogClean) != 0; }
-  friend bool operator==(const Superblock&, const Superblock&);
+  friend bool operator==(const Superblock&, const Superblock&) = default;
 };
 
 /// Decodes 4096 bytes. Errors name the wrong field: magic (v07, v09 and foreign ones told apart), bytes per bit,
