@@ -68,11 +68,10 @@ Applied move_service(ClusterState& state, const message::MoveService& c) {
   if (auto why = reason_not_to_move(state, known_or_new(state.services, c.service), c); !why.empty())
     return refuse(std::move(why));
   auto& service = state.services[c.service];
-  service.move_to.reset(), service.move_from.reset();
-  if (c.to.empty())
-    service.move_from = service.owner;
-  else
-    service.move_to = c.to;
+  const auto to = c.to.empty() ? std::nullopt : std::optional(c.to);
+  const auto from = c.to.empty() ? service.owner : std::nullopt;
+  if (service.move_to == to && service.move_from == from) return nothing_to_do();
+  service.move_to = to, service.move_from = from;
   auto sentence = c.to.empty() ? fmt::format("{} is to leave {}", c.service, *service.owner)
                                : fmt::format("{} is to move to {}", c.service, c.to);
   return accept({"move", c.service, std::move(sentence), Fields{{"to", c.to}}});

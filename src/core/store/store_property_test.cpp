@@ -22,7 +22,7 @@ Command some_command(Prng& prng, const ClusterState& state) {
   if (state.services.contains("shop")) service = state.services.at("shop");
   const auto off = [&prng] { return prng.chance(1, 8) ? prng.below(3) : 0; };
   const auto service_name = prng.chance(1, 5) ? "" : "shop";
-  switch (prng.below(12)) {
+  switch (prng.below(18)) {
     case 0:
       return SetStandby{some_node(prng), prng.chance(1, 2)};
     case 1:
@@ -36,6 +36,9 @@ Command some_command(Prng& prng, const ClusterState& state) {
     case 5:
       return InitialiseVolume{"data", some_node(prng)};
     case 6:
+    case 12:
+    case 13:
+    case 14:
       return GrantOwnership{
           service_name,         "data", some_node(prng), maybe(prng, volume.owner.value_or("")), service.epoch + off(),
           volume.epoch + off(), "r"};
@@ -46,6 +49,9 @@ Command some_command(Prng& prng, const ClusterState& state) {
     case 9:
       return ShrinkInSync{"data", volume.epoch + off(), volume.in_sync_version + off(), some_node(prng)};
     case 10:
+    case 15:
+    case 16:
+    case 17:
       return GrowInSync{"data", volume.epoch + off(), volume.in_sync_version + off(), some_node(prng)};
     default:
       return RecordFailure{"shop", some_node(prng), service.epoch + off(), prng.chance(1, 2), "t"};

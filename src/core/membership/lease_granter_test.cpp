@@ -1,0 +1,110 @@
+#include "core/membership/lease_granter.h"
+
+#include <gtest/gtest.h>
+
+namespace bascule::membership {
+namespace {
+
+Instant at(std::int64_t ms) { return Instant(milliseconds(ms)); }
+
+class LeaseGranterTest : public testing::Test {
+ protected:
+  LeaseGranterTest() {
+    state_.applied_index = 5;
+    state_.services["shop"].owner = "alice";
+    state_.services["shop"].epoch = 9;
+    state_.volumes["data"].owner = "alice";
+    state_.volumes["data"].epoch = 4;
+  }
+  std::optional<message::LeaseGrant> answer(Instant now, Instant until = never, bool current = true,
+                                            const std::string& node = "alice") {
+    return granter_.answer({node, 7, 123}, state_, current, until, now);
+  }
+  store::ClusterState state_;
+  LeaseGranter granter_{config::Timing{}};
+};
+
+TEST_F(LeaseGranterTest, AnswersWithWhatTheStateSays) {
+  granter_.lead(3, at(1000));
+  const auto grant = answer(at(1100));
+  ASSERT_TRUE(grant);
+  EXPECT_EQ(grant->term, 3u);
+  EXPECT_EQ(grant->incarnation, 7u);
+  EXPECT_EQ(grant->asked_at_ns, 123);
+  EXPECT_EQ(grant->duration_ms, 450);
+  EXPECT_EQ(grant->applied_index, 5u);
+  ASSERT_EQ(grant->leases.size(), 2u);
+  EXPECT_EQ(grant->leases[0].name, "service:shop");
+  EXPECT_EQ(grant->leases[0].epoch, 9u);
+  EXPECT_EQ(grant->leases[1].name, "volume:data");
+  EXPECT_EQ(grant->leases[1].epoch, 4u);
+  EXPECT_TRUE(answer(at(1100), never, true, "bob")->leases.empty());
+}
+
+TEST_F(LeaseGranterTest, IsSilentWithoutLeadershipLeaseOrCurrentState) {
+  EXPECT_FALSE(answer(at(1000)));
+  granter_.lead(3, at(1000));
+  EXPECT_FALSE(answer(at(1100), at(1100)));
+  EXPECT_FALSE(answer(at(1100), never, false));
+  EXPECT_TRUE(answer(at(1100), at(1101)));
+  granter_.follow();
+  EXPECT_FALSE(answer(at(1200)));
+}
+
+TEST_F(LeaseGranterTest, WaitsLeaseAndMarginSinceTheElectionForEarlierLeaders) {
+  EXPECT_FALSE(granter_.lease_certainly_over("alice", never));
+  EXPECT_EQ(granter_.lease_over_at("alice"), never);
+  granter_.lead(3, at(1000));
+  EXPECT_EQ(granter_.lease_over_at("alice"), at(1490));
+  EXPECT_FALSE(granter_.lease_certainly_over("alice", at(1490) - Duration(1)));
+  EXPECT_TRUE(granter_.lease_certainly_over("alice", at(1490)));
+}
+
+TEST_F(LeaseGranterTest, WaitsSinceTheLastAnswer) {
+  granter_.lead(3, at(1000));
+  (void)answer(at(2000));
+  EXPECT_EQ(granter_.lease_over_at("alice"), at(2490));
+  EXPECT_EQ(granter_.lease_over_at("bob"), at(1490));
+  (void)answer(at(2100), at(2100));
+  EXPECT_EQ(granter_.lease_over_at("alice"), at(2490)) << "no answer, no lease";
+}
+
+TEST_F(LeaseGranterTest, AnotherTermStartsAnew) {
+  granter_.lead(3, at(1000));
+  (void)answer(at(2000));
+  granter_.lead(3, at(5000));
+  EXPECT_EQ(granter_.lease_over_at("alice"), at(2490)) << "the same leadership, told twice";
+  granter_.lead(4, at(5000));
+  EXPECT_EQ(granter_.lease_over_at("alice"), at(5490));
+}
+
+TEST_F(LeaseGranterTest, ATakeoverBeginsOnlyAfterTheLeaseAndSilencesUs) {
+  granter_.lead(3, at(1000));
+  EXPECT_FALSE(granter_.begin_takeover("alice", at(1400)));
+  EXPECT_TRUE(answer(at(1450)));
+  EXPECT_FALSE(granter_.begin_takeover("alice", at(1500)));
+  EXPECT_TRUE(granter_.begin_takeover("alice", at(1940)));
+  EXPECT_FALSE(answer(at(1941)));
+  EXPECT_TRUE(answer(at(1941), never, true, "bob"));
+  granter_.end_takeover("alice");
+  EXPECT_TRUE(answer(at(1942)));
+}
+
+TEST_F(LeaseGranterTest, ATakeoverEndsWithTheTerm) {
+  granter_.lead(3, at(1000));
+  EXPECT_TRUE(granter_.begin_takeover("alice", at(1500)));
+  granter_.lead(4, at(2000));
+  EXPECT_TRUE(answer(at(2001)));
+}
+
+TEST_F(LeaseGranterTest, AMarginTooSmallForDriftIsRaised) {
+  config::Timing timing;
+  timing.lease = seconds(500);
+  timing.lease_margin = milliseconds(0);
+  LeaseGranter granter(timing);
+  granter.lead(1, at(0));
+  EXPECT_EQ(granter.lease_over_at("alice"), at(501001));
+}
+
+}  // namespace
+}  // namespace bascule::membership

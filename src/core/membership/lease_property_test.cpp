@@ -1,0 +1,139 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/prng.h"
+#include "core/membership/lease_granter.h"
+#include "core/membership/lease_holder.h"
+
+namespace bascule::membership {
+namespace {
+
+/// A clock that starts anywhere and runs up to 500 parts per million fast or slow.
+struct Clock {
+  std::int64_t start_ns;
+  std::int64_t parts_per_million;
+
+  [[nodiscard]] Instant at(std::int64_t real_ns) const {
+    return instant_from_ns(start_ns + real_ns + real_ns / 1'000'000 * parts_per_million);
+  }
+};
+
+Clock some_clock(Prng& prng) {
+  const std::int64_t extremes[] = {-500, 500, prng.between(-500, 500)};
+  return {prng.between(0, 1'000'000'000'000), extremes[prng.below(3)]};
+}
+
+/// One holder, two leaders one after the other, messages late, lost, doubled and out of order. Whenever the present
+/// leader is certain that the lease is over, the holder's own end must have passed on the holder's clock, and no
+/// message that is still under way may bring it back.
+class World {
+ public:
+  explicit World(std::uint64_t seed) : prng_(seed) {
+    state_.volumes["data"].owner = "alice";
+    state_.volumes["data"].epoch = 1;
+    leaders_[0].lead(1, leader_clock_[0].at(0));
+  }
+
+  void run() {
+    const std::int64_t change_at = prng_.between(500, 4000) * 1'000'000;
+    bool changed = false;
+    for (real_ns_ = 0; real_ns_ < 6'000'000'000; real_ns_ += 1'000'000 + prng_.between(0, 3'000'000)) {
+      if (!changed && real_ns_ >= change_at) changed = change_leader();
+      if (prng_.chance(1, 200)) cut_until_ns_ = real_ns_ + prng_.between(0, 1'500'000'000);
+      holder_turn();
+      deliver();
+      check();
+    }
+  }
+
+  int certain = 0;
+  int extended = 0;
+
+ private:
+  struct Flying {
+    bool to_leader;
+    std::size_t leader;
+    message::LeaseRequest request;
+    message::LeaseGrant grant;
+  };
+
+  /// The consensus core promises: when the second is elected, the first has no leader lease any more (and so is
+  /// silent).
+  bool change_leader() {
+    leader_ = 1;
+    leaders_[1].lead(2, leader_clock_[1].at(real_ns_));
+    return true;
+  }
+
+  void send(const Flying& flying) {
+    if (real_ns_ < cut_until_ns_ || prng_.chance(1, 10)) return;
+    for (int copies = prng_.chance(1, 10) ? 2 : 1; copies > 0; --copies) {
+      const auto delay_ms = prng_.chance(1, 20) ? prng_.between(0, 2000) : prng_.between(0, 30);
+      flying_.emplace(real_ns_ + delay_ms * 1'000'000, flying);
+    }
+  }
+
+  void holder_turn() {
+    const auto request = holder_.tick(holder_clock_.at(real_ns_));
+    if (request) send({true, leader_, *request, {}});
+  }
+
+  void deliver() {
+    while (!flying_.empty() && flying_.begin()->first <= real_ns_) {
+      const Flying flying = flying_.begin()->second;
+      flying_.erase(flying_.begin());
+      if (flying.to_leader)
+        answer(flying);
+      else
+        extended += static_cast<int>(holder_.grant(flying.grant, holder_clock_.at(real_ns_)).extended.size());
+    }
+  }
+
+  void answer(const Flying& flying) {
+    const auto until = flying.leader == leader_ ? never : Instant{};
+    const auto grant =
+        leaders_[flying.leader].answer(flying.request, state_, true, until, leader_clock_[flying.leader].at(real_ns_));
+    if (grant) send({false, flying.leader, {}, *grant});
+  }
+
+  void check() {
+    const auto now = leader_clock_[leader_].at(real_ns_);
+    if (!leaders_[leader_].lease_certainly_over("alice", now)) return;
+    ++certain;
+    // Everything under way arrives at this very moment: still nothing may be valid.
+    LeaseHolder worst = holder_;
+    for (const auto& [when, flying] : flying_)
+      if (!flying.to_leader) (void)worst.grant(flying.grant, holder_clock_.at(real_ns_));
+    for (const auto& lease : worst.leases())
+      ASSERT_LE(to_ns(lease.end), to_ns(holder_clock_.at(real_ns_))) << "the lease still runs at " << real_ns_;
+  }
+
+  Prng prng_;
+  config::Timing timing_;
+  Clock holder_clock_ = some_clock(prng_);
+  Clock leader_clock_[2] = {some_clock(prng_), some_clock(prng_)};
+  LeaseHolder holder_{"alice", 7, timing_};
+  LeaseGranter leaders_[2] = {LeaseGranter(timing_), LeaseGranter(timing_)};
+  std::size_t leader_ = 0;
+  store::ClusterState state_;
+  std::multimap<std::int64_t, Flying> flying_;
+  std::int64_t real_ns_ = 0;
+  std::int64_t cut_until_ns_ = 0;
+};
+
+TEST(LeaseProperty, CertainlyOverMeansOverOnTheHoldersClock) {
+  int certain = 0;
+  int extended = 0;
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    World world(seed);
+    world.run();
+    ASSERT_FALSE(testing::Test::HasFatalFailure()) << "seed " << seed;
+    certain += world.certain, extended += world.extended;
+  }
+  EXPECT_GT(certain, 1000) << "the leaders must have been certain now and then";
+  EXPECT_GT(extended, 10000);
+}
+
+}  // namespace
+}  // namespace bascule::membership

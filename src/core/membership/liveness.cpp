@@ -1,0 +1,107 @@
+#include "core/membership/liveness.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace bascule::membership {
+namespace {
+
+/// Enough that no datagram of an incarnation that left the list can still be under way.
+constexpr std::size_t replaced_incarnations_max = 16;
+
+}  // namespace
+
+const char* text(Presence presence) {
+  switch (presence) {
+    case Presence::online:
+      return "online";
+    case Presence::suspect:
+      return "suspect";
+    case Presence::lost:
+      return "lost";
+  }
+  return "?";
+}
+
+Liveness::Liveness(const config::ClusterConfig& config, std::string self, Instant started_at)
+    : self_(std::move(self)), suspect_after_(3 * config.timing.heartbeat), lost_after_(config.timing.lease) {
+  for (const auto& node : config.nodes) nodes_[node.name].heard_at = started_at;
+}
+
+void Liveness::heard(const std::string& node, Instant now, std::vector<LivenessEvent>& events) {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return;
+  auto& known = found->second;
+  if (node != self_ && (known.told_lost || !known.ever_heard))
+    events.push_back({LivenessEvent::Kind::back, node, node + (known.ever_heard ? " is back" : " is here")});
+  known.told_lost = false;
+  known.ever_heard = true;
+  known.heard_at = std::max(known.heard_at, now);
+}
+
+bool Liveness::report(message::NodeReport report, Instant now, std::vector<LivenessEvent>& events) {
+  const auto found = nodes_.find(report.node);
+  if (found == nodes_.end()) return false;
+  auto& known = found->second;
+  const auto& old = known.replaced;
+  if (std::find(old.begin(), old.end(), report.incarnation) != old.end()) return false;
+  const bool restarted = known.report && known.report->incarnation != report.incarnation;
+  if (known.report && !restarted && report.sent_at_ns <= known.report->sent_at_ns) return false;
+  heard(report.node, now, events);
+  if (restarted) {
+    known.replaced.push_back(known.report->incarnation);
+    if (known.replaced.size() > replaced_incarnations_max) known.replaced.pop_front();
+    events.push_back({LivenessEvent::Kind::restarted, report.node, "the manager of " + report.node + " was restarted"});
+  }
+  known.report = std::move(report);
+  known.report_at = now;
+  return true;
+}
+
+void Liveness::tick(Instant now, std::vector<LivenessEvent>& events) {
+  for (auto& [name, known] : nodes_) {
+    if (known.told_lost || presence(name, now) != Presence::lost) continue;
+    known.told_lost = true;
+    const auto silence = fmt::format("nothing was heard from {} for {} ms", name, to_ms(now - known.heard_at));
+    events.push_back({LivenessEvent::Kind::lost, name, silence});
+  }
+}
+
+Presence Liveness::presence(const std::string& node, Instant now) const {
+  if (node == self_) return Presence::online;
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return Presence::lost;
+  const Duration silence = now - found->second.heard_at;
+  if (silence >= lost_after_) return Presence::lost;
+  return silence >= suspect_after_ || !found->second.ever_heard ? Presence::suspect : Presence::online;
+}
+
+Duration Liveness::age(const std::string& node, Instant now) const {
+  if (node == self_) return Duration{0};
+  const auto found = nodes_.find(node);
+  return found == nodes_.end() ? Duration::max() : std::max(Duration{0}, now - found->second.heard_at);
+}
+
+const message::NodeReport* Liveness::newest_report(const std::string& node) const {
+  const auto found = nodes_.find(node);
+  return found == nodes_.end() || !found->second.report ? nullptr : &*found->second.report;
+}
+
+Duration Liveness::report_age(const std::string& node, Instant now) const {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end() || !found->second.report) return Duration::max();
+  return std::max(Duration{0}, now - found->second.report_at);
+}
+
+Instant Liveness::next_deadline(Instant now) const {
+  Instant next = never;
+  for (const auto& [name, known] : nodes_) {
+    if (name == self_ || known.told_lost) continue;
+    const Instant suspect_at = known.heard_at + suspect_after_;
+    next = std::min(next, now < suspect_at ? suspect_at : known.heard_at + lost_after_);
+  }
+  return next;
+}
+
+}  // namespace bascule::membership

@@ -1,0 +1,102 @@
+#include "core/membership/liveness.h"
+
+#include <gtest/gtest.h>
+
+namespace bascule::membership {
+namespace {
+
+using Kind = LivenessEvent::Kind;
+
+Instant at(std::int64_t ms) { return Instant(milliseconds(ms)); }
+
+config::ClusterConfig three_nodes() {
+  config::ClusterConfig config;
+  for (const char* name : {"alice", "bob", "carol"}) config.nodes.push_back({name, config::NodeRole::data, "", 0});
+  return config;
+}
+
+message::NodeReport report_of(const std::string& node, std::uint64_t incarnation, std::int64_t sent_at_ms,
+                              std::uint64_t applied = 0) {
+  return {node, incarnation, sent_at_ms * 1'000'000, applied, {}, {}};
+}
+
+class LivenessTest : public testing::Test {
+ protected:
+  std::vector<Kind> kinds() {
+    std::vector<Kind> kinds;
+    for (const auto& event : events_) kinds.push_back(event.kind);
+    events_.clear();
+    return kinds;
+  }
+  std::vector<LivenessEvent> events_;
+  Liveness liveness_{three_nodes(), "carol", at(1000)};
+};
+
+TEST_F(LivenessTest, OnlineSuspectLostAndBack) {
+  liveness_.heard("bob", at(1010), events_);
+  EXPECT_EQ(kinds(), std::vector{Kind::back});
+  EXPECT_EQ(liveness_.presence("bob", at(1159)), Presence::online);
+  EXPECT_EQ(liveness_.presence("bob", at(1160)), Presence::suspect);
+  EXPECT_EQ(liveness_.presence("bob", at(1459)), Presence::suspect);
+  EXPECT_EQ(liveness_.presence("bob", at(1460)), Presence::lost);
+  liveness_.heard("alice", at(1459), events_);
+  (void)kinds();
+  liveness_.tick(at(1460), events_);
+  EXPECT_EQ(events_, (std::vector<LivenessEvent>{{Kind::lost, "bob", "nothing was heard from bob for 450 ms"}}));
+  events_.clear();
+  liveness_.tick(at(1470), events_);
+  EXPECT_TRUE(events_.empty()) << "told once";
+  liveness_.heard("bob", at(1500), events_);
+  EXPECT_EQ(kinds(), std::vector{Kind::back});
+  EXPECT_EQ(liveness_.age("bob", at(1512)), milliseconds(12));
+}
+
+TEST_F(LivenessTest, SelfIsAlwaysOnline) {
+  liveness_.tick(at(99999), events_);
+  EXPECT_EQ(liveness_.presence("carol", at(99999)), Presence::online);
+  for (const auto& event : events_) EXPECT_NE(event.node, "carol");
+}
+
+TEST_F(LivenessTest, WhoWasNeverHeardIsSuspectFirstAndThenLost) {
+  EXPECT_EQ(liveness_.presence("alice", at(1001)), Presence::suspect);
+  EXPECT_EQ(liveness_.presence("alice", at(1450)), Presence::lost);
+  EXPECT_EQ(liveness_.presence("stranger", at(1001)), Presence::lost);
+}
+
+TEST_F(LivenessTest, KeepsTheNewestReport) {
+  EXPECT_TRUE(liveness_.report(report_of("bob", 5, 100, 1), at(1000), events_));
+  EXPECT_TRUE(liveness_.report(report_of("bob", 5, 200, 2), at(1050), events_));
+  EXPECT_FALSE(liveness_.report(report_of("bob", 5, 150, 1), at(1060), events_));
+  EXPECT_FALSE(liveness_.report(report_of("bob", 5, 200, 1), at(1060), events_));
+  EXPECT_EQ(liveness_.newest_report("bob")->applied_index, 2u);
+  EXPECT_EQ(liveness_.age("bob", at(1060)), milliseconds(10)) << "an old report is no sign of life";
+  EXPECT_EQ(liveness_.report_age("bob", at(1060)), milliseconds(10));
+  EXPECT_EQ(liveness_.report_age("alice", at(1060)), Duration::max());
+}
+
+TEST_F(LivenessTest, ARestartIsAnEventAndTheOldIncarnationCountsNoMore) {
+  EXPECT_TRUE(liveness_.report(report_of("bob", 5, 900), at(1000), events_));
+  EXPECT_TRUE(liveness_.report(report_of("bob", 6, 3), at(1050), events_));
+  EXPECT_EQ(kinds(), (std::vector{Kind::back, Kind::restarted}));
+  EXPECT_FALSE(liveness_.report(report_of("bob", 5, 950), at(1060), events_)) << "late word of a dead process";
+  EXPECT_EQ(liveness_.newest_report("bob")->incarnation, 6u);
+  EXPECT_TRUE(events_.empty());
+}
+
+TEST_F(LivenessTest, StrangersAreIgnored) {
+  EXPECT_FALSE(liveness_.report(report_of("eve", 1, 1), at(1000), events_));
+  liveness_.heard("eve", at(1000), events_);
+  EXPECT_TRUE(events_.empty());
+}
+
+TEST_F(LivenessTest, TheDeadlineIsTheNextChange) {
+  liveness_.heard("alice", at(1000), events_), liveness_.heard("bob", at(1020), events_);
+  EXPECT_EQ(liveness_.next_deadline(at(1030)), at(1150));
+  EXPECT_EQ(liveness_.next_deadline(at(1155)), at(1170));
+  EXPECT_EQ(liveness_.next_deadline(at(1180)), at(1450));
+  liveness_.tick(at(1480), events_);
+  EXPECT_EQ(liveness_.next_deadline(at(1480)), never);
+}
+
+}  // namespace
+}  // namespace bascule::membership
