@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "runtime/sim/consensus/cluster.h"
+
+namespace {
+
+using namespace bascule;
+
+struct Request {
+  std::uint64_t seeds = 1000;
+  std::uint64_t first_seed = 1;
+  std::vector<std::string> profiles;
+  unsigned jobs = 1;
+  bool json = false;
+};
+
+struct Totals {
+  std::uint64_t seeds = 0, simulated_ms = 0, event_hash = 0;
+  std::size_t crashes = 0, elections = 0, commits = 0, reads = 0, snapshots_restored = 0, member_changes = 0;
+  double cpu_s = 0;
+  std::vector<sim::Outcome> failures;
+
+  void add(sim::Outcome outcome) {
+    ++seeds;
+    simulated_ms += outcome.simulated_ms;
+    event_hash += outcome.event_hash;  // a sum, so that the order of the jobs does not matter
+    crashes += outcome.crashes;
+    elections += outcome.elections;
+    commits += outcome.commits;
+    reads += outcome.reads;
+    snapshots_restored += outcome.snapshots_restored;
+    member_changes += outcome.member_changes;
+    if (outcome.violation) failures.push_back(std::move(outcome));
+  }
+};
+
+double thread_cpu_s() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+constexpr std::size_t failures_max = 5;
+
+Totals run_profile(const sim::Profile& profile, const Request& request) {
+  Totals totals;
+  std::mutex mutex;
+  std::atomic<std::uint64_t> next{0};
+  const auto work = [&] {
+    for (std::uint64_t i = next++; i < request.seeds; i = next++) {
+      auto outcome = sim::run_seed(profile, request.first_seed + i);
+      const std::lock_guard lock(mutex);
+      totals.add(std::move(outcome));
+      if (totals.failures.size() >= failures_max) next = request.seeds;
+    }
+    const std::lock_guard lock(mutex);
+    totals.cpu_s += thread_cpu_s();
+  };
+  std::vector<std::thread> threads;
+  for (unsigned job = 0; job < request.jobs; ++job) threads.emplace_back(work);
+  for (auto& thread : threads) thread.join();
+  return totals;
+}
+
+void print_failure(const sim::Profile& profile, const sim::Outcome& failure) {
+  const auto traced = sim::run_seed(profile, failure.seed, {.trace = true});
+  for (const auto& line : traced.last_events) fmt::print("{}\n", line);
+  fmt::print("{} seed {}: {}\n", profile.name, failure.seed, *failure.violation);
+  fmt::print("replay: bascule-sim consensus --profile {} --first-seed {} --seeds 1\n\n", profile.name, failure.seed);
+}
+
+void print_text(const sim::Profile& profile, const Totals& totals) {
+  const double n = static_cast<double>(totals.seeds);
+  const double simulated_s = static_cast<double>(totals.simulated_ms) / 1000;
+  fmt::print(
+      "{:<14} {:>6} seeds  {:>3} failed  per seed: {:.0f} s, {:.1f} crashes, {:.1f} elections, {:.0f} commits, {:.0f} "
+      "reads, "
+      "{:.1f} snapshots, {:.1f} member changes  {:.0f} CPU s, {:.0f} simulated s per CPU s\n",
+      profile.name, totals.seeds, totals.failures.size(), simulated_s / n, static_cast<double>(totals.crashes) / n,
+      static_cast<double>(totals.elections) / n, static_cast<double>(totals.commits) / n,
+      static_cast<double>(totals.reads) / n, static_cast<double>(totals.snapshots_restored) / n,
+      static_cast<double>(totals.member_changes) / n, totals.cpu_s, simulated_s / totals.cpu_s);
+  std::fflush(stdout);
+}
+
+void print_json(const sim::Profile& profile, const Totals& totals) {
+  fmt::print(
+      R"({{"profile":"{}","seeds":{},"failures":{},"simulated_ms":{},"crashes":{},"elections":{},"commits":{},"reads":{},)"
+      R"("snapshots_restored":{},"member_changes":{},"cpu_s":{:.3f},"event_hash":"{:016x}"}})"
+      "\n",
+      profile.name, totals.seeds, totals.failures.size(), totals.simulated_ms, totals.crashes, totals.elections,
+      totals.commits, totals.reads, totals.snapshots_restored, totals.member_changes, totals.cpu_s, totals.event_hash);
+  std::fflush(stdout);
+}
+
+/// Returns how many profiles had a failure.
+int run_consensus(const Request& request) {
+  int failed = 0;
+  for (const auto& profile : sim::profiles()) {
+    const auto& wanted = request.profiles;
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), profile.name) == wanted.end()) continue;
+    const Totals totals = run_profile(profile, request);
+    if (!request.json && !totals.failures.empty()) print_failure(profile, totals.failures.front());
+    request.json ? print_json(profile, totals) : print_text(profile, totals);
+    failed += !totals.failures.empty();
+  }
+  return failed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Runs Bascule's cores in a simulated world."};
+  app.require_subcommand(1);
+  Request request;
+  auto* consensus = app.add_subcommand("consensus", "The acceptance test of the consensus core");
+  consensus->add_option("--seeds", request.seeds, "Runs per profile")->capture_default_str();
+  consensus->add_option("--first-seed", request.first_seed, "The seed of the first run")->capture_default_str();
+  std::vector<std::string> names;
+  for (const auto& profile : sim::profiles()) names.emplace_back(profile.name);
+  consensus->add_option("--profile", request.profiles, "Only these profiles")->check(CLI::IsMember(names));
+  consensus->add_option("--jobs", request.jobs, "Threads")->check(CLI::Range(1, 256))->capture_default_str();
+  consensus->add_flag("--json", request.json, "One JSON object per profile");
+  CLI11_PARSE(app, argc, argv);
+  return run_consensus(request) == 0 ? 0 : 1;
+}
