@@ -1,0 +1,35 @@
+#include <algorithm>
+
+#include "core/transition/detail/state.h"
+
+namespace bascule::transition {
+
+using enum ServiceStateName;
+
+/// The next moment at which a Tick could make a rule true; later than the last step() unless a rule is overdue.
+Instant ServiceRunner::State::next_deadline() const {
+  if (first_seen == never) return Instant{};  // nothing was probed yet: at once
+  Instant next = never;
+  const auto consider = [&](bool applies, Instant at) {
+    if (applies && at > now) next = std::min(next, at);
+  };
+  consider(name == Unknown && !probed, first_seen + probe_volume_wait);
+  consider(name == Unknown && probes_done, adopt_by);
+  consider(in({Promoting, Starting, Started, Stopping}), run_lease_end);
+  consider(name == Held, hold_until());
+  consider(name == Stopping, kill_at());
+  consider(name == Promoting, next_promote);
+  consider(name == Promoting && promote_since != never && !volume.refusal.empty(), promote_since + promote_patience);
+  consider(volume_lost_at != never && name != Killing, volume_lost_at + volume_lost_grace);
+  consider(demote_since != never, next_demote);
+  consider(demote_since != never && name == Stopping, demote_since + demote_patience);
+  consider(name == Killing && !killing.unmount_asked, killing.since + kill_patience);
+  consider(releasing.has_value() && in({Stopped, Failed}), next_release);
+  if (name == Started) {
+    for (const StepRun& step : steps) consider(!step.action, step.next_monitor);
+  }
+  for (const auto& [id, pending] : actions) consider(name != Killing, pending.overdue);
+  return next;
+}
+
+}  // namespace bascule::transition

@@ -1,0 +1,80 @@
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "core/transition/detail/state.h"
+
+namespace bascule::transition {
+
+std::optional<Epochs> ServiceRunner::State::owned() const {
+  if (!ownership_known) return std::nullopt;
+  if (!volume_only && !ownership.service_epoch) return std::nullopt;
+  if (has_volume && !ownership.volume_epoch) return std::nullopt;
+  return Epochs{volume_only ? 0 : *ownership.service_epoch, has_volume ? *ownership.volume_epoch : 0};
+}
+
+std::uint64_t ServiceRunner::State::lease_epoch(const Epochs& epochs) const {
+  return volume_only ? epochs.volume : epochs.service;
+}
+
+bool ServiceRunner::State::lease_valid() const { return run && !adopting && now < run_lease_end; }
+
+bool ServiceRunner::State::may_start() const {
+  const auto epochs = owned();
+  if (!epochs || ownership.stop_requested || releasing || !actions.empty()) return false;
+  if (mount_asked && !mount_checked) return false;
+  return lease.epoch == lease_epoch(*epochs) && now < lease.end;
+}
+
+bool ServiceRunner::State::volume_ready() const {
+  if (!has_volume) return true;
+  return run && volume.promoted_epoch == run->volume && !volume.device.empty();
+}
+
+bool ServiceRunner::State::in(std::initializer_list<ServiceStateName> names) const {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Instant ServiceRunner::State::hold_until() const { return run_lease_end + timing.hold_grace; }
+
+Instant ServiceRunner::State::kill_at() const { return hold_until() + timing.stop_deadline; }
+
+std::size_t ServiceRunner::State::first_not_started() const {
+  std::size_t index = 0;
+  while (index < steps.size() && steps[index].condition == StepRun::Condition::Started) ++index;
+  return index;
+}
+
+void ServiceRunner::State::become(ServiceStateName next, const std::string& reason) {
+  BASCULE_ASSERT(allowed(name, next));
+  name = next;
+  why = reason;
+  for (StepRun& step : steps) step.next_monitor = never;
+}
+
+void ServiceRunner::State::tell(const std::string& kind, const std::string& text,
+                                std::map<std::string, std::string> fields) {
+  emit(effect::Event{kind, text, std::move(fields)});
+}
+
+void ServiceRunner::State::run_action(std::size_t index, const std::string& operation, Duration timeout,
+                                      Duration interval) {
+  BASCULE_ASSERT(!steps[index].action);
+  const ActionId id = ++last_action;
+  steps[index].action = id;
+  actions[id] = Pending{index, operation, now + timeout + action_slack, false};
+  emit(effect::RunAction{id, index, operation, timeout, interval, volume.device});
+}
+
+void ServiceRunner::State::cancel_actions() {
+  bool any = false;
+  for (auto& [id, pending] : actions) any |= !std::exchange(pending.cancelled, true);
+  if (any) emit(effect::CancelActions{});
+}
+
+void ServiceRunner::State::record_failure(bool start_failed, const std::string& text) {
+  if (volume_only || !run) return;
+  emit(effect::Propose{message::RecordFailure{config.name, node, run->service, start_failed, text}});
+}
+
+}  // namespace bascule::transition
