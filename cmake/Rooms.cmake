@@ -3,6 +3,8 @@
 
 add_library(bascule_options INTERFACE)
 target_compile_options(bascule_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -fno-omit-frame-pointer)
+# GCC 12 reports members of std::variant alternatives as maybe uninitialised where they are not.
+target_compile_options(bascule_options INTERFACE -Wno-maybe-uninitialized)
 target_include_directories(bascule_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 if(BASCULE_SANITIZE)
   target_compile_options(bascule_options INTERFACE -fsanitize=${BASCULE_SANITIZE} -fno-sanitize-recover=all)

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/manager/manager.h"
+
+/// Three managers in virtual time, for tests: datagrams that take a millisecond, disks that take two, a pretended blockd
+/// and pretended agents on each data node. Everything else is the product.
+namespace bascule::manager::test {
+
+struct PretendedAgent {
+  bool running = false;
+  int start_code = 0;    ///< what its start will answer
+  int monitor_code = 0;  ///< what its monitor will answer while running
+};
+
+struct PretendedBlockd {
+  bool up = true;  ///< false: bascule-blockd itself does not run
+  bool just_created = true;
+  bool up_to_date = false;
+  std::optional<std::uint64_t> promoted_epoch;
+  bool grow_wanted = false;
+  bool shrink_wanted = false;
+  std::set<std::string> members;
+};
+
+struct Host {
+  std::string name;
+  bool on = false;
+  std::uint64_t boot = 0;  ///< what was under way in an earlier boot is lost with it
+  std::unique_ptr<Manager> manager;
+  raft::Restored disk;     ///< what the consensus log would give back
+  PretendedBlockd blockd;
+  std::map<std::string, PretendedAgent> agents;  ///< by step
+  std::map<std::string, std::pair<std::uint64_t, Instant>> leases;  ///< as watchdogd would hold them
+};
+
+class World {
+ public:
+  explicit World(config::ClusterConfig config);
+
+  void power_on(const std::string& host);
+  void power_off(const std::string& host);
+  void cut(const std::string& a, const std::string& b);
+  void heal();
+  void run(Duration duration);
+  /// Runs until `done`, at most `patience`; true if it came.
+  bool run_until(const std::function<bool()>& done, Duration patience);
+  /// The answer to a person's change at `host`: "" or the refusal. Runs until it is there.
+  std::string change(const std::string& host, message::Command command);
+  /// As blockd would tell it after something changed.
+  void tell_block_states();
+
+  /// Every step of the service runs there, under a valid lease.
+  [[nodiscard]] bool serves(const std::string& host, const std::string& service);
+  [[nodiscard]] std::string status(const std::string& host);
+  Host& host(const std::string& name) { return hosts_.at(name); }
+  [[nodiscard]] Instant now() const { return now_; }
+  [[nodiscard]] const std::vector<message::Event>& story() const { return story_; }
+  [[nodiscard]] bool told(const std::string& kind, const std::string& subject) const;
+  /// Breaches of "never two": filled while running.
+  [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
+
+ private:
+  struct Later {
+    Instant at;
+    std::uint64_t order;
+    std::string host;
+    std::uint64_t boot;
+    std::function<void(Host&)> act;
+  };
+  void later(Host& host, Duration delay, std::function<void(Host&)> act);
+  void step(Host& host, const Input& input);
+  void carry_out(Host& host, Effect& effect);
+  void persist(Host& host, effect::Persist& persist);
+  void run_action(Host& host, const effect::RunAction& run);
+  void block_effect(Host& host, const Effect& effect);
+  void tell_block_state(Host& host);
+  void synchronise_replicas();
+  bool linked(const std::string& a, const std::string& b) const;
+  void check_never_two();
+
+  config::ClusterConfig config_;
+  std::map<std::string, Host> hosts_;
+  std::set<std::pair<std::string, std::string>> cuts_;
+  std::vector<Later> agenda_;
+  std::uint64_t order_ = 0;
+  std::uint64_t seed_ = 1;
+  Instant now_ = instant_from_ns(1'000'000'000);
+  std::vector<message::Event> story_;
+  std::vector<std::string> breaches_;
+  std::map<RequestId, std::optional<std::string>> answers_;
+  RequestId next_request_ = 1;
+};
+
+/// alice and bob with volume `data`, carol the witness, service `shop` on it with the steps Filesystem, IPaddr2, apache.
+[[nodiscard]] config::ClusterConfig shop_config(bool autostart);
+
+}  // namespace bascule::manager::test

@@ -1,0 +1,258 @@
+#include "runtime/manager_host/manager_host.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+
+#include "base/crc32c.h"
+#include "core/manager/manager.h"
+#include "runtime/manager_host/agent_runner.h"
+#include "runtime/manager_host/block_client.h"
+#include "runtime/manager_host/udp_links.h"
+#include "runtime/raft_storage/raft_storage.h"
+#include "runtime/watchdog/client.h"
+
+namespace bascule::manager_host {
+
+namespace asio = boost::asio;
+
+namespace {
+
+Instant boot_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return instant_from_ns(std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
+}
+
+Result<std::uint64_t> random_seed() {
+  std::uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return fail_errno("no random numbers", "getrandom", errno);
+  return seed;
+}
+
+Result<void> make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  return fail_errno("a directory cannot be made", path, errno);
+}
+
+}  // namespace
+
+struct ManagerHost::State {
+  State(asio::io_context& io_in, const config::ClusterConfig& config_in, Options options_in)
+      : io(io_in), config(config_in), options(std::move(options_in)), timer(io), links(io, config, *config.node(options.node)) {}
+
+  Result<void> open();
+  Result<void> open_storage(std::uint64_t seed);
+  void open_data_node();
+  void step(const manager::Input& input);
+  void carry_out(manager::Effect& effect);
+  void arm_timer();
+  void send_releases();
+  void persisted(const Result<std::uint64_t>& sequence);
+  void open_runner(const config::Service& service, const std::string& directory);
+
+  template <typename Action>
+  void with_block(const std::string& volume, Action action) {
+    if (const auto it = blocks.find(volume); it != blocks.end()) action(*it->second);
+  }
+  template <typename Action>
+  void with_runner(const std::string& runner, Action action) {
+    if (const auto it = runners.find(runner); it != runners.end()) action(*it->second);
+  }
+
+  asio::io_context& io;
+  const config::ClusterConfig& config;
+  Options options;
+  asio::steady_timer timer;
+  Instant timer_at = never;
+  UdpLinks links;
+  Journal journal;
+  std::map<std::string, std::unique_ptr<BlockClient>> blocks;
+  std::map<std::string, config::Service> by_hand;  ///< what the runners of volumes held by hand refer to
+  std::map<std::string, std::unique_ptr<AgentRunner>> runners;
+  std::unique_ptr<watchdog::Client> watchdog_client;
+  std::vector<manager::effect::ReleaseLease> releases;  ///< not delivered yet: an armed slot would reset the machine
+  std::unique_ptr<manager::Manager> manager;
+  std::map<manager::RequestId, Done> waiting;
+  manager::RequestId next_request = 1;
+  bool stepping = false;
+  std::vector<manager::Input> queued;  ///< inputs that arose while effects were carried out
+  std::shared_ptr<int> alive = std::make_shared<int>(0);
+  std::unique_ptr<raft_storage::RaftStorage> storage;  ///< last: its worker ends before what it calls
+};
+
+Result<void> ManagerHost::State::open() {
+  for (const auto& directory : {options.run_dir, options.state_dir})
+    if (auto made = make_directory(directory); !made) return made;
+  if (auto opened = journal.open(options.state_dir); !opened) return opened;
+  const auto seed = random_seed();
+  if (!seed) return tl::unexpected(seed.error());
+  if (auto opened = open_storage(*seed); !opened) return opened;
+  auto receiver = [this](std::uint32_t from, message::Message message) {
+    step(manager::input::Received{from, std::move(message)});
+  };
+  if (auto opened = links.open(receiver); !opened) return opened;
+  if (config.node(options.node)->role == config::NodeRole::data) open_data_node();
+  step(manager::input::Tick{});
+  return {};
+}
+
+Result<void> ManagerHost::State::open_storage(std::uint64_t seed) {
+  const raft::FileOwner owner{crc32c(view_of(config.name)), config.node(options.node)->id};
+  auto completion = [this, guard = std::weak_ptr<int>(alive)](Result<std::uint64_t> sequence) {
+    asio::post(io, [this, guard, sequence = std::move(sequence)] {
+      if (!guard.expired()) persisted(sequence);
+    });
+  };
+  auto opened = raft_storage::RaftStorage::open(options.state_dir, owner, completion);
+  if (!opened) return tl::unexpected(opened.error());
+  storage = std::move(opened->storage);
+  manager = std::make_unique<manager::Manager>(config, options.node, std::move(opened->restored), seed, boot_time());
+  return {};
+}
+
+void ManagerHost::State::persisted(const Result<std::uint64_t>& sequence) {
+  if (sequence)
+    step(manager::input::Persisted{*sequence});
+  else
+    step(manager::input::PersistFailed{sequence.error().text()});
+}
+
+void ManagerHost::State::open_data_node() {
+  watchdog_client = std::make_unique<watchdog::Client>(options.run_dir);
+  if (auto prepared = process::prepare_agent_directories(); !prepared) spdlog::warn("{}", prepared.error().text());
+  const std::string directory = process::node_directory(config.name, options.node);
+  for (const auto& service : config.services) open_runner(service, directory);
+  for (const auto& volume : config.volumes) {
+    auto& service = by_hand[volume.name];
+    service.name = manager::runner_of_volume(volume.name);
+    service.volume = volume.name;
+    open_runner(service, directory);
+    if (volume.disk.count(options.node) == 0) continue;
+    auto sink = [this](manager::Input input) { step(input); };
+    auto client = std::make_unique<BlockClient>(io, volume.name, options.run_dir + "/blockd." + volume.name + ".sock", sink);
+    client->start();
+    blocks.emplace(volume.name, std::move(client));
+  }
+}
+
+void ManagerHost::State::open_runner(const config::Service& service, const std::string& directory) {
+  auto log = [name = service.name](const std::string& line) { spdlog::info("{}: {}", name, line); };
+  auto sink = [this, name = service.name](transition::Input input) {
+    step(manager::input::ForRunner{name, std::move(input)});
+  };
+  runners.emplace(service.name, std::make_unique<AgentRunner>(io, service, options.node, directory, log, sink));
+}
+
+void ManagerHost::State::step(const manager::Input& input) {
+  queued.push_back(input);
+  if (stepping) return;
+  stepping = true;
+  while (!queued.empty()) {
+    std::vector<manager::Input> inputs;
+    inputs.swap(queued);
+    for (const auto& next : inputs) {
+      manager::Effects effects;
+      manager->step(next, boot_time(), effects);
+      for (auto& effect : effects) carry_out(effect);
+    }
+  }
+  stepping = false;
+  if (!releases.empty()) send_releases();
+  arm_timer();
+}
+
+void ManagerHost::State::send_releases() {
+  std::erase_if(releases, [&](const auto& release) { return watchdog_client->release(release.slot, release.epoch); });
+}
+
+void ManagerHost::State::arm_timer() {
+  const Instant deadline = manager->next_deadline();
+  if (deadline == timer_at) return;
+  timer_at = deadline;
+  timer.expires_after(std::clamp(deadline - boot_time(), Duration::zero(), Duration(seconds(1))));
+  timer.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    timer_at = never;
+    step(manager::input::Tick{});
+  });
+}
+
+void ManagerHost::State::carry_out(manager::Effect& effect) {
+  namespace me = manager::effect;
+  if (auto* e = std::get_if<me::Send>(&effect)) return links.send(e->to, e->message);
+  if (auto* e = std::get_if<me::Persist>(&effect)) return storage->persist(e->sequence, std::move(e->change));
+  if (auto* e = std::get_if<me::Promote>(&effect))
+    return with_block(e->volume, [&](BlockClient& block) { block.promote(e->epoch, e->initial); });
+  if (auto* e = std::get_if<me::Demote>(&effect))
+    return with_block(e->volume, [&](BlockClient& block) { block.demote(e->force); });
+  if (auto* e = std::get_if<me::FailIo>(&effect))
+    return with_block(e->volume, [](BlockClient& block) { block.fail_io(); });
+  if (auto* e = std::get_if<me::InSync>(&effect))
+    return with_block(e->volume, [&](BlockClient& block) { block.in_sync(e->version, e->members); });
+  if (auto* e = std::get_if<me::PeerLost>(&effect))
+    return with_block(e->volume, [&](BlockClient& block) { block.peer_lost(e->reason); });
+  if (auto* e = std::get_if<me::RunAction>(&effect))
+    return with_runner(e->runner, [&](AgentRunner& runner) { runner.run(e->action); });
+  if (auto* e = std::get_if<me::CancelActions>(&effect))
+    return with_runner(e->runner, [](AgentRunner& runner) { runner.cancel(); });
+  if (auto* e = std::get_if<me::KillCgroup>(&effect))
+    return with_runner(e->runner, [](AgentRunner& runner) { runner.kill(); });
+  if (auto* e = std::get_if<me::Unmount>(&effect)) {
+    const std::string device = e->volume.empty() ? "" : options.run_dir + "/device/" + e->volume;
+    return with_runner(e->runner, [&](AgentRunner& runner) { runner.unmount(device); });
+  }
+  if (auto* e = std::get_if<me::GrantLease>(&effect))
+    return void(watchdog_client->grant(e->slot, e->epoch, e->end));  // not delivered: the next heartbeat renews it
+  if (auto* e = std::get_if<me::ReleaseLease>(&effect)) {
+    releases.push_back(*e);
+    return send_releases();
+  }
+  if (auto* e = std::get_if<me::ChangeDone>(&effect)) {
+    const auto it = waiting.find(e->request);
+    if (it == waiting.end()) return;
+    const Done done = std::move(it->second);
+    waiting.erase(it);
+    return done(e->accepted, e->why);
+  }
+  if (auto* e = std::get_if<me::Story>(&effect)) {
+    spdlog::info("{} {}: {}", e->event.kind, e->event.subject, e->event.text);
+    return journal.add(std::move(e->event));
+  }
+  if (auto* e = std::get_if<me::KeepDecision>(&effect)) return journal.keep_decision(e->json);
+  if (auto* e = std::get_if<me::Stop>(&effect)) {
+    spdlog::critical("cannot go on: {}", e->reason);
+    std::_Exit(1);  // a failed disk is not tried again; the supervisor starts us anew
+  }
+}
+
+ManagerHost::ManagerHost(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ManagerHost::~ManagerHost() = default;
+
+Result<std::unique_ptr<ManagerHost>> ManagerHost::open(asio::io_context& io, const config::ClusterConfig& config,
+                                                       Options options) {
+  if (config.node(options.node) == nullptr)
+    return fail("this node is not in the configuration", options.node, "cluster.toml has no [node." + options.node + "]",
+                "start with --node, or set the host name");
+  auto state = std::make_unique<State>(io, config, std::move(options));
+  if (auto opened = state->open(); !opened) return tl::unexpected(opened.error());
+  return std::unique_ptr<ManagerHost>(new ManagerHost(std::move(state)));
+}
+
+std::string ManagerHost::status_json() const { return state_->manager->status_json(boot_time()); }
+
+void ManagerHost::change(message::Command command, Done done) {
+  const auto request = state_->next_request++;
+  state_->waiting.emplace(request, std::move(done));
+  state_->step(manager::input::Change{request, std::move(command)});
+}
+
+Journal& ManagerHost::journal() { return state_->journal; }
+
+}  // namespace bascule::manager_host
