@@ -10,7 +10,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
-from bascule_hosts import HostError, Snapshot, WireWatch, World, find_overlaps, kernel  # noqa: E402
+from bascule_hosts import Footprint, HostError, WireWatch, World, find_overlaps, kernel  # noqa: E402
 from bascule_hosts.wire import Segment  # noqa: E402
 
 DIRECTORY = os.path.join(ROOT, "out", f"test-hosts-{os.getpid()}")
@@ -33,7 +33,6 @@ def wait_until(condition, timeout_s=10.0):
 class Hosts(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.before = Snapshot.take(DIRECTORY)
         cls.world = World(DIRECTORY, watchdog_ms=700)
         cls.alice = cls.world.add("alice", "10.77.0.1", [(DIRECTORY + "/alice/disk", "/var/lib/bascule")])
         cls.bob = cls.world.add("bob", "10.77.0.2")
@@ -42,7 +41,7 @@ class Hosts(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.world.close()
-        left = cls.before.leftovers()
+        left = cls.world.footprint.leftovers()
         subprocess.run(["rm", "-rf", DIRECTORY], check=True)
         assert not left, left
 
@@ -118,12 +117,13 @@ class Hosts(unittest.TestCase):
 
     def test_a_supervised_program_is_restarted_and_ended_for_good(self):
         self.bob.supervise("ticker", ["sh", "-c", "echo tick; exec sleep 1000"])
+        log = os.path.join(self.world.logs, "bob.ticker.log")
+        self.assertTrue(wait_until(lambda: kernel.read_file(log) == "tick\n"))
         self.bob.crash("ticker")
         self.assertTrue(wait_until(lambda: self.bob.programs()["ticker"]["starts"] == 2))
-        self.assertTrue(wait_until(lambda: self.bob.programs()["ticker"]["pid"]))
+        self.assertTrue(wait_until(lambda: kernel.read_file(log) == "tick\ntick\n"))
         self.bob.end("ticker")
         self.assertIsNone(self.bob.programs()["ticker"]["pid"])
-        self.assertEqual(kernel.read_file(os.path.join(self.world.logs, "bob.ticker.log")), "tick\ntick\n")
 
     def test_the_watchdog_bites_when_it_is_no_longer_petted(self):
         pet = "exec 3>/run/watchdog; for i in 1 2 3 4 5 6 7 8; do printf . >&3; sleep 0.2; done; exec sleep 1000"
@@ -175,23 +175,23 @@ with world:
     open(image, "wb").truncate(1 << 20)
     alice.run(["sh", "-ec", "losetup -f " + image + "; setsid -f sleep 1000"])
     alice.freeze()
-    print(world.cgroup, flush=True)
+    alice._remember_loops()
+    print(repr(world.footprint), flush=True)
     time.sleep(60)
 """
 
     def end_with(self, number):
         directory = f"{DIRECTORY}-ending-{number}"
-        before = Snapshot.take(directory)
         script = self.SCRIPT.format(here=HERE, directory=directory)
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        cgroup = process.stdout.readline().decode().strip()
-        self.assertTrue(os.path.isdir(cgroup))
-        self.assertTrue(any(backing.startswith(directory) for _, backing in kernel.loops().values()))
+        footprint = eval(process.stdout.readline().decode(), {"Footprint": Footprint})  # our own script's repr
+        there = " ".join(footprint.leftovers(0))
+        for what in ("cgroup", "loop device", "process"):
+            self.assertIn(what, there)  # else the check at the end would see nothing either
         process.send_signal(number)
         process.wait(30)
         process.stdout.close()
-        self.assertTrue(wait_until(lambda: not os.path.isdir(cgroup), 20))
-        left = before.leftovers(10)
+        left = footprint.leftovers(20)
         subprocess.run(["rm", "-rf", directory], check=True)
         self.assertEqual(left, [])
 

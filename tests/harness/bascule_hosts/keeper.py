@@ -25,6 +25,7 @@ def end_world(cgroup, directory):
     numbers = set()
     for pid in kernel.cgroup_processes(cgroup):
         numbers |= kernel.fuse_devices(pid)
+    numbers -= kernel.fuse_devices(os.getpid())
     kernel.cgroup_kill(cgroup)
     gone = kernel.cgroup_remove(cgroup)
     end = time.monotonic() + 10

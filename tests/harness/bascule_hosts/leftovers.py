@@ -1,4 +1,7 @@
-"""What a machine holds that a run could leave behind, before and after."""
+"""What a world could leave on the machine: what it made is written down while it lives and looked for afterwards.
+
+Only its own things count. A machine has a life of its own, and somebody else's new namespace is not ours.
+"""
 
 import os
 import time
@@ -9,66 +12,48 @@ from . import kernel
 NAMESPACE_KINDS = ("net", "mnt", "pid", "uts", "ipc")
 
 
-def _namespaces():
+def namespaces_of(pid):
     found = set()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        for kind in NAMESPACE_KINDS:
-            try:
-                found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
-            except OSError:
-                pass
-    return found
-
-
-def _mounts():
-    return {line.split(" ", 2)[2] for line in kernel.read_file("/proc/self/mountinfo").splitlines()}
-
-
-def _cgroups():
-    root = kernel.cgroup2_root()
-    return {directory for directory, _, _ in os.walk(root)} if root else set()
-
-
-def _interfaces():
-    return {line.split(":")[0].strip() for line in kernel.read_file("/proc/net/dev").splitlines()[2:]}
-
-
-def _processes(word):
-    found = set()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        command = kernel.read_file(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
-        if word in command and int(pid) != os.getpid():
-            found.add(f"{pid} {command[:120]}")
+    for kind in NAMESPACE_KINDS:
+        try:
+            found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
+        except OSError:
+            pass
     return found
 
 
 @dataclass
-class Snapshot:
-    """`before = Snapshot.take(directory)` ... `before.leftovers()` names everything that is there now and was not."""
+class Footprint:
+    """Everything that a world has made outside of its directory."""
 
-    word: str
-    namespaces: set = field(default_factory=set)
-    mounts: set = field(default_factory=set)
-    loops: set = field(default_factory=set)
-    cgroups: set = field(default_factory=set)
+    directory: str
+    cgroup: str
     interfaces: set = field(default_factory=set)
-    processes: set = field(default_factory=set)
-
-    @classmethod
-    def take(cls, word):
-        """`word` names the processes of the run: part of their command line, such as the run's directory."""
-        return cls(word, _namespaces(), _mounts(), set(kernel.loops()), _cgroups(), _interfaces(), _processes(word))
+    namespaces: set = field(default_factory=set)
+    fuse_devices: set = field(default_factory=set)
 
     def leftovers(self, settle_s=5.0):
-        """What is left; whatever is only just going away gets `settle_s` for it."""
+        """What of it is still there; whatever is only just going away gets `settle_s` for it."""
         end = time.monotonic() + settle_s
-        while (left := self._new()) and time.monotonic() < end:
+        while (left := self._present()) and time.monotonic() < end:
             time.sleep(0.1)
         return left
 
-    def _new(self):
-        now = Snapshot.take(self.word)
-        left = []
-        for kind in ("namespaces", "mounts", "loops", "cgroups", "interfaces", "processes"):
-            left += [f"{kind}: {item}" for item in sorted(getattr(now, kind) - getattr(self, kind))]
+    def _present(self):
+        left = [f"cgroup {self.cgroup}"] if os.path.isdir(self.cgroup) else []
+        left += [f"loop device {device} on {backing}" for device, (number, backing) in kernel.loops().items()
+                 if number in self.fuse_devices or backing.startswith(self.directory + "/")]
+        left += [f"mount {line.split()[4]}" for line in kernel.read_file("/proc/self/mountinfo").splitlines()
+                 if line.split()[4].startswith(self.directory + "/") or "bascule" in line.split(" - ")[1]]
+        left += [f"interface {name}" for name in os.listdir("/sys/class/net") if name in self.interfaces]
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            left += self._of_process(int(pid))
         return left
+
+    def _of_process(self, pid):
+        if pid == os.getpid():
+            return []
+        command = kernel.read_file(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
+        held = namespaces_of(pid) & self.namespaces
+        mine = self.cgroup in command or os.path.basename(self.cgroup) in kernel.read_file(f"/proc/{pid}/cgroup")
+        return [f"process {pid} {command[:100]} {sorted(held)}"] if mine or held else []

@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 
 from . import kernel
+from .leftovers import Footprint, namespaces_of
 
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -87,7 +88,7 @@ class Host:
         self.pid = None
         self.frozen = False
         self.boots = 0
-        self._loop_owner_devices = set()
+        self._fuse_devices = set()  # those that its mount namespaces held: loop devices on them are its own
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -102,6 +103,7 @@ class Host:
             os.makedirs(source, exist_ok=True)
         self._start_first_process()
         self.pid = self._find_first_process()
+        self.world.footprint.namespaces |= namespaces_of(self.pid) - namespaces_of(os.getpid())
         self.boots += 1
         self.frozen = False
         if self.name != "switch":
@@ -150,7 +152,9 @@ class Host:
 
     def _remember_loops(self):
         if self.pid:
-            self._loop_owner_devices |= kernel.fuse_devices(self.pid)
+            found = kernel.fuse_devices(self.pid) - kernel.fuse_devices(os.getpid())
+            self._fuse_devices |= found
+            self.world.footprint.fuse_devices |= found
 
     def died(self):
         """Told by the keeper: the watchdog has killed the host."""
@@ -172,8 +176,8 @@ class Host:
     def release_loops(self, timeout_s=10.0):
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            kernel.detach_loops_of(self._loop_owner_devices, self.directory)
-            left = [device for device, (number, _) in kernel.loops().items() if number in self._loop_owner_devices]
+            kernel.detach_loops_of(self._fuse_devices, self.directory)
+            left = [device for device, (number, _) in kernel.loops().items() if number in self._fuse_devices]
             if not left:
                 return
             time.sleep(0.02)
@@ -321,6 +325,7 @@ class World:
         self._closed = False
         self._staying = False
         os.makedirs(self.cgroup)
+        self.footprint = Footprint(self.directory, self.cgroup)
         self._keeper = subprocess.Popen([PYTHON, os.path.join(HERE, "keeper.py"), self.cgroup, self.directory],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._answers = []
@@ -347,6 +352,7 @@ class World:
     def add(self, name, address, binds=()):
         host = Host(self, name, address, [list(bind) for bind in binds])
         self.hosts[name] = host
+        self.footprint.interfaces.add(host.port)
         host.boot()
         return host
 

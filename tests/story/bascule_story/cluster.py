@@ -1,0 +1,245 @@
+"""Three hosts with the product's real programs, and a client outside."""
+
+import json
+import os
+import shutil
+import socket
+import time
+
+from bascule_hosts import HostError, WireWatch, World, kernel
+
+from . import shop
+from .activity import ActivityWatch
+
+ADDRESSES = {"alice": "10.77.0.1", "bob": "10.77.0.2", "carol": "10.77.0.3"}
+CLIENT_ADDRESS = "10.77.0.100"
+DATA_NODES = ("alice", "bob")
+CLIENT_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(kernel.__file__)), "client.py")
+PASSED_ON = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+
+
+class StoryError(Exception):
+    """The story did not go on as it should."""
+
+
+class Cluster:
+    def __init__(self, directory, programs, service, timeline, watchdog_ms=5000):
+        self.programs = programs
+        self.service = service
+        self.timeline = timeline
+        self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        self.world = World(directory, watchdog_ms=watchdog_ms, note=timeline.note)
+        self.hosts = self.world.hosts
+        self.directory = self.world.directory
+        self._client = None
+        self.orders_path = os.path.join(self.directory, "client", "answers.jsonl")
+
+    # --- hosts ------------------------------------------------------------------------------------------------------
+
+    def make_hosts(self):
+        for name, address in ADDRESSES.items():
+            base = os.path.join(self.directory, name)
+            host = self.world.add(name, address, [(f"{base}/disk", "/var/lib/bascule"), (f"{base}/etc", "/etc/bascule"),
+                                                  (f"{base}/srv", "/srv")])
+            host.write("/etc/bascule/cluster.toml", shop.cluster_toml(self.service))
+            if name in DATA_NODES:
+                shop.configure(host, self.service)
+            self.timeline.follow(name, os.path.join(base, "disk", "events.jsonl"))
+        self.world.add("client", CLIENT_ADDRESS, [(os.path.dirname(self.orders_path), "/client")])
+        self.wire = WireWatch(self.world, shop.SERVICE_ADDRESS)
+        self.activity = ActivityWatch(self.world, DATA_NODES)
+
+    def program(self, name):
+        return os.path.join(self.programs, name)
+
+    def start_programs(self, name):
+        """What the init system of the machine starts at each boot."""
+        host = self.hosts[name]
+        if name in DATA_NODES:
+            shop.runtime_directories(host)
+            host.supervise("watchdogd", [self.program("bascule-watchdogd"), "--watchdog", "/run/watchdog"],
+                           self.environment)
+            if self.service == "lamp":
+                host.supervise("blockd", [self.program("bascule-blockd"), "--volume", "data"], self.environment)
+        host.supervise("managerd", [self.program("bascule-managerd")], self.environment)
+
+    def boot(self, name):
+        """The next life of a dead host, on its disk as it is."""
+        self.hosts[name].boot()
+        self.start_programs(name)
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def bascule(self, name, *arguments, timeout_s=60.0, check=True):
+        return self.hosts[name].run([self.program("bascule"), *arguments], timeout_s, self.environment, check)
+
+    def status(self, name, timeout_s=2.0):
+        """The reply of one node's manager, or None when it does not answer."""
+        path = self.hosts[name].path("/run/bascule/manager.sock")
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(timeout_s)
+                connection.connect(path)
+                connection.sendall(b'{"op":"status"}\n')
+                data = b""
+                while not data.endswith(b"\n"):
+                    part = connection.recv(65536)
+                    if not part:
+                        return None
+                    data += part
+            return json.loads(data)
+        except (OSError, ValueError):
+            return None
+
+    def any_status(self):
+        """The status as a living node with a working manager sees it, one that knows of a leader if there is one."""
+        best = None
+        for name in ADDRESSES:
+            if self.hosts[name].up() and not self.hosts[name].frozen:
+                status = self.status(name)
+                if status and status.get("quorum", {}).get("have"):
+                    return status
+                best = best or status
+        return best
+
+    def wait_for(self, what, condition, timeout_s, every_s=0.05):
+        """Waits until the condition says something true and returns it; StoryError with the last status if it never
+        does."""
+        end = time.monotonic() + timeout_s
+        while True:
+            found = condition()
+            if found:
+                return found
+            if time.monotonic() > end:
+                raise StoryError(f"{what}: not within {timeout_s:.0f} s. {self.describe()}")
+            time.sleep(every_s)
+
+    def describe(self):
+        status = self.any_status()
+        if status is None:
+            return "No manager answers."
+        text = status.get("summary", "")
+        services = "; ".join(f"{one['name']} {one.get('state')} on {one.get('owner')} {one.get('why', '')}"
+                             for one in status.get("services", []))
+        volumes = "; ".join(f"{one['name']} in sync {one.get('in_sync')} " + ", ".join(
+            f"{r['node']} {r.get('role')}/{r.get('disk')}/{r.get('connection')} {r.get('why', '')}"
+            for r in one.get("replicas", [])) for one in status.get("volumes", []))
+        return f"Status: {text} [{services}] [{volumes}]"
+
+    def service_state(self):
+        status = self.any_status()
+        return status["services"][0] if status and status.get("services") else {}
+
+    def volume_state(self):
+        status = self.any_status()
+        return status["volumes"][0] if status and status.get("volumes") else {}
+
+    def owner(self):
+        return self.service_state().get("owner")
+
+    def wait_started(self, timeout_s=60.0, on=None):
+        def started():
+            state = self.service_state()
+            return state if state.get("state") == "Started" and (on is None or state.get("owner") == on) else None
+
+        return self.wait_for("The service starts" + (f" on {on}" if on else ""), started, timeout_s)
+
+    def replicas(self):
+        return {replica["node"]: replica for replica in self.volume_state().get("replicas", [])}
+
+    def in_sync(self):
+        volume = self.volume_state()
+        replicas = volume.get("replicas", [])
+        return (sorted(volume.get("in_sync", [])) == sorted(DATA_NODES) and len(replicas) == 2 and
+                all(r.get("disk") == "UpToDate" and r.get("connection") == "Connected" for r in replicas))
+
+    def wait_in_sync(self, what, timeout_s=180.0):
+        """Waits until both replicas are UpToDate and members, with a progress display."""
+        started = time.monotonic()
+
+        def done():
+            for replica in self.replicas().values():
+                if replica.get("resync_total_bytes"):
+                    self.timeline.progress(what, replica["resync_done_bytes"], replica["resync_total_bytes"], started)
+                    break
+            return self.in_sync()
+
+        try:
+            self.wait_for(what, done, timeout_s, 0.1)
+        finally:
+            self.timeline.end_progress()
+
+    # --- making it --------------------------------------------------------------------------------------------------
+
+    def make_backing_files(self):
+        for name in DATA_NODES:
+            self.bascule(name, "volume", "create", "data")
+
+    def start_everything(self):
+        """From nothing to the running service on Alice; the initial sync is over when this returns."""
+        if self.service == "lamp":
+            self.make_backing_files()
+        for name in ADDRESSES:
+            self.start_programs(name)
+        self.wait_for("A leader is elected", lambda: (self.any_status() or {}).get("quorum", {}).get("have"), 20)
+        if self.service == "lamp":
+            self._prepare_volume()
+        self.bascule("alice", "start", "shop")
+        self.wait_started(60, on="alice")
+
+    def _prepare_volume(self):
+        self.wait_for("The replicas connect", lambda: len(self.replicas()) == 2 and all(
+            replica.get("connection") not in (None, "", "StandAlone", "Unconnected", "WFConnection")
+            for replica in self.replicas().values()), 30)
+        self.timeline.say("the volume becomes primary on alice by hand; file system, database and site are made on it")
+        self.bascule("alice", "volume", "primary", "data", "--on", "alice")
+        device = self.wait_for("The block device appears", lambda: self.replicas().get("alice", {}).get("device"), 30)
+        shop.fill(self.hosts["alice"], device)
+        self.wait_in_sync("initial sync")
+        self.bascule("alice", "volume", "secondary", "data")
+        self.wait_for("The volume is secondary", lambda: self.volume_state().get("owner") in (None, "") and all(
+            replica.get("role") == "Secondary" for replica in self.replicas().values()), 30)
+
+    # --- load -------------------------------------------------------------------------------------------------------
+
+    def start_client(self):
+        kind, url = ("orders", shop.ORDER_URL) if self.service == "lamp" else ("web", shop.WEB_URL)
+        self._client = self.hosts["client"].start(
+            ["/usr/bin/python3", "-B", CLIENT_PROGRAM, kind, url, "/client/answers.jsonl"])
+
+    def stop_client(self):
+        if self._client is not None:
+            self.hosts["client"].run(["kill", "-TERM", str(self._client.pid)], check=False)
+            self._client.wait(20)
+            self._client = None
+
+    # --- taking it down -----------------------------------------------------------------------------------------------
+
+    def stop_service(self):
+        name = next((one for one in ADDRESSES if self.status(one)), "alice")
+        self.bascule(name, "stop", "shop")
+        self.wait_for("The service stops", lambda: self.service_state().get("state") == "Stopped" and not self.owner(),
+                      60)
+        if self.service == "lamp":
+            self.wait_for("The volume is secondary everywhere", lambda: all(
+                replica.get("role") == "Secondary" for replica in self.replicas().values()), 30)
+
+    def backing_path(self, name):
+        return os.path.join(self.directory, name, "disk", "data.img")
+
+    def keep_logs(self):
+        """The nodes' own files that tell what happened, beside the logs; then the disks can go."""
+        for name in ADDRESSES:
+            disk = os.path.join(self.directory, name, "disk")
+            for file in ("events.jsonl", "decisions.jsonl"):
+                if os.path.exists(os.path.join(disk, file)):
+                    shutil.copy(os.path.join(disk, file), os.path.join(self.world.logs, f"{name}.{file}"))
+        if os.path.exists(self.orders_path):
+            shutil.copy(self.orders_path, os.path.join(self.world.logs, "client.answers.jsonl"))
+
+    def remove_disks(self):
+        for name in (*ADDRESSES, "client", "switch"):
+            shutil.rmtree(os.path.join(self.directory, name), ignore_errors=True)
+
+
+__all__ = ["Cluster", "HostError", "StoryError"]
