@@ -30,8 +30,8 @@ class File {
 /// At the file's end (it is opened with O_APPEND). Not durable yet.
 [[nodiscard]] Result<void> append(const File& file, ByteView bytes, const std::string& path);
 [[nodiscard]] Result<void> sync_data(const File& file, const std::string& path);
-/// The new content under the old name, or the old content, after a crash at any moment: written beside, synced, renamed,
-/// directory synced.
+/// The new content under the old name, or the old content, after a crash at any moment: written beside, synced,
+/// renamed, directory synced.
 [[nodiscard]] Result<void> replace_whole(const std::string& directory, const std::string& name, ByteView content);
 
 }  // namespace bascule::raft_storage

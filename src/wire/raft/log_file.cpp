@@ -247,7 +247,7 @@ Result<Snapshot> read_snapshot_file(ByteView file, const FileOwner& owner) {
   return snapshot;
 }
 
-Result<Restored> combine(LogContents log, Snapshot snapshot) {
+Result<Combined> combine(LogContents log, Snapshot snapshot) {
   if (log.snapshot_index > snapshot.index)
     return fail("the snapshot is missing or old", {}, "the log begins after a newer one");
   Restored restored{log.hard_state, std::move(snapshot), log.base_index, log.base_term, std::move(log.entries)};
@@ -257,14 +257,23 @@ Result<Restored> combine(LogContents log, Snapshot snapshot) {
   const Term last_term = restored.entries.empty() ? log.base_term : restored.entries.back().term;
   if (restored.hard_state.term < last_term)
     return fail("the consensus log is damaged", {}, "an entry has a term that never was");
-  if (newest.index == 0 || newest.index == log.snapshot_index) return restored;
+  if (newest.index == 0 || newest.index == log.snapshot_index) return Combined{std::move(restored)};
   // The snapshot was replaced and the log not yet. The log goes on only if it holds the snapshot's last entry.
   const bool reaches = newest.index > log.base_index && newest.index <= log.base_index + restored.entries.size();
-  if (reaches && restored.entries[newest.index - log.base_index - 1].term == newest.term) return restored;
+  if (reaches && restored.entries[newest.index - log.base_index - 1].term == newest.term)
+    return Combined{std::move(restored)};
   restored.base_index = newest.index;
   restored.base_term = newest.term;
   restored.entries.clear();
-  return restored;
+  return Combined{std::move(restored), true};
+}
+
+LogChange rewritten(const Restored& restored) {
+  LogChange change;
+  change.snapshot = SnapshotChange{restored.snapshot, restored.base_index, restored.base_term};
+  change.hard_state = restored.hard_state;
+  change.entries = restored.entries;
+  return change;
 }
 
 }  // namespace bascule::raft

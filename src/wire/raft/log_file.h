@@ -62,8 +62,16 @@ struct LogContents {
 /// The snapshot file is only ever replaced as a whole, so any damage is an error.
 [[nodiscard]] Result<Snapshot> read_snapshot_file(ByteView file, const FileOwner& owner);
 
+struct Combined {
+  Restored restored;
+  /// The log file belongs to before the snapshot, and nothing can be appended to it: replace it, by rewritten(), first.
+  bool log_is_stale = false;
+};
 /// Both files together; `snapshot.index` is 0 when there is no snapshot file. The crash may have fallen between the
 /// replacement of the one and of the other.
-[[nodiscard]] Result<Restored> combine(LogContents log, Snapshot snapshot);
+[[nodiscard]] Result<Combined> combine(LogContents log, Snapshot snapshot);
+
+/// The change that writes all of it to a new log file.
+[[nodiscard]] LogChange rewritten(const Restored& restored);
 
 }  // namespace bascule::raft

@@ -64,7 +64,7 @@ class Core {
   void finish_proposals();
 
   // election.cpp
-  [[nodiscard]] bool may_stand() const { return log_.configuration().configuration.is_voter(config_.id); }
+  [[nodiscard]] bool may_stand() const;
   [[nodiscard]] bool is_sole_voter() const;
   [[nodiscard]] bool trusts_a_leader(const raft::VoteRequest& request) const;
   [[nodiscard]] bool log_is_current(const raft::VoteRequest& request) const;

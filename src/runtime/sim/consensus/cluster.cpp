@@ -33,11 +33,14 @@ Cluster::Cluster(const Profile& profile, std::uint64_t seed, const RunOptions& o
       judge_(server_count_),
       network_(scheduler_, server_count_, profile.transport,
                [this](std::size_t from, std::size_t to, const raft::Message& message) { deliver(from, to, message); }),
-      world_{scheduler_, judge_,
+      world_{scheduler_,
+             judge_,
              [this](std::size_t from, std::size_t to, const raft::Message& message) {
                if (to < server_count_) network_.send(from, to, message);
              },
-             [this](std::size_t server, const std::string& line) { trace(server, line); }, options.trace} {
+             [this](std::size_t server, const std::string& line) { trace(server, line); },
+             options.trace,
+             [this](std::size_t server) { restart_later(server); }} {
   outcome_.seed = seed;
   draw_mood();
   build_servers();
@@ -148,8 +151,11 @@ void Cluster::crash_one() {
   ++outcome_.crashes;
   victim.crash(prng_.chance(4, 5));
   network_.reset_node(victim.number());
-  scheduler_.after(Duration{prng_.between(1'000'000, mood_.down_max.count())},
-                   [this, number = victim.number()] { restart(number); });
+  restart_later(victim.number());
+}
+
+void Cluster::restart_later(std::size_t server) {
+  scheduler_.after(Duration{prng_.between(1'000'000, mood_.down_max.count())}, [this, server] { restart(server); });
 }
 
 void Cluster::restart(std::size_t server) {
@@ -245,16 +251,20 @@ void Cluster::propose_in_peace() {
   for (const auto& server : servers_)
     if (!server->alive()) server->start();
   Server* leader = any_leader();
-  if (leader == nullptr) return judge_.accuse("no progress: no leader after 8 s of peace");
-  leader->propose(next_proposal_++);
+  if (leader != nullptr && (proposed_in_peace_ == 0 || judge_.newest_proposal() != proposed_in_peace_)) {
+    proposed_in_peace_ = next_proposal_++;
+    leader->propose(proposed_in_peace_);
+  }
+  scheduler_.after(milliseconds(500), [this] { propose_in_peace(); });
 }
 
-/// The proposal made in peace is applied everywhere where it should be.
+/// The last proposal is applied everywhere where it should be.
 bool Cluster::came_to_rest() const {
   Server* leader = any_leader();
   if (leader == nullptr || leader->applied_index() == 0) return false;
   const auto members = leader->raft().status().configuration;
-  const bool fresh = judge_.read_floor() == leader->applied_index() && judge_.newest_proposal() == next_proposal_ - 1;
+  const bool fresh = judge_.read_floor() == leader->applied_index() && proposed_in_peace_ != 0 &&
+                     judge_.newest_proposal() == proposed_in_peace_;
   return fresh && std::all_of(servers_.begin(), servers_.end(), [&](const auto& server) {
            if (!members.is_member(static_cast<raft::ServerId>(server->number() + 1))) return true;
            return server->alive() && server->applied_index() == leader->applied_index();

@@ -51,6 +51,7 @@ class Cluster {
   void repeat(Duration every, void (Cluster::*action)());
   void crash_one();
   void restart(std::size_t server);
+  void restart_later(std::size_t server);
   void cut_some();
   void pause_one();
   void fault_a_disk();
@@ -83,6 +84,7 @@ class Cluster {
   Outcome outcome_;
   std::deque<std::string> events_;
   std::uint64_t next_proposal_ = 1;
+  std::uint64_t proposed_in_peace_ = 0;
   std::uint64_t delivered_ = 0;
   bool peace_ = false;
 };

@@ -98,7 +98,10 @@ void Server::step(const consensus::Input& input) {
     if (const auto* persist = std::get_if<consensus::Persist>(&effect))
       world_.judge.persisting(number_, persist->change);
   for (const auto& effect : effects_) carry_out(effect);
-  if (stopping_) return crash(false);
+  if (stopping_) {
+    crash(false);
+    return world_.ended(number_);
+  }
   observe();
   if (options_.snapshot_every > 0 && state_.applied >= snapshot_index_ + options_.snapshot_every) take_snapshot();
   schedule_timer();

@@ -22,6 +22,8 @@ class Server {
     /// One line of the story; called only when `tracing`.
     std::function<void(std::size_t server, std::string line)> trace;
     bool tracing = false;
+    /// The process ended by itself.
+    std::function<void(std::size_t server)> ended;
   };
   struct Options {
     consensus::Config config;  ///< id and seed are set by the server

@@ -137,7 +137,16 @@ Result<raft::Restored> RaftStorage::recover() {
   log_.active.truncate(log->valid_bytes);
   (void)log_.active.flush();  // a mere process may have died: what it wrote is in the cache only
   writer_ = raft::LogWriter(log->valid_bytes, log->last_crc);
-  return raft::combine(std::move(*log), std::move(snapshot));
+  auto combined = raft::combine(std::move(*log), std::move(snapshot));
+  if (!combined) return tl::unexpected(combined.error());
+  if (combined->log_is_stale) {
+    log_.spare.truncate(0);
+    (void)log_.spare.append(raft::LogWriter::encode_new(owner_, raft::rewritten(combined->restored), writer_));
+    (void)log_.spare.flush();
+    log_.replace();
+    writer_.set_synced(writer_.file_bytes());
+  }
+  return std::move(combined->restored);
 }
 
 }  // namespace bascule::sim
