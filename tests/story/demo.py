@@ -43,6 +43,7 @@ def arguments(argv):
     parser.add_argument("--programs", default=os.path.join(ROOT, "build/release/bin"), help=argparse.SUPPRESS)
     parser.add_argument("--directory", default=os.path.join(ROOT, "out/demo"), help=argparse.SUPPRESS)
     parser.add_argument("--quiet", action="store_true", help="no timeline, only the table")
+    parser.add_argument("--only-parse", action="store_true", help=argparse.SUPPRESS)
     command = []
     if "--enter" in argv:
         at = argv.index("--enter")
@@ -192,16 +193,18 @@ def interrupt(number, _frame):
 
 def main():
     options = arguments(sys.argv[1:])
-    if options.stop:
-        return stop_kept(options)
-    if options.enter:
+    if options.enter and not options.only_parse:
         return enter_kept(options)
+    if options.stop and not options.only_parse:
+        return stop_kept(options)
     if options.service == "web" and options.fault in NEEDS_VOLUME:
         print(f"./demo: --fault {options.fault} is about the disk, and --service web has none.", file=sys.stderr)
         return 2
-    if kept(options):
+    if kept(options) and not (options.stop or options.enter):
         print("./demo: a cluster of an earlier ./demo --keep is up; ./demo --stop takes it down.", file=sys.stderr)
         return 2
+    if options.only_parse:
+        return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     os.makedirs(options.directory, exist_ok=True)

@@ -145,8 +145,8 @@ class Host:
         at_ns = kernel.boottime_ns()
         kernel.cgroup_kill(self.cgroup)
         self.world.link(self, False)
-        self.world.note(self.name, "host-killed", f"{self.name} dies: every process is killed at once, her link goes "
-                        "down" if self.name == "alice" else f"{self.name} dies", at_ns)
+        self.world.note(self.name, "host-killed", f"{self.name} dies: every process at once, and the link goes down",
+                        at_ns)
         self.world.keeper_say(op="unwatch", host=self.name)
         return at_ns
 
