@@ -1,0 +1,179 @@
+#include "core/replication/detail/activity_log.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace bascule::replication::detail {
+namespace {
+
+using drbd_metadata::kBitsPerExtent;
+using drbd_metadata::kBlockBytes;
+using drbd_metadata::kContextPerTransaction;
+using drbd_metadata::kExtentBytes;
+using drbd_metadata::kFreeExtent;
+
+std::uint32_t first_extent(const Range& range) { return static_cast<std::uint32_t>(range.offset / kExtentBytes); }
+std::uint32_t last_extent(const Range& range) { return static_cast<std::uint32_t>((range.end() - 1) / kExtentBytes); }
+
+}  // namespace
+
+ActivityLog::ActivityLog(Core& core, Metadata& metadata) : core_(core), metadata_(metadata) {
+  const std::uint32_t most = drbd_metadata::max_slots(core.superblock.shape());
+  entries_.resize(std::clamp<std::uint32_t>(core.config.al_extents, 1, std::max<std::uint32_t>(most, 1)));
+  for (std::size_t slot = entries_.size(); slot-- > 0;) free_.push_back(static_cast<Slot>(slot));
+  core_.superblock.activity_log_extents = static_cast<std::uint32_t>(entries_.size());
+}
+
+std::uint64_t ActivityLog::ring_offset() const {
+  const std::uint64_t superblock = (core_.config.backing_bytes & ~(kBlockBytes - 1)) - kBlockBytes;
+  return superblock + static_cast<std::uint64_t>(std::int64_t{core_.superblock.activity_log_offset_sectors} * 512);
+}
+
+void ActivityLog::reset() {
+  resetting_ = true;
+  const auto blocks = static_cast<std::uint32_t>(core_.superblock.shape().blocks());
+  Bytes ring(std::size_t{blocks} * kBlockBytes);
+  drbd_metadata::Transaction empty;
+  empty.type = drbd_metadata::TransactionType::Initialised;
+  empty.slots = static_cast<std::uint16_t>(entries_.size());
+  for (empty.number = 0; empty.number < blocks; ++empty.number) {
+    const Bytes block = drbd_metadata::encode_transaction(empty);
+    const std::uint64_t at = drbd_metadata::ring_block(empty.number, core_.superblock.shape());
+    std::copy(block.begin(), block.end(), ring.begin() + static_cast<std::ptrdiff_t>(at * kBlockBytes));
+  }
+  next_number_ = blocks;
+  core_.emit(effect::MetadataWrite{operation_of(Owner::ActivityLog, 0), ring_offset(), std::move(ring)});
+}
+
+// ---- least recently used list -----------------------------------------------------------------------------------
+
+void ActivityLog::link_as_newest(Slot slot) {
+  entries_[slot].older = newest_;
+  entries_[slot].newer = none;
+  (newest_ == none ? oldest_ : entries_[newest_].newer) = slot;
+  newest_ = slot;
+}
+
+void ActivityLog::unlink(Slot slot) {
+  const Entry& entry = entries_[slot];
+  (entry.older == none ? oldest_ : entries_[entry.older].newer) = entry.newer;
+  (entry.newer == none ? newest_ : entries_[entry.newer].older) = entry.older;
+}
+
+// ---- references -------------------------------------------------------------------------------------------------
+
+void ActivityLog::reference(std::uint32_t extent) {
+  const auto found = slot_of_.find(extent);
+  if (found != slot_of_.end()) {
+    Entry& entry = entries_[found->second];
+    if (entry.references++ == 0 && entry.state == SlotState::Hot) unlink(found->second);
+    return;
+  }
+  if (waiting_references_[extent]++ == 0) waiting_.push_back(extent);
+}
+
+bool ActivityLog::acquire(const Range& range) {
+  for (std::uint32_t extent = first_extent(range); extent <= last_extent(range); ++extent) reference(extent);
+  return hot(range);
+}
+
+bool ActivityLog::hot(const Range& range) const {
+  if (core_.canary_set(canary::kForgetActivityLog)) return true;
+  for (std::uint32_t extent = first_extent(range); extent <= last_extent(range); ++extent) {
+    const auto found = slot_of_.find(extent);
+    if (found == slot_of_.end() || entries_[found->second].state != SlotState::Hot) return false;
+  }
+  return true;
+}
+
+void ActivityLog::release(const Range& range) {
+  for (std::uint32_t extent = first_extent(range); extent <= last_extent(range); ++extent) {
+    const auto found = slot_of_.find(extent);
+    if (found == slot_of_.end()) {  // given up before it was logged; it is logged all the same, which is harmless
+      const auto waiting = waiting_references_.find(extent);
+      if (waiting != waiting_references_.end() && waiting->second > 0) --waiting->second;
+      continue;
+    }
+    Entry& entry = entries_[found->second];
+    BASCULE_ASSERT(entry.references > 0);
+    if (--entry.references == 0 && entry.state == SlotState::Hot) link_as_newest(found->second);
+  }
+}
+
+// ---- transactions -----------------------------------------------------------------------------------------------
+
+ActivityLog::Slot ActivityLog::take_slot() {
+  if (!free_.empty()) {
+    const Slot slot = free_.back();
+    free_.pop_back();
+    return slot;
+  }
+  if (oldest_ == none) {
+    starved_ = true;
+    return none;
+  }
+  const Slot slot = oldest_;
+  const std::size_t first_bit = std::size_t{entries_[slot].extent} * kBitsPerExtent;
+  if (!metadata_.bits_durable(first_bit, first_bit + kBitsPerExtent)) {
+    metadata_.write_bits(first_bit, first_bit + kBitsPerExtent);
+    return none;
+  }
+  unlink(slot);
+  slot_of_.erase(entries_[slot].extent);
+  return slot;
+}
+
+void ActivityLog::write_transaction() {
+  transaction_.type = drbd_metadata::TransactionType::Update;
+  transaction_.number = next_number_++;
+  transaction_.slots = static_cast<std::uint16_t>(entries_.size());
+  transaction_.context_first_slot = next_window_;
+  transaction_.context.clear();
+  for (std::size_t slot = next_window_; slot < entries_.size() && transaction_.context.size() < kContextPerTransaction;
+       ++slot)
+    transaction_.context.push_back(entries_[slot].extent);
+  const std::size_t after = next_window_ + kContextPerTransaction;
+  next_window_ = static_cast<std::uint16_t>(after >= entries_.size() ? 0 : after);
+  const std::uint64_t block = drbd_metadata::ring_block(transaction_.number, core_.superblock.shape());
+  in_flight_ = true;
+  core_.emit(effect::MetadataWrite{operation_of(Owner::ActivityLog, transaction_.number),
+                                   ring_offset() + block * kBlockBytes,
+                                   drbd_metadata::encode_transaction(transaction_)});
+}
+
+void ActivityLog::advance() {
+  starved_ = false;
+  if (in_flight_ || resetting_ || waiting_.empty() || !core_.disk_usable()) return;
+  transaction_.updates.clear();
+  while (!waiting_.empty() && transaction_.updates.size() < drbd_metadata::kUpdatesPerTransaction) {
+    const Slot slot = take_slot();
+    if (slot == none) break;
+    const std::uint32_t extent = waiting_.front();
+    waiting_.pop_front();
+    const auto waiting = waiting_references_.find(extent);
+    entries_[slot] = Entry{extent, waiting->second, SlotState::Logging, none, none};
+    waiting_references_.erase(waiting);
+    slot_of_[extent] = slot;
+    transaction_.updates.push_back({slot, extent});
+    logging_.push_back(slot);
+  }
+  if (!transaction_.updates.empty()) write_transaction();
+}
+
+void ActivityLog::done(int error_number) {
+  if (error_number != 0) {
+    core_.why = "the activity log cannot be written (error " + std::to_string(error_number) + ")";
+    core_.become(DiskState::Failed, core_.why);
+    return;
+  }
+  resetting_ = in_flight_ = false;
+  for (const Slot slot : logging_) {
+    entries_[slot].state = SlotState::Hot;
+    if (entries_[slot].references == 0) link_as_newest(slot);
+  }
+  if (!logging_.empty()) ++activations_;
+  logging_.clear();
+}
+
+}  // namespace bascule::replication::detail

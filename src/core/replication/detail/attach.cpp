@@ -1,0 +1,67 @@
+#include "core/replication/detail/attach.h"
+
+#include <algorithm>
+
+#include "wire/drbd_metadata/metadata.h"
+
+namespace bascule::replication::detail {
+
+namespace flag = drbd_metadata::flag;
+
+Attach::Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const Restored& restored)
+    : core_(core), metadata_(metadata), activity_log_(activity_log), state_(initial_state()) {
+  load_bitmap(restored.bitmap);
+  core_.crashed_primary = (core_.superblock.flags & flag::kCrashedPrimary) != 0;
+  if ((core_.superblock.flags & flag::kPrimaryIndicator) != 0) apply_activity_log(restored.activity_log);
+  if ((core_.superblock.flags & flag::kFullSync) != 0) core_.bitmap.set_all();
+  core_.superblock.flags &= ~flag::kFullSync;
+}
+
+DiskState Attach::initial_state() const {
+  const std::uint32_t flags = core_.superblock.flags;
+  if (core_.just_created() || (flags & flag::kConsistent) == 0) return DiskState::Inconsistent;
+  // Whether an UpToDate replica may be promoted is for the in-sync set to say, not for what the disk remembers.
+  return (flags & flag::kWasUpToDate) != 0 ? DiskState::UpToDate : DiskState::Outdated;
+}
+
+void Attach::load_bitmap(const Bytes& bitmap) {
+  const std::size_t needed = (core_.bitmap.size() + 63) / 64 * 8;
+  if (bitmap.size() < needed) return core_.bitmap.set_all();
+  if (!drbd_metadata::decode_bitmap(ByteView(bitmap).first(needed), core_.bitmap)) core_.bitmap.set_all();
+}
+
+void Attach::apply_activity_log(const Bytes& ring) {
+  core_.crashed_primary = true;
+  const auto replayed = drbd_metadata::replay(ring, core_.superblock.shape());
+  const bool usable = replayed && (core_.superblock.flags & flag::kActivityLogDisabled) == 0;
+  if (usable)
+    drbd_metadata::mark_out_of_sync(core_.bitmap, replayed->extents);
+  else
+    core_.bitmap.set_all();
+}
+
+void Attach::advance() {
+  if (phase_ == Phase::Done || core_.disk == DiskState::Failed) return;
+  if (phase_ == Phase::Begin) {
+    metadata_.all_bits_changed();
+    metadata_.write_all_bits();
+    phase_ = Phase::Bits;
+  }
+  if (phase_ == Phase::Bits && metadata_.all_bits_durable()) {
+    core_.become(state_, "attached");
+    // Also the hint in the UUID: nobody is Primary now.
+    if (!core_.just_created()) core_.superblock.current_uuid &= ~drbd::kUuidPrimaryBit;
+    metadata_.superblock_changed();
+    phase_ = Phase::Superblock;
+  }
+  if (phase_ == Phase::Superblock && metadata_.superblock_durable()) {
+    activity_log_.reset();
+    phase_ = Phase::Ring;
+  }
+  if (phase_ == Phase::Ring && activity_log_.ready()) {
+    phase_ = Phase::Done;
+    core_.event("attached", core_.crashed_primary ? "this node was Primary when it stopped" : "the disk was left clean");
+  }
+}
+
+}  // namespace bascule::replication::detail

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "core/replication/detail/activity_log.h"
+
+namespace bascule::replication::detail {
+
+/// From what the driver read from the disk to a usable one:
+///   bitmap (with the hot extents of a crashed primary) durable -> superblock durable -> empty activity log durable
+class Attach {
+ public:
+  Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const Restored& restored);
+  void advance();
+  [[nodiscard]] bool done() const { return phase_ == Phase::Done; }
+
+ private:
+  enum class Phase : std::uint8_t { Begin, Bits, Superblock, Ring, Done };
+
+  void load_bitmap(const Bytes& bitmap);
+  void apply_activity_log(const Bytes& ring);
+  [[nodiscard]] DiskState initial_state() const;
+
+  Core& core_;
+  Metadata& metadata_;
+  ActivityLog& activity_log_;
+  Phase phase_ = Phase::Begin;
+  DiskState state_;
+};
+
+}  // namespace bascule::replication::detail

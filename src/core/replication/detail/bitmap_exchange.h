@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+
+#include "core/replication/detail/handshake.h"
+#include "core/replication/detail/verdict.h"
+#include "wire/drbd/bitmap_code.h"
+
+namespace bascule::replication::detail {
+
+/// From the verdict to the running resync:
+///   source: WFBitMapS: send bitmap, receive the peer's, write it and the new bitmap UUID -> SYNC_UUID -> SyncSource
+///   target: WFBitMapT: receive, send ours -> WFSyncUUID: receive, write -> SyncTarget
+class BitmapExchange {
+ public:
+  BitmapExchange(Core& core, Metadata& metadata, Handshake& handshake);
+
+  void begin(const Verdict& verdict);
+  /// False: the packet breaks the protocol.
+  bool bitmap(const drbd::Packet& packet);
+  bool sync_uuid(const drbd::SyncUuid& packet);
+  bool out_of_sync(const drbd::OutOfSync& packet);
+  void session_lost();
+  void advance();
+  void tick();
+  [[nodiscard]] Instant deadline() const { return until_; }
+
+ private:
+  void send_bitmap();
+  void bitmap_complete();
+
+  Core& core_;
+  Metadata& metadata_;
+  Handshake& handshake_;
+  std::optional<drbd::BitmapReceiver> receiver_;
+  std::optional<DiskState> disk_before_;         ///< the target's disk, until its first block may change
+  std::optional<std::uint64_t> durable_version_; ///< waiting for this superblock (and all bits)
+  Instant until_ = never;
+};
+
+}  // namespace bascule::replication::detail

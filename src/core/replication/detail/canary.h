@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+
+namespace bascule::replication::detail {
+
+/// Bits of Config.canaries: faults that tests switch on to see that the checkers find them. Never set in production.
+namespace canary {
+inline constexpr std::uint32_t kAcknowledgeBeforeShrink = 1;  ///< a lost member does not hold acknowledgements
+inline constexpr std::uint32_t kForgetActivityLog = 2;        ///< a write into a cold extent is not logged first
+inline constexpr std::uint32_t kPromoteNonMember = 4;         ///< promotion does not look at the in-sync set
+inline constexpr std::uint32_t kIgnoreLease = 8;              ///< acknowledges without a lease
+inline constexpr std::uint32_t kForgetUnacknowledged = 16;    ///< writes lost with the connection set no bits
+inline constexpr std::uint32_t kFlushOnlyHere = 32;           ///< a flush does not wait for the peer's
+}  // namespace canary
+
+}  // namespace bascule::replication::detail

@@ -1,0 +1,95 @@
+#include "core/replication/detail/core.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace bascule::replication::detail {
+
+Core::Core(const Config& the_config, const drbd_metadata::Superblock& the_superblock, Instant the_now)
+    : config(the_config),
+      prng(the_config.seed),
+      now(the_now),
+      superblock(the_superblock),
+      bitmap(drbd_metadata::bits_for(the_superblock.effective_sectors)) {}
+
+void Core::event(const char* kind, std::string text) { emit(effect::Event{kind, std::move(text)}); }
+
+void Core::send_data(drbd::Packet packet, BufferId buffer) {
+  if (session.open) emit(effect::Send{session.data, 0, std::move(packet), buffer});
+}
+
+void Core::send_meta(drbd::Packet packet) {
+  if (session.open) emit(effect::Send{session.meta, 0, std::move(packet), 0});
+}
+
+void Core::release(BufferId buffer) {
+  if (buffer != 0) emit(effect::ReleaseBuffer{buffer});
+}
+
+void Core::complete(RequestId request, int error_number) { emit(effect::Complete{request, error_number}); }
+
+void Core::become(ConnectionState next, const std::string& reason) {
+  if (next == connection) return;
+  BASCULE_ASSERT(allowed(connection, next));
+  const std::string before = drbd::name_of(connection);
+  connection = next;
+  changed();
+  event("connection-state", before + " -> " + drbd::name_of(next) + ": " + reason);
+}
+
+void Core::become(DiskState next, const std::string& reason) {
+  if (next == disk) return;
+  BASCULE_ASSERT(allowed(disk, next));
+  const std::string before = drbd::name_of(disk);
+  disk = next;
+  changed();
+  event("disk-state", before + " -> " + drbd::name_of(next) + ": " + reason);
+}
+
+void Core::drop(ConnectionState why_state, std::string reason, bool refuse) {
+  if (!dropping) dropping = Drop{why_state, std::move(reason), refuse};
+}
+
+std::uint64_t Core::usable_sectors() const {
+  const std::int64_t superblock_sector =
+      static_cast<std::int64_t>((config.backing_bytes / 512) & ~std::uint64_t{7}) - 8;
+  const std::int64_t data_end = superblock_sector + superblock.bitmap_offset_sectors;
+  const std::uint64_t usable = data_end > 0 ? static_cast<std::uint64_t>(data_end) : 0;
+  return config.size_limit_bytes == 0 ? usable : std::min(usable, config.size_limit_bytes / 512);
+}
+
+bool Core::lease_valid() const {
+  if (canary_set(canary::kIgnoreLease)) return true;
+  return primary() && lease_epoch == epoch && now < lease_end;
+}
+
+bool Core::replicates() const {
+  if (!session.open || dropping) return false;
+  if (connection == ConnectionState::Connected) return peer.disk == DiskState::UpToDate;
+  return connection == ConnectionState::SyncSource && peer.disk >= DiskState::Inconsistent;
+}
+
+bool Core::inside(const Range& range) const {
+  return range.length != 0 && range.offset % 512 == 0 && range.length % 512 == 0 && range.length <= drbd::kMaxDataBytes &&
+         range.offset < size_bytes() && range.length <= size_bytes() - range.offset;
+}
+
+std::optional<Range> Core::range_of(std::uint64_t sector, std::uint64_t length) const {
+  if (sector >= superblock.effective_sectors) return std::nullopt;
+  const Range range{sector * 512, length};
+  return inside(range) ? std::optional(range) : std::nullopt;
+}
+
+drbd::StateWord Core::state_word() const {
+  drbd::StateWord word;
+  word.role = role;
+  word.peer = peer.role;
+  word.connection = connection;
+  // Between the last block and the end of the resync the disk is not UpToDate for the peer.
+  word.disk = connection == ConnectionState::SyncTarget ? std::min(disk, DiskState::Inconsistent) : disk;
+  word.peer_disk = peer.disk;
+  return word;
+}
+
+}  // namespace bascule::replication::detail

@@ -1,0 +1,167 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bitmap.h"
+#include "base/prng.h"
+#include "core/replication/detail/canary.h"
+#include "core/replication/detail/states.h"
+#include "core/replication/engine.h"
+#include "wire/drbd/uuid_compare.h"
+#include "wire/drbd_metadata/superblock.h"
+
+namespace bascule::replication::detail {
+
+using input::SocketId;
+
+/// Which machine started an operation; the top byte of its OperationId. The rest is that machine's own.
+enum class Owner : std::uint8_t {
+  Superblock = 1,
+  BitmapPages,
+  ActivityLog,
+  LocalWrite,
+  LocalRead,
+  LocalFlush,
+  PeerWrite,
+  PeerFlush,
+  ResyncRead,
+  ResyncFlush,
+};
+constexpr OperationId operation_of(Owner owner, std::uint64_t rest) {
+  return (static_cast<std::uint64_t>(owner) << 56) | rest;
+}
+constexpr Owner owner_of(OperationId operation) { return static_cast<Owner>(operation >> 56); }
+constexpr std::uint64_t rest_of(OperationId operation) { return operation & ((1ULL << 56) - 1); }
+
+/// A range of the data area in bytes.
+struct Range {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  [[nodiscard]] std::uint64_t end() const { return offset + length; }
+  [[nodiscard]] bool overlaps(const Range& other) const { return offset < other.end() && other.offset < end(); }
+};
+
+/// What the peer last said about itself.
+struct PeerView {
+  Role role = Role::Unknown;
+  DiskState disk = DiskState::DUnknown;
+  ConnectionState connection = ConnectionState::StandAlone;
+  drbd::UuidSet uuids;
+  std::uint64_t uuid_flags = 0;
+  std::uint64_t dirty_bits = 0;
+};
+
+/// The in-sync set as far as this node knows it.
+struct InSyncSet {
+  bool known = false;
+  std::uint64_t version = 0;
+  bool self = false;
+  bool peer = false;
+  bool grow_requested = false;  ///< since `version`: the peer counts as a member until a later version arrives
+
+  /// Unknown counts as member: what is not known to be safe is held.
+  [[nodiscard]] bool peer_counts() const { return !known || peer || grow_requested; }
+};
+
+/// The pair of sockets while there is one.
+struct Session {
+  bool open = false;
+  SocketId data = 0;
+  SocketId meta = 0;
+  bool resolve_conflicts = false;  ///< we accepted the meta socket
+  std::uint32_t agreed_version = 0;
+  std::uint32_t number = 0;  ///< counts sessions
+  std::uint32_t sequence = 0;
+  Instant meta_heard{};  ///< last packet on either socket
+};
+
+/// Facts that all machines of the engine share, and the way out for effects. Machines change facts only through the
+/// functions here, so that each change is checked against the tables and told once.
+class Core {
+ public:
+  Core(const Config& config, const drbd_metadata::Superblock& superblock, Instant now);
+
+  // -- effects
+  template <typename Kind>
+  void emit(Kind effect) {
+    effects->emplace_back(std::move(effect));
+  }
+  void event(const char* kind, std::string text);
+  /// On the data (meta) socket of the open session; nothing is sent without one.
+  void send_data(drbd::Packet packet, BufferId buffer = 0);
+  void send_meta(drbd::Packet packet);
+  void release(BufferId buffer);
+  void complete(RequestId request, int error_number);
+
+  // -- state changes
+  void become(ConnectionState next, const std::string& reason);
+  void become(DiskState next, const std::string& reason);
+  void changed() {
+    status_changed = true;
+    ++changes;
+  }
+  /// Ends the session at the end of this step; the first reason given wins.
+  void drop(ConnectionState why, std::string reason, bool refuse = false);
+
+  // -- questions
+  [[nodiscard]] bool primary() const { return role == Role::Primary; }
+  [[nodiscard]] bool canary_set(std::uint32_t bit) const { return (config.canaries & bit) != 0; }
+  [[nodiscard]] bool just_created() const { return superblock.current_uuid == drbd::kUuidJustCreated; }
+  [[nodiscard]] bool disk_usable() const { return disk >= DiskState::Inconsistent; }
+  [[nodiscard]] std::uint64_t size_bytes() const { return superblock.effective_sectors * 512; }
+  /// Sectors that this node could export: the data area, cut to the configured size.
+  [[nodiscard]] std::uint64_t usable_sectors() const;
+  [[nodiscard]] bool lease_valid() const;
+  /// The peer has everything that is acknowledged: connected, UpToDate, nothing to resync.
+  [[nodiscard]] bool peer_in_step() const {
+    return connection == ConnectionState::Connected && peer.disk == DiskState::UpToDate;
+  }
+  /// Is a write sent to the peer now?
+  [[nodiscard]] bool replicates() const;
+  [[nodiscard]] bool inside(const Range& range) const;
+  /// What a packet names, if it lies in the device and is no longer than 1 MiB.
+  [[nodiscard]] std::optional<Range> range_of(std::uint64_t sector, std::uint64_t length) const;
+
+  [[nodiscard]] drbd::StateWord state_word() const;
+
+  Config config;
+  Prng prng;
+  Instant now;
+  Effects* effects = nullptr;
+
+  drbd_metadata::Superblock superblock;  ///< as it shall be on disk; Metadata writes it
+  Bitmap bitmap;                         ///< 1 is out of sync; changed through Metadata only
+  bool crashed_primary = false;
+
+  Role role = Role::Secondary;
+  bool serving = false;  ///< primary, and the promotion is durable
+  std::uint64_t epoch = 0;
+  bool failing_io = false;
+  DiskState disk = DiskState::Attaching;
+  ConnectionState connection = ConnectionState::Unconnected;
+  PeerView peer;
+  Session session;
+  InSyncSet in_sync;
+  std::uint64_t lease_epoch = 0;
+  Instant lease_end{};
+  std::string why;
+
+  /// Ranges that are being read for the peer's resync: a new write waits until the reply is on its way.
+  std::vector<Range> resync_reads;
+
+  bool status_changed = false;
+  std::uint64_t changes = 0;
+  struct Drop {
+    ConnectionState why;
+    std::string reason;
+    bool refuse;
+  };
+  std::optional<Drop> dropping;
+  std::uint64_t writes_acknowledged = 0;
+};
+
+}  // namespace bascule::replication::detail

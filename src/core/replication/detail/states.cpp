@@ -1,0 +1,83 @@
+#include "core/replication/detail/states.h"
+
+#include <algorithm>
+#include <array>
+
+namespace bascule::replication::detail {
+namespace {
+
+using enum ConnectionState;
+
+template <typename StateType>
+struct Transition {
+  StateType from;
+  StateType to;
+};
+
+constexpr std::array<Transition<ConnectionState>, 24> connection_transitions{{
+    {StandAlone, Unconnected},
+    {Unconnected, WFConnection},
+    {Unconnected, StandAlone},
+    {WFConnection, WFReportParams},
+    {WFReportParams, Connected},
+    {WFReportParams, WFBitMapS},
+    {WFReportParams, WFBitMapT},
+    {Connected, WFBitMapS},
+    {Connected, WFBitMapT},
+    {WFBitMapS, SyncSource},
+    {WFBitMapT, WFSyncUUID},
+    {WFSyncUUID, SyncTarget},
+    {SyncSource, Connected},
+    {SyncTarget, Connected},
+    // A state that says why the connection ended leads back to the start.
+    {Timeout, Unconnected},
+    {BrokenPipe, Unconnected},
+    {NetworkFailure, Unconnected},
+    {ProtocolError, Unconnected},
+    {TearDown, Unconnected},
+    {Timeout, Disconnecting},
+    {NetworkFailure, Disconnecting},
+    {ProtocolError, Disconnecting},
+    {TearDown, Disconnecting},
+    {Disconnecting, StandAlone},
+}};
+
+constexpr bool is_ending(ConnectionState state) { return state >= Disconnecting && state <= TearDown && state != Unconnected; }
+
+constexpr std::array<Transition<DiskState>, 19> disk_transitions{{
+    {DiskState::Diskless, DiskState::Attaching},
+    {DiskState::Attaching, DiskState::Inconsistent},
+    {DiskState::Attaching, DiskState::Outdated},
+    {DiskState::Attaching, DiskState::UpToDate},
+    {DiskState::Inconsistent, DiskState::UpToDate},
+    {DiskState::Inconsistent, DiskState::Outdated},
+    {DiskState::Outdated, DiskState::UpToDate},
+    {DiskState::Outdated, DiskState::Inconsistent},
+    {DiskState::Consistent, DiskState::UpToDate},
+    {DiskState::Consistent, DiskState::Outdated},
+    {DiskState::Consistent, DiskState::Inconsistent},
+    {DiskState::UpToDate, DiskState::Outdated},
+    {DiskState::UpToDate, DiskState::Inconsistent},
+    {DiskState::Attaching, DiskState::Failed},
+    {DiskState::Inconsistent, DiskState::Failed},
+    {DiskState::Outdated, DiskState::Failed},
+    {DiskState::Consistent, DiskState::Failed},
+    {DiskState::UpToDate, DiskState::Failed},
+    {DiskState::Failed, DiskState::Diskless},
+}};
+
+}  // namespace
+
+bool allowed(ConnectionState from, ConnectionState to) {
+  // A connection that is being made or stands may end for any reason at any time.
+  if (from >= WFConnection && is_ending(to)) return true;
+  return std::any_of(connection_transitions.begin(), connection_transitions.end(),
+                     [&](const auto& row) { return row.from == from && row.to == to; });
+}
+
+bool allowed(DiskState from, DiskState to) {
+  return std::any_of(disk_transitions.begin(), disk_transitions.end(),
+                     [&](const auto& row) { return row.from == from && row.to == to; });
+}
+
+}  // namespace bascule::replication::detail
