@@ -33,7 +33,7 @@ struct Snapshot {
   bool may_decide = false;    ///< leader, with its own lease, and its state is current: only then are there decisions
   bool leader_known = false;  ///< there is a majority as far as this node knows
   Instant now{};
-  std::map<std::string, NodeView> nodes;  ///< by name; a node that is missing here counts as lost
+  std::map<std::string, NodeView> nodes;  ///< by name, self included (online, age 0); who is missing counts as lost
 };
 
 struct Decision {

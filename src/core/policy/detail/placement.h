@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/policy/detail/view.h"
+
+/// Where a service may run, and why not elsewhere.
+namespace bascule::policy::detail {
+
+/// Data nodes that could ever run it: those with a copy of its volume. In the order of their names.
+[[nodiscard]] std::vector<std::string> places(const View& view, const config::Service& service);
+[[nodiscard]] std::vector<std::string> places(const View& view, const config::Volume& volume);
+
+/// Why the volume cannot be primary on this node now; empty if it can.
+[[nodiscard]] std::string reason_against_copy(const View& view, const std::string& volume, const std::string& node);
+/// It failed there: at its start, or as often as its migration threshold allows.
+[[nodiscard]] bool banned(const store::ServiceState& state, const config::Service& service, const std::string& node);
+/// Why the service cannot start on this node now; empty if it can.
+[[nodiscard]] std::string reason_against(const View& view, const config::Service& service, const std::string& node);
+
+/// Where it would start now: sent there by hand, preferred, there before, first by name. Never `except`.
+[[nodiscard]] std::optional<std::string> best_place(const View& view, const config::Service& service,
+                                                    const std::optional<std::string>& except = std::nullopt);
+/// Why there is no place (beside `except`), and what to do.
+[[nodiscard]] Explanation why_no_place(const View& view, const config::Service& service,
+                                       const std::optional<std::string>& except = std::nullopt);
+
+}  // namespace bascule::policy::detail

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/policy/plan.h"
+
+namespace bascule::policy::detail {
+
+/// A snapshot with the questions that the rules ask. Unknown names get empty answers.
+class View {
+ public:
+  explicit View(const Snapshot& snapshot) : snapshot_(snapshot) {}
+
+  [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
+  [[nodiscard]] const NodeView& node(const std::string& name) const;
+  [[nodiscard]] bool online(const std::string& name) const { return node(name).online && !node(name).lost; }
+  [[nodiscard]] bool standby(const std::string& name) const;
+  [[nodiscard]] const store::VolumeState& volume(const std::string& name) const;
+  [[nodiscard]] const store::ServiceState& service(const std::string& name) const;
+  /// What the node last reported about it, or null.
+  [[nodiscard]] const message::VolumeReport* replica(const std::string& node, const std::string& volume) const;
+  [[nodiscard]] const message::ServiceReport* report(const std::string& node, const std::string& service) const;
+
+  [[nodiscard]] bool wants_started(const config::Service& service) const;
+  /// Who has it or, should the two ever differ, who has its volume: that node must be gone before anybody else begins.
+  [[nodiscard]] std::optional<std::string> holder(const config::Service& service) const;
+  /// The owner is here and says that everything runs, in the present epoch.
+  [[nodiscard]] bool runs(const config::Service& service) const;
+
+ private:
+  const Snapshot& snapshot_;
+};
+
+/// "alice", "alice and bob", "alice, bob and carol"
+[[nodiscard]] std::string listed(const std::vector<std::string>& names, const char* last = "and");
+[[nodiscard]] std::vector<std::string> to_vector(const std::set<std::string>& names);
+
+}  // namespace bascule::policy::detail

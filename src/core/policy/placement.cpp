@@ -1,0 +1,140 @@
+#include "core/policy/detail/placement.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace bascule::policy::detail {
+namespace {
+
+std::string braced(const std::set<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return "{" + text + "}";
+}
+
+bool may_be_primary(const std::string& disk) { return disk == "UpToDate" || disk == "Consistent"; }
+
+std::string reason_of_ban(const View& view, const config::Service& service, const std::string& node) {
+  const auto& state = view.service(service.name);
+  if (!banned(state, service, node)) return {};
+  const auto& failure = state.failures.at(node);
+  if (failure.start_failed) return fmt::format("{} failed to start on {}: {}", service.name, node, failure.text);
+  return fmt::format("{} failed {} times on {}, last: {}", service.name, failure.count, node, failure.text);
+}
+
+/// Smaller is better.
+auto rank(const View& view, const config::Service& service, const std::string& node) {
+  const auto& state = view.service(service.name);
+  return std::make_tuple(state.move_from == node, state.move_to != node, service.preferred_node != node,
+                         state.last_owner != node, node);
+}
+
+/// The one case in which a machine that could start is not enough: only lost nodes have every acknowledged write.
+std::optional<Explanation> stale_story(const View& view, const config::Service& service,
+                                       const std::optional<std::string>& except) {
+  if (!service.volume || !view.volume(*service.volume).initialised) return std::nullopt;
+  const auto& in_sync = view.volume(*service.volume).in_sync;
+  const auto here = [&](const std::string& node) { return view.online(node) && node != except; };
+  if (std::any_of(in_sync.begin(), in_sync.end(), here)) return std::nullopt;
+  std::vector<std::string> stale;
+  for (const auto& node : places(view, service))
+    if (here(node)) stale.push_back(node);
+  const bool current_is_here = except && view.online(*except);
+  if (stale.empty() && current_is_here) return std::nullopt;
+  const auto current = to_vector(in_sync);
+  const auto hint =
+      current_is_here
+          ? fmt::format("wait until {} has a complete copy of {}", listed(stale, "or"), *service.volume)
+          : fmt::format("start {} again, {} comes back with it; nothing was lost", listed(current, "or"), service.name);
+  if (stale.empty()) return Explanation{fmt::format("no node with a copy of {} is online", *service.volume), hint};
+  return Explanation{fmt::format("{}: the copy of {} is older than that of {}: {} is not in the in-sync set {}",
+                                 *service.volume, listed(stale), listed(current), listed(stale), braced(in_sync)),
+                     hint};
+}
+
+std::string hint_of(const View& view, const config::Service& service, const std::vector<std::string>& nodes) {
+  for (const auto& node : nodes) {
+    if (!view.online(node)) return fmt::format("start {} again", node);
+    if (view.standby(node)) return fmt::format("bascule online {}", node);
+    if (!reason_of_ban(view, service, node).empty())
+      return fmt::format("remove the cause, then: bascule clear-failures {}", service.name);
+    if (service.volume && !view.volume(*service.volume).in_sync.contains(node))
+      return fmt::format("wait until {} has a complete copy of {}", node, *service.volume);
+  }
+  return nodes.empty() ? "" : fmt::format("see: bascule volume status {}", service.volume.value_or(""));
+}
+
+}  // namespace
+
+bool banned(const store::ServiceState& state, const config::Service& service, const std::string& node) {
+  const auto found = state.failures.find(node);
+  if (found == state.failures.end()) return false;
+  return found->second.start_failed || found->second.count >= std::max<std::uint32_t>(service.migration_threshold, 1);
+}
+
+std::vector<std::string> places(const View& view, const config::Volume& volume) {
+  std::vector<std::string> nodes;
+  for (const auto& node : view.snapshot().config.nodes)
+    if (node.role == config::NodeRole::data && volume.disk.contains(node.name)) nodes.push_back(node.name);
+  std::sort(nodes.begin(), nodes.end());
+  return nodes;
+}
+
+std::vector<std::string> places(const View& view, const config::Service& service) {
+  if (service.volume) {
+    const auto* volume = view.snapshot().config.volume(*service.volume);
+    return volume == nullptr ? std::vector<std::string>{} : places(view, *volume);
+  }
+  std::vector<std::string> nodes;
+  for (const auto& node : view.snapshot().config.nodes)
+    if (node.role == config::NodeRole::data) nodes.push_back(node.name);
+  std::sort(nodes.begin(), nodes.end());
+  return nodes;
+}
+
+std::string reason_against_copy(const View& view, const std::string& volume, const std::string& node) {
+  const auto& state = view.volume(volume);
+  if (!view.online(node)) return node + " is not online";
+  if (!state.initialised) return fmt::format("{} has no data yet: no first copy was chosen", volume);
+  if (!state.in_sync.contains(node))
+    return fmt::format("the copy of {} on {} is not in the in-sync set {}", volume, node, braced(state.in_sync));
+  const auto* replica = view.replica(node, volume);
+  if (replica == nullptr || !replica->attached)
+    return fmt::format("the disk of {} on {} is not attached", volume, node);
+  if (!may_be_primary(replica->disk)) return fmt::format("the disk of {} on {} is {}", volume, node, replica->disk);
+  return {};
+}
+
+std::string reason_against(const View& view, const config::Service& service, const std::string& node) {
+  if (!view.online(node)) return node + " is not online";
+  if (view.standby(node)) return node + " is in standby";
+  if (auto ban = reason_of_ban(view, service, node); !ban.empty()) return ban;
+  return service.volume ? reason_against_copy(view, *service.volume, node) : "";
+}
+
+std::optional<std::string> best_place(const View& view, const config::Service& service,
+                                      const std::optional<std::string>& except) {
+  std::optional<std::string> best;
+  for (const auto& node : places(view, service)) {
+    if (node == except || !reason_against(view, service, node).empty()) continue;
+    if (!best || rank(view, service, node) < rank(view, service, *best)) best = node;
+  }
+  return best;
+}
+
+Explanation why_no_place(const View& view, const config::Service& service, const std::optional<std::string>& except) {
+  if (auto stale = stale_story(view, service, except)) return *stale;
+  std::vector<std::string> nodes = places(view, service);
+  std::erase_if(nodes, [&](const auto& node) { return node == except; });
+  if (nodes.empty()) return {fmt::format("no other node is configured that could run {}", service.name), ""};
+  std::string reasons;
+  for (const auto& node : nodes) {
+    const auto reason = reason_against(view, service, node);
+    if (!reason.empty()) reasons += (reasons.empty() ? "" : "; ") + reason;
+  }
+  return {reasons, hint_of(view, service, nodes)};
+}
+
+}  // namespace bascule::policy::detail

@@ -1,0 +1,30 @@
+#include "core/policy/plan.h"
+
+#include <algorithm>
+
+#include "core/policy/detail/rules.h"
+#include "core/policy/detail/summary.h"
+
+namespace bascule::policy {
+namespace {
+
+Explanation take(detail::Outcome&& outcome, bool may_decide, Plan& plan) {
+  if (outcome.decision && may_decide) plan.decisions.push_back(std::move(*outcome.decision));
+  plan.plan_again = std::min(plan.plan_again, outcome.plan_again);
+  return std::move(outcome.explanation);
+}
+
+}  // namespace
+
+Plan plan(const Snapshot& snapshot) {
+  const detail::View view(snapshot);
+  Plan plan;
+  for (const auto& volume : snapshot.config.volumes)
+    plan.volumes[volume.name] = take(decide(view, volume), snapshot.may_decide, plan);
+  for (const auto& service : snapshot.config.services)
+    plan.services[service.name] = take(decide(view, service), snapshot.may_decide, plan);
+  summarise(view, plan);
+  return plan;
+}
+
+}  // namespace bascule::policy

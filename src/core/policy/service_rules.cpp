@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+
+#include "core/policy/detail/placement.h"
+#include "core/policy/detail/rules.h"
+
+/// The rules of a service, in the order of their precedence (see the list at the end).
+namespace bascule::policy::detail {
+namespace {
+
+using Said = std::optional<Outcome>;
+using Service = config::Service;
+
+Outcome explain(std::string why, std::string hint = {}, Instant plan_again = never) {
+  return {std::nullopt, {std::move(why), std::move(hint)}, plan_again};
+}
+
+Outcome stop(const View& view, const Service& service, std::string reason) {
+  const message::RequestStop command{service.name, view.service(service.name).epoch, reason};
+  return {Decision{command, reason, std::nullopt}, {reason, ""}, never};
+}
+
+Outcome grant(const View& view, const Service& service, const std::string& node, std::string reason,
+              const std::optional<std::string>& lost = std::nullopt) {
+  message::GrantOwnership command;
+  command.service = service.name;
+  command.volume = service.volume.value_or("");
+  command.node = node;
+  command.lost = lost.value_or("");
+  command.service_epoch = view.service(service.name).epoch;
+  command.volume_epoch = service.volume ? view.volume(*service.volume).epoch : 0;
+  command.reason = reason;
+  return {Decision{command, reason, lost}, {fmt::format("{} is to start on {}", service.name, node), ""}, never};
+}
+
+/// The owner, if it has one that is here.
+std::optional<std::string> owner_here(const View& view, const Service& service) {
+  const auto& owner = view.service(service.name).owner;
+  return owner && view.online(*owner) ? owner : std::nullopt;
+}
+
+Said not_wanted(const View& view, const Service& service) {
+  if (view.wants_started(service)) return std::nullopt;
+  const auto& state = view.service(service.name);
+  const bool by_hand = state.target.has_value();
+  const std::string reason = by_hand ? "stopped by hand" : "autostart is off";
+  if (!state.owner) return explain(reason, "bascule start " + service.name);
+  if (!state.stop_requested) return stop(view, service, reason);
+  if (view.online(*state.owner)) return explain(fmt::format("{} is stopping it: {}", *state.owner, reason));
+  return explain(
+      fmt::format("{} was to stop it, but is not online", *state.owner),
+      fmt::format("start {} again, or let another node take it: bascule start {}", *state.owner, service.name));
+}
+
+Said volume_in_other_hands(const View& view, const Service& service) {
+  if (!service.volume || view.service(service.name).owner) return std::nullopt;
+  const auto& volume = view.volume(*service.volume);
+  if (!volume.hold_on && !volume.held_by_hand) return std::nullopt;
+  return explain(fmt::format("{} is primary by hand on {}", *service.volume,
+                             volume.owner ? *volume.owner : volume.hold_on.value_or("?")),
+                 "bascule volume secondary " + *service.volume);
+}
+
+Said volume_not_begun(const View& view, const Service& service) {
+  if (!service.volume || view.holder(service) || view.volume(*service.volume).initialised) return std::nullopt;
+  const auto* volume = view.snapshot().config.volume(*service.volume);
+  if (volume == nullptr) return explain(fmt::format("{} is not configured", *service.volume));
+  auto explanation = decide(view, *volume).explanation;
+  return explain(fmt::format("{} has no data yet: {}", *service.volume, explanation.why), explanation.hint);
+}
+
+Said take_over(const View& view, const Service& service) {
+  const auto holder = view.holder(service);
+  if (!holder || view.online(*holder)) return std::nullopt;
+  const auto place = best_place(view, service, holder);
+  const auto& lost = view.node(*holder);
+  if (!place) {
+    auto [why, hint] = why_no_place(view, service, holder);
+    return explain(fmt::format("{} is not online; {}", *holder, why), hint);
+  }
+  if (lost.lost && lost.lease_certainly_over)
+    return grant(view, service, *place, fmt::format("the lease of {} has ended", *holder), holder);
+  return explain(fmt::format("{} is not online; {} takes over when its lease has certainly ended", *holder, *place), "",
+                 lost.lease_over_at);
+}
+
+/// Only where the two owners differ, which a changed configuration can bring about.
+Said volume_of_another_owner(const View& view, const Service& service) {
+  const auto holder = view.holder(service);
+  if (!holder || !service.volume) return std::nullopt;
+  const auto& owner = view.service(service.name).owner;
+  if (owner == holder && (view.volume(*service.volume).owner == owner || !view.volume(*service.volume).owner))
+    return std::nullopt;
+  return explain(fmt::format("{} still has {}", view.volume(*service.volume).owner.value_or("?"), *service.volume));
+}
+
+Said being_stopped(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  if (!owner || !view.service(service.name).stop_requested) return std::nullopt;
+  return explain(fmt::format("{} is stopping it", *owner));
+}
+
+Said failed_on_owner(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  if (!owner) return std::nullopt;
+  const auto* report = view.report(*owner, service.name);
+  const auto& state = view.service(service.name);
+  // Also without another place: only what was released can be started anew.
+  if (report != nullptr && report->epoch == state.epoch && report->state == "Failed")
+    return stop(view, service, fmt::format("{} failed on {}: {}", service.name, *owner, report->why));
+  const auto place = best_place(view, service, owner);
+  if (!banned(state, service, *owner) || !place) return std::nullopt;
+  return stop(view, service, fmt::format("{} failed on {}, it goes to {}", service.name, *owner, *place));
+}
+
+Said sent_by_hand(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  const auto& state = view.service(service.name);
+  if (!owner || (!state.move_to && !state.move_from) || state.move_to == owner) return std::nullopt;
+  if (state.move_from && state.move_from != owner) return std::nullopt;
+  if (state.move_to) {
+    const auto against = reason_against(view, service, *state.move_to);
+    if (against.empty()) return stop(view, service, fmt::format("moved by hand to {}", *state.move_to));
+    return explain(
+        fmt::format("{} cannot move to {}: {}", service.name, *state.move_to, against),
+        fmt::format("it moves as soon as it can; to give that up: bascule move {} --to another node", service.name));
+  }
+  const auto place = best_place(view, service, owner);
+  if (place) return stop(view, service, fmt::format("moved by hand from {} to {}", *owner, *place));
+  auto [why, hint] = why_no_place(view, service, owner);
+  return explain(fmt::format("{} cannot leave {}: {}", service.name, *owner, why), hint);
+}
+
+Said owner_in_standby(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  if (!owner || !view.standby(*owner)) return std::nullopt;
+  if (const auto place = best_place(view, service, owner))
+    return stop(view, service, fmt::format("{} is in standby, {} takes over", *owner, *place));
+  auto [why, hint] = why_no_place(view, service, owner);
+  return explain(fmt::format("{} stays on {} although it is in standby: {}", service.name, *owner, why), hint);
+}
+
+Said failback(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  const auto& preferred = service.preferred_node;
+  if (!owner || !preferred || preferred == owner || service.stickiness > 0) return std::nullopt;
+  if (view.service(service.name).pinned || !reason_against(view, service, *preferred).empty()) return std::nullopt;
+  return stop(view, service, fmt::format("{} prefers {}, which is ready", service.name, *preferred));
+}
+
+Said first_or_next_owner(const View& view, const Service& service) {
+  if (view.holder(service)) return std::nullopt;
+  const auto& state = view.service(service.name);
+  if (const auto place = best_place(view, service))
+    return grant(view, service, *place,
+                 state.epoch == 0 ? "first start" : fmt::format("it has no owner, {} is ready", *place));
+  auto [why, hint] = why_no_place(view, service);
+  return explain(why, hint);
+}
+
+Said as_the_owner_reports(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  if (!owner) return std::nullopt;
+  if (view.runs(service)) return Outcome{};
+  const auto* report = view.report(*owner, service.name);
+  if (report == nullptr || report->epoch != view.service(service.name).epoch)
+    return explain(fmt::format("{} has not begun yet", *owner));
+  if (!report->why.empty()) return explain(report->why);
+  return explain(fmt::format("{} on {}", report->state, *owner));
+}
+
+using Rule = Said (*)(const View&, const Service&);
+constexpr Rule rules[] = {
+    not_wanted,      volume_in_other_hands, volume_not_begun, take_over, volume_of_another_owner, being_stopped,
+    failed_on_owner, owner_in_standby,      sent_by_hand,     failback,  first_or_next_owner,     as_the_owner_reports,
+};
+
+}  // namespace
+
+Outcome decide(const View& view, const Service& service) {
+  for (const auto rule : rules)
+    if (auto said = rule(view, service)) return *said;
+  return {};
+}
+
+}  // namespace bascule::policy::detail
