@@ -58,10 +58,8 @@ config::ClusterConfig shop_config(bool autostart) {
 }
 
 World::World(config::ClusterConfig config) : config_(std::move(config)) {
-  for (const auto& node : config_.nodes) {
-    hosts_[node.name].name = node.name;
-    power_on(node.name);
-  }
+  for (const auto& node : config_.nodes) hosts_[node.name].name = node.name;
+  for (const auto& node : config_.nodes) power_on(node.name);
 }
 
 void World::power_on(const std::string& name) {
