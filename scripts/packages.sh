@@ -77,19 +77,24 @@ require_hosts() {
   grep -q ' - cgroup2 ' /proc/self/mountinfo || stop_because "no cgroup version 2 is mounted; nothing was changed."
 }
 
-# Configures and builds a preset: $1 preset, $2 log, the rest: targets (none: everything).
+# Configures and builds: $1 preset, $2 directory, $3 log, $4 more options for cmake or "", the rest: targets (none: all).
 build_preset() {
-  preset=$1 build_log=$2
-  shift 2
+  preset=$1 directory=$2 build_log=$3 more=$4
+  shift 4
   mkdir -p "$(dirname "$build_log")"
   if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
-  cmake --preset "$preset" >"$build_log" 2>&1 || { tail -n 15 "$build_log" >&2; stop_because "cmake cannot configure the build; see $build_log."; }
-  NINJA_STATUS='[%f/%t, %es] '
-  export NINJA_STATUS
+  # shellcheck disable=SC2086
+  cmake --preset "$preset" -B "$directory" $more >"$build_log" 2>&1 || {
+    tail -n 15 "$build_log" >&2
+    stop_because "cmake cannot configure the build; see $build_log."
+  }
   if [ -t 1 ]; then
-    ninja -C "build/$preset" "$@" || stop_because "the build failed."
+    NINJA_STATUS='[%f/%t, %es] ' ninja -C "$directory" "$@" || stop_because "the build failed."
   else
     echo "Building ($preset) ..."
-    ninja -C "build/$preset" "$@" >>"$build_log" 2>&1 || { grep -E 'error|FAILED' "$build_log" | head -n 30 >&2; stop_because "the build failed; see $build_log."; }
+    ninja -C "$directory" "$@" >>"$build_log" 2>&1 || {
+      grep -E 'error|FAILED' "$build_log" | head -n 30 >&2
+      stop_because "the build failed; see $build_log."
+    }
   fi
 }

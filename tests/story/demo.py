@@ -207,6 +207,7 @@ def main():
         return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
     os.makedirs(options.directory, exist_ok=True)
     with open(options.directory.rstrip("/") + ".lock", "w") as lock:
         try:

@@ -218,9 +218,12 @@ class Figures:
             return f"{value:,}{unit}" if isinstance(value, int) else f"{value:,.0f}{unit}"
 
         values = self.values
-        rows = [("acknowledged orders", show(values.get("acknowledged_rows"))),
-                ("  present in the database", show(values.get("present_rows"))),
-                ("  lost", show(values.get("lost_rows"))), ("  written twice", show(values.get("duplicate_rows"))),
+        rows = []
+        if values.get("acknowledged_rows") is not None:
+            rows = [("acknowledged orders", show(values["acknowledged_rows"])),
+                    ("  present in the database", show(values["present_rows"])),
+                    ("  lost", show(values["lost_rows"])), ("  written twice", show(values["duplicate_rows"]))]
+        rows += [
                 ("outage, as the client saw it", show(values.get("outage_ms"), " ms")),
                 ("  of it the agents' own starts",
                  show(sum(values["agent_start_ms"].values()) if values.get("agent_start_ms") else None, " ms")),
@@ -232,9 +235,9 @@ class Figures:
             resynced = values.get("resync_bytes")
             rows.append(("resynced", (f"{resynced / 2**20:,.1f}{part}") if resynced is not None else "-"))
             rows.append(("replicas identical, block by block", show(values.get("replicas_identical"))))
-        rows += [("two nodes ever answered", show(values.get("two_nodes_answered"))),
-                 ("mariadb-check and e2fsck clean",
-                  show(values.get("mariadb_check_clean") and values.get("e2fsck_clean")) if size else "-")]
+            rows.append(("mariadb-check and e2fsck clean",
+                         show(bool(values.get("mariadb_check_clean") and values.get("e2fsck_clean")))))
+        rows.append(("two nodes ever answered", show(values.get("two_nodes_answered"))))
         if values.get("served_stale") is not None:
             rows.append(("old data was served", show(values["served_stale"])))
         return "\n".join(f"  {name:<40} {value:>18}" for name, value in rows)
