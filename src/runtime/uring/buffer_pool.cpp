@@ -45,7 +45,7 @@ void BufferPool::carve_slot(std::span<Byte> memory, Use use, bool small) {
 }
 
 BufferPool::Slot& BufferPool::slot(Id id) {
-  BASCULE_ASSERT(id >= kFirstId && id - kFirstId < slots_.size());
+  BASCULE_ASSERT(own(id));
   return slots_[id - kFirstId];
 }
 
@@ -62,7 +62,7 @@ BufferPool::Id BufferPool::take(Use use, std::size_t bytes) {
 }
 
 void BufferPool::adopt(Id id, std::size_t bytes) {
-  BASCULE_ASSERT(id != 0 && id < kFirstId && !adopted_.contains(id));
+  BASCULE_ASSERT(id != 0 && !own(id) && !adopted_.contains(id));
   Adopted adopted{0, {}, 1};
   if (bytes <= kLargeBytes) adopted.inside = take(Use::engine, bytes);
   if (adopted.inside == 0) {
@@ -75,12 +75,11 @@ void BufferPool::adopt(Id id, std::size_t bytes) {
 }
 
 bool BufferPool::known(Id id) const {
-  if (id < kFirstId) return adopted_.contains(id);
-  return id - kFirstId < slots_.size() && slots_[id - kFirstId].references > 0;
+  return own(id) ? slots_[id - kFirstId].references > 0 : adopted_.contains(id);
 }
 
 std::span<Byte> BufferPool::bytes(Id id) {
-  if (id >= kFirstId) return slot(id).memory;
+  if (own(id)) return slot(id).memory;
   const auto adopted = adopted_.find(id);
   BASCULE_ASSERT(adopted != adopted_.end());
   return adopted->second.inside != 0 ? slot(adopted->second.inside).memory : adopted->second.heap;
@@ -88,12 +87,12 @@ std::span<Byte> BufferPool::bytes(Id id) {
 
 void BufferPool::retain(Id id) {
   BASCULE_ASSERT(known(id));
-  ++(id >= kFirstId ? slot(id).references : adopted_.at(id).references);
+  ++(own(id) ? slot(id).references : adopted_.at(id).references);
 }
 
 void BufferPool::release(Id id) {
   BASCULE_ASSERT(known(id));
-  if (id < kFirstId) {
+  if (!own(id)) {
     Adopted& adopted = adopted_.at(id);
     if (--adopted.references > 0) return;
     if (adopted.inside != 0) release(adopted.inside);

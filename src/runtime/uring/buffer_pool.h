@@ -20,7 +20,7 @@ class BufferPool {
   enum class Use : std::uint8_t { application, peer, engine };
   static constexpr std::size_t kSmallBytes = 16 * 1024;
   static constexpr std::size_t kLargeBytes = 1024 * 1024;
-  /// Ids made by take() begin here; ids below are left to adopt().
+  /// Ids made by take() begin here, one for each buffer of the arena; all others are left to adopt().
   static constexpr Id kFirstId = 0x4000'0000;
 
   struct Shape {
@@ -68,6 +68,7 @@ class BufferPool {
   void carve(Shape shape);
   void carve_slot(std::span<Byte> memory, Use use, bool small);
   Slot& slot(Id id);
+  [[nodiscard]] bool own(Id id) const { return id >= kFirstId && id - kFirstId < slots_.size(); }
 
   std::span<Byte> arena_;
   std::vector<Slot> slots_;

@@ -157,17 +157,18 @@ Bytes encode_init(std::uint64_t unique, const request::Init& asked) {
 }
 
 Bytes encode_entry(std::uint64_t unique, const Attributes& attributes) {
-  constexpr std::uint64_t valid_s = 3600;  // names and sizes do not change while mounted
+  constexpr std::uint64_t name_valid_s = 3600;
+  constexpr std::uint64_t attributes_valid_s = 0;  // the size is known only when the peers have agreed
   Bytes out = begin(unique, 0, 128);
-  ByteWriter(out).little(attributes.inode).little(std::uint64_t{0}).little(valid_s).little(valid_s).zeros(8);
+  ByteWriter(out).little(attributes.inode).little(std::uint64_t{0}).little(name_valid_s).little(attributes_valid_s).zeros(8);
   append_attributes(out, attributes);
   return out;
 }
 
 Bytes encode_attributes(std::uint64_t unique, const Attributes& attributes) {
-  constexpr std::uint64_t valid_s = 0;  // the size is known only when the peers have agreed
+  constexpr std::uint64_t attributes_valid_s = 0;
   Bytes out = begin(unique, 0, 104);
-  ByteWriter(out).little(valid_s).zeros(8);
+  ByteWriter(out).little(attributes_valid_s).zeros(8);
   append_attributes(out, attributes);
   return out;
 }

@@ -1,0 +1,158 @@
+#include "runtime/block_host/backing.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "wire/drbd_metadata/signature.h"
+
+namespace bascule::block_host {
+namespace {
+
+constexpr const char* kWhat = "the disk of the volume cannot be used";
+constexpr std::size_t kAlignment = 4096;
+constexpr std::size_t kPiece = 1 << 20;
+
+struct AlignedMemory {
+  explicit AlignedMemory(std::size_t size) : memory(static_cast<Byte*>(std::aligned_alloc(kAlignment, size)), &std::free) {
+    BASCULE_ASSERT(memory != nullptr);
+  }
+  std::unique_ptr<Byte, decltype(&std::free)> memory;
+};
+
+// O_EXCL keeps mounted block devices away; O_DIRECT is given up where the file system has none.
+int open_device(const std::string& path, bool block_device) {
+  const int flags = O_RDWR | O_CLOEXEC | (block_device ? O_EXCL : 0);
+  const int direct = ::open(path.c_str(), flags | O_DIRECT);
+  return direct >= 0 || errno != EINVAL ? direct : ::open(path.c_str(), flags);
+}
+
+}  // namespace
+
+Backing::Backing(Backing&& other) noexcept { *this = std::move(other); }
+
+Backing& Backing::operator=(Backing&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(path_, other.path_);
+  std::swap(is_file_, other.is_file_);
+  return *this;
+}
+
+Backing::~Backing() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+Result<Backing> Backing::open(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return fail(kWhat, path, "it does not exist", "make it with: bascule volume create");
+    return fail_errno(kWhat, path, errno);
+  }
+  if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+    return fail(kWhat, path, "it is neither a file nor a block device");
+  Backing backing;
+  backing.path_ = path;
+  backing.is_file_ = S_ISREG(status.st_mode);
+  backing.descriptor_ = open_device(path, !backing.is_file_);
+  if (backing.descriptor_ < 0) return fail_errno(kWhat, path, errno);
+  if (::flock(backing.descriptor_, LOCK_EX | LOCK_NB) != 0)
+    return fail(kWhat, path, "another process uses it", "is bascule-blockd running for it already?");
+  if (const auto measured = backing.measure(); !measured) return tl::unexpected(measured.error());
+  return backing;
+}
+
+Result<void> Backing::measure() {
+  if (!is_file_) {
+    if (ioctl(descriptor_, BLKGETSIZE64, &bytes_) != 0) return fail_errno(kWhat, path_, errno);
+    return {};
+  }
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) return fail_errno(kWhat, path_, errno);
+  bytes_ = static_cast<std::uint64_t>(status.st_size);
+  return {};
+}
+
+Result<Bytes> Backing::read(std::uint64_t offset, std::uint64_t length) const {
+  Bytes out(length);
+  const AlignedMemory piece(kPiece);
+  for (std::uint64_t at = 0; at < length;) {
+    const std::size_t want = std::min<std::uint64_t>(kPiece, (length - at + kAlignment - 1) / kAlignment * kAlignment);
+    const ssize_t got = ::pread(descriptor_, piece.memory.get(), want, static_cast<off_t>(offset + at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(kWhat, path_, errno);
+    const std::uint64_t useful = std::min<std::uint64_t>(static_cast<std::uint64_t>(got), length - at);
+    if (useful == 0) return fail(kWhat, path_, "it ends before byte " + std::to_string(offset + length));
+    std::copy_n(piece.memory.get(), useful, out.begin() + static_cast<std::ptrdiff_t>(at));
+    at += useful;
+  }
+  return out;
+}
+
+Result<void> Backing::write_durably(std::uint64_t offset, ByteView bytes) const {
+  BASCULE_ASSERT(offset % 512 == 0 && bytes.size() % 512 == 0);
+  const AlignedMemory piece(kPiece);
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t size = std::min(kPiece, bytes.size() - at);
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), size, piece.memory.get());
+    const ssize_t put = ::pwrite(descriptor_, piece.memory.get(), size, static_cast<off_t>(offset + at));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail_errno(kWhat, path_, errno);
+    if (static_cast<std::size_t>(put) != size) return fail(kWhat, path_, "it is full");
+    at += size;
+  }
+  if (::fsync(descriptor_) != 0) return fail_errno(kWhat, path_, errno);
+  return {};
+}
+
+Result<std::string> foreign_signature(const Backing& backing) {
+  const std::uint64_t window = std::min<std::uint64_t>(64 * 1024, backing.bytes() / kAlignment * kAlignment);
+  auto first = backing.read(0, window);
+  if (!first) return tl::unexpected(first.error());
+  const std::uint64_t from = (backing.bytes() - window) / kAlignment * kAlignment;
+  auto last = backing.read(from, backing.bytes() - from);
+  if (!last) return tl::unexpected(last.error());
+  return drbd_metadata::recognise_signature(*first, *last).value_or("");
+}
+
+Result<drbd_metadata::Superblock> read_superblock(const Backing& backing) {
+  const auto layout = drbd_metadata::internal_layout(backing.bytes());
+  if (!layout) return tl::unexpected(layout.error());
+  const auto block = backing.read(layout->superblock_offset, drbd_metadata::kBlockBytes);
+  if (!block) return tl::unexpected(block.error());
+  auto superblock = drbd_metadata::decode_superblock(*block);
+  if (!superblock) return superblock;
+  if (const auto fits = drbd_metadata::check_internal(*superblock, backing.bytes()); !fits)
+    return tl::unexpected(fits.error());
+  return superblock;
+}
+
+Result<replication::Restored> restore(const Backing& backing, const std::string& volume) {
+  const std::string create = "bascule volume create " + volume;
+  auto superblock = read_superblock(backing);
+  if (!superblock) {
+    const auto foreign = foreign_signature(backing);
+    if (foreign && !foreign->empty())
+      return fail(kWhat, backing.path(), "it holds somebody else's data: " + *foreign,
+                  create + " --force overwrites it");
+    return fail(kWhat, backing.path(), "it is no volume: " + superblock.error().text(), "make one with: " + create);
+  }
+  const auto layout = drbd_metadata::internal_layout(backing.bytes(), superblock->shape());
+  if (!layout) return tl::unexpected(layout.error());
+  auto bitmap = backing.read(layout->bitmap_offset, layout->bitmap_bytes);
+  if (!bitmap) return tl::unexpected(bitmap.error());
+  auto ring = backing.read(layout->activity_log_offset, superblock->shape().blocks() * drbd_metadata::kBlockBytes);
+  if (!ring) return tl::unexpected(ring.error());
+  return replication::Restored{*superblock, std::move(*bitmap), std::move(*ring)};
+}
+
+}  // namespace bascule::block_host

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "core/replication/engine.h"
+
+namespace bascule::block_host {
+
+/// An open backing file or block device, held exclusively.
+class Backing {
+ public:
+  Backing() = default;
+  Backing(Backing&& other) noexcept;
+  Backing& operator=(Backing&& other) noexcept;
+  ~Backing();
+
+  /// Errors: missing, neither file nor block device, used by another process.
+  [[nodiscard]] static Result<Backing> open(const std::string& path);
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] bool is_file() const { return is_file_; }
+
+  /// Blocking and aligned; for attach and creation, never while the engine runs. Errors: I/O, end of the device.
+  [[nodiscard]] Result<Bytes> read(std::uint64_t offset, std::uint64_t length) const;
+  [[nodiscard]] Result<void> write_durably(std::uint64_t offset, ByteView bytes) const;
+  /// Takes the size anew, after the file was extended.
+  [[nodiscard]] Result<void> measure();
+
+ private:
+  int descriptor_ = -1;
+  std::uint64_t bytes_ = 0;
+  std::string path_;
+  bool is_file_ = false;
+};
+
+/// Metadata as found at the end of the device.
+[[nodiscard]] Result<drbd_metadata::Superblock> read_superblock(const Backing& backing);
+
+/// What is on the device that is no volume of ours ("ext2/3/4 filesystem"); empty: nothing known.
+[[nodiscard]] Result<std::string> foreign_signature(const Backing& backing);
+
+/// Superblock, bitmap and activity log for the engine. Errors: too small, no metadata, somebody else's data, metadata
+/// that does not fit the device. Each is one sentence with what to do.
+[[nodiscard]] Result<replication::Restored> restore(const Backing& backing, const std::string& volume);
+
+}  // namespace bascule::block_host

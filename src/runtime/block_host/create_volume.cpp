@@ -1,0 +1,103 @@
+#include "runtime/block_host/create_volume.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/block_host/backing.h"
+#include "wire/drbd_metadata/metadata.h"
+
+namespace bascule::block_host {
+namespace {
+
+constexpr const char* kWhat = "the volume cannot be created";
+constexpr const char* kForce = "--force overwrites it";
+
+tl::unexpected<Error> refuse(const std::string& where, const std::string& why, const std::string& hint = "") {
+  return fail(kWhat, where, why, hint);
+}
+
+Result<std::string> disk_of(const config::ClusterConfig& config, const std::string& node, const std::string& volume) {
+  const config::Volume* const found = config.volume(volume);
+  if (found == nullptr) return refuse("volume." + volume, "the configuration has no volume of this name");
+  const auto disk = found->disk.find(node);
+  if (disk == found->disk.end()) return refuse("volume." + volume, "it has no disk on node " + node);
+  return disk->second;
+}
+
+Result<void> make_file(const std::string& path, std::uint64_t size_bytes) {
+  if (size_bytes == 0)
+    return refuse(path, "it does not exist, and the configuration gives the volume no size", "set size, or make the file");
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) return fail_errno(kWhat, path, errno);
+  const int error_number = posix_fallocate(descriptor, 0, static_cast<off_t>(backing_bytes_for(size_bytes)));
+  ::close(descriptor);
+  if (error_number == 0) return {};
+  ::unlink(path.c_str());
+  return fail_errno(kWhat, path, error_number);
+}
+
+// What is there; empty: nothing that anybody would miss.
+Result<std::string> contents(const Backing& backing) {
+  if (read_superblock(backing)) return std::string("a volume with v08 metadata");
+  return foreign_signature(backing);
+}
+
+Result<void> check_size(const Backing& backing, const config::Volume& volume) {
+  const auto layout = drbd_metadata::internal_layout(backing.bytes());
+  if (!layout) return refuse(backing.path(), layout.error().why.empty() ? layout.error().text() : layout.error().why);
+  const std::uint64_t usable = layout->usable_sectors * 512;
+  if (volume.size_bytes <= usable) return {};
+  return refuse(backing.path(), "it is too small: it has room for " + std::to_string(usable) + " of " +
+                                    std::to_string(volume.size_bytes) + " bytes of data",
+                "it must have " + std::to_string(backing_bytes_for(volume.size_bytes)) + " bytes");
+}
+
+Result<CreateReport> write_metadata(const Backing& backing, const config::Volume& volume) {
+  auto initial = drbd_metadata::create_v08(backing.bytes());
+  if (!initial) return tl::unexpected(initial.error());
+  const auto written = backing.write_durably(initial->layout.bitmap_offset, initial->image);
+  if (!written) return tl::unexpected(written.error());
+  CreateReport report;
+  report.path = backing.path();
+  report.backing_bytes = backing.bytes();
+  const std::uint64_t usable = initial->layout.usable_sectors * 512;
+  report.usable_bytes = volume.size_bytes == 0 ? usable : std::min(usable, volume.size_bytes);
+  return report;
+}
+
+}  // namespace
+
+std::uint64_t backing_bytes_for(std::uint64_t usable_bytes) {
+  constexpr std::uint64_t step = drbd_metadata::kBlockBytes;
+  std::uint64_t bytes = (usable_bytes + step - 1) / step * step + drbd_metadata::bitmap_bytes_for(usable_bytes / 512);
+  for (;; bytes += step) {
+    const auto layout = drbd_metadata::internal_layout(bytes);
+    if (layout && layout->usable_sectors * 512 >= usable_bytes) return bytes;
+  }
+}
+
+Result<CreateReport> create_volume(const config::ClusterConfig& config, const std::string& node,
+                                   const std::string& volume, bool force) {
+  const auto path = disk_of(config, node, volume);
+  if (!path) return tl::unexpected(path.error());
+  const config::Volume& wanted = *config.volume(volume);
+  const bool make = ::access(path->c_str(), F_OK) != 0 && errno == ENOENT;
+  if (make)
+    if (const auto made = make_file(*path, wanted.size_bytes); !made) return tl::unexpected(made.error());
+  const auto backing = Backing::open(*path);
+  if (!backing) return tl::unexpected(backing.error());
+  if (const auto fits = check_size(*backing, wanted); !fits) return tl::unexpected(fits.error());
+  const auto there = make ? Result<std::string>("") : contents(*backing);
+  if (!there) return tl::unexpected(there.error());
+  if (!there->empty() && !force) return refuse(*path, "it holds " + *there, kForce);
+  auto report = write_metadata(*backing, wanted);
+  if (!report) return report;
+  report->file_made = make;
+  report->overwritten = *there;
+  return report;
+}
+
+}  // namespace bascule::block_host

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <string>
+
+#include "runtime/block_host/peer_link.h"
+#include "runtime/uring/inbox.h"
+#include "runtime/uring/stream.h"
+#include "wire/drbd/frame.h"
+
+namespace bascule::block_host {
+
+/// One TCP connection with the peer.
+class PeerSocket final : public uring::Closing {
+ public:
+  using Id = replication::input::SocketId;
+  PeerSocket(PeerLink& link, Id id, int descriptor, bool established);
+  ~PeerSocket() override;
+
+  [[nodiscard]] Id id() const { return id_; }
+  [[nodiscard]] bool established() const { return established_; }
+  void establish();
+  void use_wire(drbd::Socket kind, const drbd::WireOptions& options);
+  void send(replication::effect::Send send);
+  void flush() { stream_.flush(); }
+  /// Decodes what waits; true: packets were delivered.
+  bool resume();
+  void close() { stream_.close(); }
+  [[nodiscard]] bool closed() const { return stream_.closed(); }
+  [[nodiscard]] int descriptor() const { return stream_.descriptor(); }
+
+  uring::OperationHandle connecting = 0;  ///< not 0 while connect() is in the kernel
+  [[nodiscard]] bool idle() const override { return stream_.idle() && connecting == 0; }
+
+ private:
+  struct Incoming {
+    drbd::Frame frame;
+    replication::BufferId buffer = 0;
+    std::uint32_t filled = 0;
+  };
+
+  void receive();
+  void received(int result);
+  void received_payload(int result);
+  bool parse();
+  bool parse_one();
+  bool begin_payload(drbd::Frame frame);
+  void deliver(drbd::Frame frame, replication::BufferId buffer);
+  void fail(const std::string& reason);
+  [[nodiscard]] bool may_decode() const;
+
+  PeerLink& link_;           ///< not to be used any more when closed
+  uring::BufferPool& pool_;
+  Id id_;
+  bool established_;
+  uring::Stream stream_;
+  uring::Inbox inbox_;
+  drbd::Socket kind_ = drbd::Socket::Data;
+  drbd::WireOptions options_;
+  bool greeted_;              ///< the first packet has passed (only accepted sockets receive one)
+  bool stalled_ = false;      ///< no buffer for the payload of the packet at the front
+  bool wire_changed_ = false;
+  bool parsing_ = false;
+  Incoming incoming_;
+};
+
+}  // namespace bascule::block_host

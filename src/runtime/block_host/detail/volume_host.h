@@ -1,0 +1,175 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/replication/engine.h"
+#include "runtime/block_host/activity_page.h"
+#include "runtime/block_host/attachment.h"
+#include "runtime/block_host/backing.h"
+#include "runtime/block_host/control.h"
+#include "runtime/block_host/disk.h"
+#include "runtime/block_host/host.h"
+#include "runtime/block_host/lease_reader.h"
+#include "runtime/block_host/peer_link.h"
+#include "runtime/block_host/state_report.h"
+#include "runtime/device/nbd_export.h"
+#include "runtime/uring/offload.h"
+
+namespace bascule::block_host {
+
+/// Binds the engine to the world. Everything runs on one thread, in turns:
+///
+///   wait -> lease -> completions, each stepping the engine -> lease -> answers -> buffers -> sockets -> listeners
+class VolumeHost final : public device::Volume,
+                         private PeerLink::Events,
+                         private Disk::Events,
+                         private Control::Events {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<VolumeHost>> create(const Options& options);
+  ~VolumeHost() override;
+
+  /// Until somebody asked to stop and everything is done.
+  void run();
+
+  // device::Volume
+  [[nodiscard]] const std::string& name() const override { return facts_.volume; }
+  [[nodiscard]] std::uint64_t size_bytes() const override { return size_bytes_; }
+  [[nodiscard]] std::string refusal() const override;
+  void submit(device::Requester& requester, std::uint64_t tag, const device::Request& request) override;
+
+ private:
+  struct Pending {  ///< a request of an application that the engine has
+    device::Requester* requester = nullptr;
+    std::uint64_t tag = 0;
+    device::Request::Kind kind{};
+    std::uint32_t generation = 0;
+  };
+  struct Answer {
+    replication::RequestId request;
+    int error_number;
+  };
+  /// A promotion or demotion that somebody waits for. Client 0: ourselves.
+  struct Transition {
+    enum class Kind { Promote, Demote } kind;
+    Control::ClientId client;
+    nlohmann::json id;
+    std::uint64_t epoch;
+  };
+
+  VolumeHost() = default;
+  Result<void> open(const Options& options);
+  Result<void> open_devices(const Options& options);
+  Result<void> watch_signals();
+
+  // turns
+  void begin_turn();
+  void end_turn();
+  void settle();
+  void arm_deadline();
+
+  // the engine
+  void post(replication::Input input);
+  void carry_out();
+  void perform(replication::effect::DiskWrite& write) { disk_->start(write); }
+  void perform(replication::effect::DiskRead& read) { disk_->start(read); }
+  void perform(replication::effect::DiskFlush& flush) { disk_->start(flush); }
+  void perform(replication::effect::MetadataWrite& write) { disk_->start(std::move(write)); }
+  void perform(replication::effect::Connect& connect) { link_->start(connect); }
+  void perform(replication::effect::CloseSocket& close) { link_->start(close); }
+  void perform(replication::effect::UseWire& use) { link_->start(use); }
+  void perform(replication::effect::Send& send) { link_->start(std::move(send)); }
+  void perform(replication::effect::TakeBuffer& take) { pool_->adopt(take.buffer, take.length); }
+  void perform(replication::effect::ReleaseBuffer& release) { pool_->release(release.buffer); }
+  void perform(replication::effect::Complete& complete) { answers_.push_back({complete.request, complete.error_number}); }
+  void perform(replication::effect::RequestShrink&) { state_changed_ = true; }
+  void perform(replication::effect::RequestGrow&) { state_changed_ = true; }
+  void perform(replication::effect::Event& event);
+  void perform(replication::effect::StatusChanged&) { status_stale_ = state_changed_ = true; }
+  const replication::Status& status();
+
+  // applications
+  void read_lease();
+  [[nodiscard]] bool may_acknowledge() const;
+  void deliver_answers();
+  void deliver(const Answer& answer);
+  void fail_withheld();
+
+  // commands
+  void requested(Control::ClientId client, const nlohmann::json& request) override;
+  void promote(Control::ClientId client, const nlohmann::json& request);
+  void demote(Control::ClientId client, const nlohmann::json& id, bool force);
+  void demote_gently();
+  void in_sync(Control::ClientId client, const nlohmann::json& request);
+  void promoted();
+  void demoted();
+  void promote_failed(const std::string& why);
+  void demote_refused(const std::string& why);
+  void attach_device();
+  void finish_transition(const std::optional<Error>& error);
+  void signalled();
+
+  // listeners
+  void tell_state();
+  void tell_state_now(nlohmann::json report);
+  [[nodiscard]] nlohmann::json report();
+  void log(const std::string& text) const;
+
+  // events of the parts
+  void disk_done(replication::OperationId operation, int error_number, bool data_write) override;
+  void socket_connected(replication::input::SocketId socket) override;
+  void socket_accepted(replication::input::SocketId socket) override;
+  void socket_closed(replication::input::SocketId socket, const std::string& reason) override;
+  void packet_received(replication::input::PacketReceived packet) override;
+  void note(const std::string& text) override { log(text); }
+
+  // What is destroyed last stands first.
+  std::unique_ptr<uring::BufferPool> pool_;
+  std::unique_ptr<uring::Ring> ring_;
+  std::unique_ptr<uring::Offload> offload_;
+  Backing backing_;
+  std::optional<ActivityWriter> activity_;
+  std::optional<LeaseReader> lease_reader_;
+  std::unique_ptr<Disk> disk_;
+  std::unique_ptr<PeerLink> link_;
+  std::unique_ptr<Control> control_;
+  std::unique_ptr<Attachment> attachment_;
+  std::unique_ptr<device::NbdExport> nbd_;
+  std::optional<replication::Engine> engine_;
+  int signals_ = -1;
+  uring::OperationHandle signal_watch_ = 0;
+
+  HostFacts facts_;
+  std::deque<replication::Input> inputs_;
+  replication::Effects effects_;
+  bool stepping_ = false;
+  replication::Status status_;
+  bool status_stale_ = true;
+  std::uint64_t size_bytes_ = 0;
+  bool primary_ = false;             ///< between volume-promoted and volume-demoted
+  std::uint64_t epoch_ = 0;          ///< of the promotion
+  watchdog::Lease lease_;
+
+  std::vector<Pending> pending_;
+  std::vector<std::uint32_t> pending_free_;
+  std::vector<Answer> answers_, withheld_;
+  std::uint64_t frees_seen_ = 0;
+
+  std::optional<Transition> transition_;
+  bool stopping_ = false, demoted_for_stop_ = false;
+  Instant stop_at_ = never;
+
+  uring::TimerHandle deadline_timer_ = 0;
+  Instant deadline_ = never;
+  bool state_changed_ = true;     ///< something people act on may have changed
+  bool counters_changed_ = true;
+  uring::TimerHandle state_timer_ = 0;
+  Instant next_counters_{};
+  nlohmann::json told_;  ///< the last state without counters
+};
+
+}  // namespace bascule::block_host

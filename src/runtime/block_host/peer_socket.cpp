@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "runtime/block_host/detail/peer_socket.h"
+
+namespace bascule::block_host {
+namespace {
+
+constexpr std::size_t kInboxBytes = 64 * 1024;
+constexpr std::size_t kUnsentMax = std::size_t{256} << 20;  // far above what the engine has under way
+
+}  // namespace
+
+PeerSocket::PeerSocket(PeerLink& link, Id id, int descriptor, bool established)
+    : link_(link),
+      pool_(link.pool_),
+      id_(id),
+      established_(established),
+      stream_(link.ring_, descriptor),
+      inbox_(kInboxBytes),
+      greeted_(!established) {
+  stream_.on_send_error([this](int result) { fail(std::string("sending: ") + std::strerror(-result)); });
+  if (established_) receive();
+}
+
+PeerSocket::~PeerSocket() {
+  if (incoming_.buffer != 0) pool_.release(incoming_.buffer);
+}
+
+void PeerSocket::establish() {
+  established_ = true;
+  receive();
+}
+
+void PeerSocket::use_wire(drbd::Socket kind, const drbd::WireOptions& options) {
+  kind_ = kind;
+  options_ = options;
+  wire_changed_ = true;
+}
+
+void PeerSocket::send(replication::effect::Send send) {
+  if (stream_.closed()) return;
+  drbd::encode_to(stream_.staging(), send.packet, send.volume, options_);
+  const std::uint32_t payload = drbd::payload_bytes_of(send.packet);
+  if (payload > 0) {
+    uring::BufferPool& pool = pool_;
+    pool.retain(send.buffer);
+    stream_.send_referenced(pool.bytes(send.buffer).first(payload),
+                            [&pool, buffer = send.buffer](int) { pool.release(buffer); });
+  }
+  if (stream_.unsent() > kUnsentMax) fail("the peer does not read");
+}
+
+bool PeerSocket::resume() {
+  if (!established_ || (!stalled_ && !wire_changed_)) return false;
+  stalled_ = wire_changed_ = false;
+  const bool delivered = parse();
+  receive();
+  return delivered;
+}
+
+void PeerSocket::fail(const std::string& reason) {
+  stream_.close();
+  link_.report_later(id_, reason);
+}
+
+void PeerSocket::receive() {
+  if (stalled_ || stream_.closed() || stream_.receiving()) return;
+  if (incoming_.buffer != 0) {
+    const auto into = pool_.bytes(incoming_.buffer)
+                          .subspan(incoming_.filled, incoming_.frame.payload_bytes - incoming_.filled);
+    return stream_.receive(into, true, [this](int result) { received_payload(result); });
+  }
+  const auto space = inbox_.space();
+  if (space.empty()) return;  // only while nothing may be decoded; resume() goes on
+  stream_.receive(space, false, [this](int result) { received(result); });
+}
+
+void PeerSocket::received(int result) {
+  if (result <= 0) return fail(result == 0 ? "the peer closed it" : std::strerror(-result));
+  inbox_.filled(static_cast<std::size_t>(result));
+  parse();
+  receive();
+}
+
+void PeerSocket::received_payload(int result) {
+  if (result <= 0 && result != -EINTR)
+    return fail(result == 0 ? "the peer closed it within a packet" : std::strerror(-result));
+  incoming_.filled += static_cast<std::uint32_t>(std::max(result, 0));
+  if (incoming_.filled == incoming_.frame.payload_bytes) {
+    deliver(std::move(incoming_.frame), std::exchange(incoming_.buffer, 0));
+    parse();
+  }
+  receive();
+}
+
+// Before the versions are agreed the meta socket carries nothing but its greeting; what the peer sends after it has
+// agreed may overtake the data socket, and waits here for the framing.
+bool PeerSocket::may_decode() const {
+  return !(kind_ == drbd::Socket::Meta && greeted_ && options_.agreed_version == 0);
+}
+
+bool PeerSocket::parse() {
+  if (parsing_) return false;
+  parsing_ = true;
+  bool delivered = false;
+  while (!stream_.closed() && !stalled_ && incoming_.buffer == 0 && may_decode() && parse_one()) delivered = true;
+  parsing_ = false;
+  return delivered;
+}
+
+// True: a packet was used up.
+bool PeerSocket::parse_one() {
+  auto step = drbd::decode_frame(inbox_.view(), kind_, options_);
+  if (!step) return fail(step.error().text()), false;
+  auto* const frame = std::get_if<drbd::Frame>(&*step);
+  if (frame == nullptr) return false;
+  if (frame->payload_bytes > 0) return begin_payload(std::move(*frame));
+  inbox_.consume(frame->consumed_bytes);
+  deliver(std::move(*frame), 0);
+  return true;
+}
+
+bool PeerSocket::begin_payload(drbd::Frame frame) {
+  if (frame.payload_bytes > uring::BufferPool::kLargeBytes) return fail("a payload of more than 1 MiB"), false;
+  const auto buffer = pool_.take(uring::BufferPool::Use::peer, frame.payload_bytes);
+  if (buffer == 0) {
+    stalled_ = true;
+    return false;
+  }
+  inbox_.consume(frame.consumed_bytes);
+  const auto here = static_cast<std::uint32_t>(std::min<std::size_t>(frame.payload_bytes, inbox_.view().size()));
+  std::memcpy(pool_.bytes(buffer).data(), inbox_.view().data(), here);
+  inbox_.consume(here);
+  if (here == frame.payload_bytes)
+    deliver(std::move(frame), buffer);
+  else
+    incoming_ = {std::move(frame), buffer, here};
+  return true;
+}
+
+void PeerSocket::deliver(drbd::Frame frame, replication::BufferId buffer) {
+  greeted_ = true;
+  link_.events_.packet_received({id_, frame.volume, std::move(frame.packet), buffer});
+}
+
+}  // namespace bascule::block_host
