@@ -26,6 +26,7 @@ class Cluster:
     def __init__(self, directory, programs, service, timeline, watchdog_ms=5000):
         self.programs = programs
         self.service = service
+        self.has_volume = service != "web"
         self.timeline = timeline
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.world = World(directory, watchdog_ms=watchdog_ms, note=timeline.note)
@@ -59,7 +60,7 @@ class Cluster:
             shop.runtime_directories(host)
             host.supervise("watchdogd", [self.program("bascule-watchdogd"), "--watchdog", "/run/watchdog"],
                            self.environment)
-            if self.service == "lamp":
+            if self.has_volume:
                 host.supervise("blockd", [self.program("bascule-blockd"), "--volume", "data"], self.environment)
         host.supervise("managerd", [self.program("bascule-managerd")], self.environment)
 
@@ -175,30 +176,42 @@ class Cluster:
         for name in DATA_NODES:
             self.bascule(name, "volume", "create", "data")
 
-    def start_everything(self):
-        """From nothing to the running service on Alice; the initial sync is over when this returns."""
-        if self.service == "lamp":
+    def start_all_programs(self):
+        if self.has_volume:
             self.make_backing_files()
         for name in ADDRESSES:
             self.start_programs(name)
         self.wait_for("A leader is elected", lambda: (self.any_status() or {}).get("quorum", {}).get("have"), 20)
-        if self.service == "lamp":
+
+    def start_everything(self):
+        """From nothing to the running service on Alice; the initial sync is over when this returns."""
+        self.start_all_programs()
+        if self.has_volume:
             self._prepare_volume()
         self.bascule("alice", "start", "shop")
         self.wait_started(60, on="alice")
 
-    def _prepare_volume(self):
+    def wait_connected(self):
         self.wait_for("The replicas connect", lambda: len(self.replicas()) == 2 and all(
             replica.get("connection") not in (None, "", "StandAlone", "Unconnected", "WFConnection")
             for replica in self.replicas().values()), 30)
-        self.timeline.say("the volume becomes primary on alice by hand; file system, database and site are made on it")
-        self.bascule("alice", "volume", "primary", "data", "--on", "alice")
-        device = self.wait_for("The block device appears", lambda: self.replicas().get("alice", {}).get("device"), 30)
-        shop.fill(self.hosts["alice"], device)
-        self.wait_in_sync("initial sync")
-        self.bascule("alice", "volume", "secondary", "data")
+
+    def volume_primary(self, name):
+        """Makes the volume primary by hand and returns its block device."""
+        self.bascule(name, "volume", "primary", "data", "--on", name)
+        return self.wait_for("The block device appears", lambda: self.replicas().get(name, {}).get("device"), 30)
+
+    def volume_secondary(self, name):
+        self.bascule(name, "volume", "secondary", "data")
         self.wait_for("The volume is secondary", lambda: self.volume_state().get("owner") in (None, "") and all(
             replica.get("role") == "Secondary" for replica in self.replicas().values()), 30)
+
+    def _prepare_volume(self):
+        self.wait_connected()
+        self.timeline.say("the volume becomes primary on alice by hand; file system, database and site are made on it")
+        shop.fill(self.hosts["alice"], self.volume_primary("alice"))
+        self.wait_in_sync("initial sync")
+        self.volume_secondary("alice")
 
     # --- load -------------------------------------------------------------------------------------------------------
 

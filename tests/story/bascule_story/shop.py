@@ -111,7 +111,9 @@ GRANT INSERT ON shop.* TO shop@localhost;
 
 
 def cluster_toml(service):
-    return NODES + (VOLUME + LAMP if service == "lamp" else WEB)
+    """lamp: the shop on a volume; web: address and Apache, no volume; volume: a small volume and no service."""
+    parts = {"lamp": VOLUME + LAMP, "web": WEB, "volume": VOLUME.replace('"1G"', '"64M"')}
+    return NODES + parts[service]
 
 
 def php_module():
