@@ -25,7 +25,7 @@ struct LeaseSlot {
 struct LeasePage {
   std::uint64_t magic;
   std::uint32_t slot_count;
-  std::uint32_t reserved;
+  std::uint32_t boot_tag;  ///< of the start of this machine: a page from before a reboot is not read on
   LeaseSlot slots[lease_slots_max];
 };
 
@@ -37,7 +37,8 @@ struct Lease {
   Instant end{};  ///< the holder may act strictly before this moment
 };
 
-/// A consistent copy of a slot (retries while the writer is in it).
+/// A consistent copy of a slot. Retries while the writer is in it, but not forever: a writer that was frozen or killed
+/// there leaves the slot without a lease.
 [[nodiscard]] Lease read_slot(const LeaseSlot& slot);
 /// Only bascule-watchdogd calls this.
 void write_slot(LeaseSlot& slot, Lease lease);

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "runtime/watchdog/lease_page.h"
+
+namespace bascule::watchdog {
+
+/// bascule-managerd's end of RUN_DIR/watchdog.sock. Never waits; connects again by itself with the next send.
+class Client {
+ public:
+  explicit Client(const std::string& run_dir) : path_(run_dir + "/watchdog.sock") {}
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client();
+
+  /// False: not delivered (bascule-watchdogd is away or its queue is full); errno says why. A grant is simply renewed
+  /// with the next heartbeat; a release must be sent again until it is true.
+  [[nodiscard]] bool grant(std::string_view slot, std::uint64_t epoch, Instant end);
+  [[nodiscard]] bool release(std::string_view slot, std::uint64_t epoch);
+  [[nodiscard]] bool connected() const { return fd_ >= 0; }
+
+ private:
+  [[nodiscard]] bool send(LeaseUpdate::Kind kind, std::string_view slot, std::uint64_t epoch, std::int64_t end_ns);
+  [[nodiscard]] bool connect();
+  std::string path_;
+  int fd_ = -1;
+};
+
+}  // namespace bascule::watchdog
