@@ -13,11 +13,7 @@ bool Core::is_sole_voter() const {
 
 /// A voter; or one that was, while its removal is not known to be committed: its log may be the only one that is long
 /// enough to win (4.2.2).
-bool Core::may_stand() const {
-  const auto& newest = log_.configuration();
-  if (newest.configuration.is_voter(config_.id)) return true;
-  return newest.index > commit_ && log_.configuration_at(commit_).configuration.is_voter(config_.id);
-}
+bool Core::may_stand() const { return log_.is_voter_since(commit_, config_.id); }
 
 /// A vote now could give the cluster a second leader while the first one still believes in its lease, which may stand
 /// on our answers: also on those from before a restart.

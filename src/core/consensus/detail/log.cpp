@@ -91,4 +91,12 @@ const Log::Placed& Log::configuration_at(Index index) const {
   return *found;
 }
 
+bool Log::is_voter_since(Index index, ServerId id) const {
+  for (auto each = configurations_.rbegin(); each != configurations_.rend(); ++each) {
+    if (each->configuration.is_voter(id)) return true;
+    if (each->index <= index) return false;
+  }
+  return false;
+}
+
 }  // namespace bascule::consensus::detail

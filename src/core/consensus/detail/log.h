@@ -46,6 +46,8 @@ class Log {
   /// In force: the newest, committed or not.
   [[nodiscard]] const Placed& configuration() const { return configurations_.back(); }
   [[nodiscard]] const Placed& configuration_at(Index index) const;
+  /// In the configuration in force at `index` or in any later one.
+  [[nodiscard]] bool is_voter_since(Index index, ServerId id) const;
 
  private:
   Index base_index_;

@@ -50,19 +50,20 @@ void Cluster::draw_mood() {
   const auto ms = [this](std::int64_t low, std::int64_t high) {
     return Duration{milliseconds(prng_.between(low, high))};
   };
-  mood_.crash_every = ms(900, 1900);
-  mood_.cut_every = ms(1000, 6000);
+  mood_.crash_every = ms(1000, 2400);
+  mood_.cut_every = profile_.members ? ms(500, 3000) : ms(1000, 6000);
   mood_.pause_every = profile_.clocks ? ms(500, 3000) : ms(5000, 20000);
   mood_.disk_fault_every = profile_.disk_faults ? ms(500, 3000) : Duration{0};
   mood_.transfer_every = ms(2000, 20000);
   mood_.member_change_every = profile_.members ? ms(200, 2000) : Duration{0};
   mood_.propose_every = ms(100, 300);
   mood_.read_every = ms(150, 600);
-  mood_.down_max = ms(50, 1500);
+  mood_.down_max = prng_.chance(1, 2) ? ms(5, 60) : ms(100, 2000);
+  mood_.storm_permille = static_cast<std::uint32_t>(prng_.below(250));
   mood_.pause_max = profile_.clocks ? ms(100, 4000) : ms(20, 400);
   mood_.links.delay_min = microseconds(50);
   mood_.links.delay_max = Duration{microseconds(prng_.between(200, 8000))};
-  mood_.links.slow_permille = static_cast<std::uint32_t>(prng_.below(50));
+  mood_.links.slow_permille = static_cast<std::uint32_t>(prng_.below(prng_.chance(1, 4) ? 300 : 50));
   mood_.links.slow_max = ms(20, 600);
   if (profile_.transport == Transport::Datagram) {
     mood_.links.loss_permille = static_cast<std::uint32_t>(prng_.below(150));
@@ -84,7 +85,7 @@ Server::Options Cluster::draw_server_options() {
   const std::int32_t drift = profile_.clocks ? 50'000 : 500;
   options.drift_ppm = static_cast<std::int32_t>(prng_.between(-drift, drift));
   options.disk_latency.usual_max = microseconds(prng_.between(200, 6000));
-  options.disk_latency.slow_permille = static_cast<std::uint32_t>(prng_.below(60));
+  options.disk_latency.slow_permille = static_cast<std::uint32_t>(prng_.below(prng_.chance(1, 4) ? 500 : 60));
   if (profile_.snapshots) {
     options.snapshot_every = static_cast<Index>(prng_.between(4, 30));
     options.snapshot_bytes = prng_.below(3000);
@@ -110,7 +111,7 @@ void Cluster::build_servers() {
 }
 
 Outcome Cluster::run() {
-  repeat(mood_.crash_every, &Cluster::crash_one);
+  repeat(mood_.crash_every, &Cluster::crash_some);
   repeat(mood_.cut_every, &Cluster::cut_some);
   repeat(mood_.pause_every, &Cluster::pause_one);
   repeat(mood_.disk_fault_every, &Cluster::fault_a_disk);
@@ -144,9 +145,19 @@ void Cluster::repeat(Duration every, void (Cluster::*action)()) {
 
 // ---- trouble ------------------------------------------------------------------------------------------------------
 
-void Cluster::crash_one() {
+/// The leader more often than the others: there the trouble is.
+Server& Cluster::any_victim() {
   Server* leader = any_leader();
-  Server& victim = leader != nullptr && prng_.chance(1, 3) ? *leader : any_server();
+  return leader != nullptr && prng_.chance(1, 3) ? *leader : any_server();
+}
+
+void Cluster::crash_some() {
+  if (!prng_.chance(mood_.storm_permille, 1000)) return crash(any_victim());
+  for (const auto& server : servers_)
+    if (prng_.chance(2, 3)) crash(*server);
+}
+
+void Cluster::crash(Server& victim) {
   if (!victim.alive()) return;
   ++outcome_.crashes;
   victim.crash(prng_.chance(4, 5));
@@ -164,7 +175,7 @@ void Cluster::restart(std::size_t server) {
 
 void Cluster::cut_some() {
   if (prng_.chance(1, 2)) return network_.heal_all();
-  const std::size_t one = prng_.below(server_count_);
+  const std::size_t one = any_victim().number();
   for (std::size_t other = 0; other < server_count_; ++other) {
     if (other == one || prng_.chance(1, 4)) continue;
     const std::uint64_t ways = prng_.below(3);  // both, out, in
@@ -174,8 +185,7 @@ void Cluster::cut_some() {
 }
 
 void Cluster::pause_one() {
-  Server* leader = any_leader();
-  Server& victim = leader != nullptr && prng_.chance(1, 2) ? *leader : any_server();
+  Server& victim = any_victim();
   if (!victim.alive() || victim.paused()) return;
   victim.pause();
   scheduler_.after(Duration{prng_.between(5'000'000, mood_.pause_max.count())},
@@ -199,8 +209,10 @@ void Cluster::transfer_once() {
     leader->transfer(prng_.below(server_count_));
 }
 
+/// At whoever thinks that it leads, so that changes are also begun that must be rolled back.
 void Cluster::change_members() {
-  Server* leader = any_leader();
+  Server* leader = &any_server();
+  if (!leader->is_leader()) leader = any_leader();
   if (leader == nullptr || leader->paused()) return;
   consensus::Configuration members = leader->raft().status().configuration;
   const auto id = static_cast<raft::ServerId>(prng_.below(server_count_) + 1);

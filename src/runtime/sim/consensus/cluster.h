@@ -40,6 +40,7 @@ class Cluster {
     Duration crash_every, cut_every, pause_every, disk_fault_every, transfer_every, member_change_every;
     Duration propose_every, read_every;
     Duration down_max, pause_max;
+    std::uint32_t storm_permille;  ///< crashes that take most servers at once
     LinkFaults links;
   };
   void draw_mood();
@@ -49,7 +50,9 @@ class Cluster {
 
   /// Calls `action` again and again, at random intervals around `every`, until the faults end. Zero: never.
   void repeat(Duration every, void (Cluster::*action)());
-  void crash_one();
+  void crash_some();
+  void crash(Server& victim);
+  [[nodiscard]] Server& any_victim();
   void restart(std::size_t server);
   void restart_later(std::size_t server);
   void cut_some();

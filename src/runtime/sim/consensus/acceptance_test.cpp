@@ -1,0 +1,52 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "runtime/sim/consensus/cluster.h"
+
+namespace bascule::sim {
+namespace {
+
+using consensus::Canary;
+
+TEST(ConsensusSimulation, TheSameSeedGivesTheSameRun) {
+  for (const auto& profile : profiles()) {
+    const Outcome once = run_seed(profile, 42), again = run_seed(profile, 42, {.trace = true});
+    EXPECT_EQ(once.event_hash, again.event_hash) << profile.name;
+    EXPECT_NE(once.event_hash, run_seed(profile, 43).event_hash) << profile.name;
+    EXPECT_FALSE(again.last_events.empty());
+  }
+}
+
+class CleanProfile : public ::testing::TestWithParam<Profile> {};
+
+TEST_P(CleanProfile, KeepsEveryPromise) {
+  constexpr std::uint64_t seeds = 200;
+  std::size_t crashes = 0, elections = 0, commits = 0, snapshots = 0, member_changes = 0;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const Outcome outcome = run_seed(GetParam(), seed);
+    ASSERT_FALSE(outcome.violation) << "seed " << seed << ": " << *outcome.violation;
+    crashes += outcome.crashes, elections += outcome.elections, commits += outcome.commits;
+    snapshots += outcome.snapshots_restored, member_changes += outcome.member_changes;
+  }
+  // The trouble must really have been there, and the cluster must have worked in spite of it.
+  EXPECT_GT(crashes / seeds, 30u);
+  EXPECT_GT(elections / seeds, 10u);
+  EXPECT_GT(commits / seeds, 100u);
+  EXPECT_EQ(snapshots / seeds > 10, GetParam().snapshots);
+  EXPECT_EQ(member_changes / seeds > 10, GetParam().members);
+}
+
+std::string name_of(std::string name) {
+  std::replace(name.begin(), name.end(), '+', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Profiles, CleanProfile, ::testing::ValuesIn(profiles()),
+                         [](const auto& each) { return name_of(std::string(each.param.name)); });
+
+}  // namespace
+}  // namespace bascule::sim

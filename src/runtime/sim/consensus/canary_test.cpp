@@ -1,0 +1,46 @@
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
+
+#include "runtime/sim/consensus/cluster.h"
+
+// Proof that the machinery can fail: each fault that can be planted in the core is found, as a broken safety promise.
+
+namespace bascule::sim {
+namespace {
+
+using consensus::Canary;
+
+struct Plant {
+  Canary canary;
+  const char* name;
+  const char* profile;
+};
+
+class PlantedFault : public ::testing::TestWithParam<Plant> {};
+
+TEST_P(PlantedFault, IsFoundWithinAThousandSeeds) {
+  const Plant& plant = GetParam();
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+    const Outcome outcome = run_seed(*profile_named(plant.profile), seed, {.canary = plant.canary});
+    if (!outcome.violation || outcome.violation->starts_with("no progress")) continue;
+    std::printf("%s, profile %s, seed %lu: %s\n", plant.name, plant.profile, static_cast<unsigned long>(seed),
+                outcome.violation->c_str());
+    return;
+  }
+  FAIL() << "not found";
+}
+
+INSTANTIATE_TEST_SUITE_P(Canaries, PlantedFault,
+                         ::testing::Values(Plant{Canary::ClaimUnverifiedTail, "ClaimUnverifiedTail", "udp"},
+                                           Plant{Canary::CommitOldTermByCounting, "CommitOldTermByCounting", "udp"},
+                                           Plant{Canary::AnswerBeforeDurable, "AnswerBeforeDurable", "tcp"},
+                                           Plant{Canary::NoSilenceAfterRestart, "NoSilenceAfterRestart", "tcp"},
+                                           Plant{Canary::LeaseFromAnswerTime, "LeaseFromAnswerTime", "udp"},
+                                           Plant{Canary::ReadWithoutRound, "ReadWithoutRound", "tcp"},
+                                           Plant{Canary::KeepConfiguration, "KeepConfiguration", "members"}),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+}  // namespace
+}  // namespace bascule::sim

@@ -1,0 +1,251 @@
+#include "runtime/sim/replication/world.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "wire/drbd_metadata/metadata.h"
+
+namespace bascule::sim {
+
+using namespace replication;  // NOLINT: this file drives that room
+
+namespace {
+
+constexpr std::uint64_t sector_bytes = 512;
+namespace flag = drbd_metadata::flag;
+
+/// The backing store for `data_bytes` of data: metadata lies behind it.
+std::uint64_t backing_bytes_for(std::uint64_t data_bytes) {
+  std::uint64_t backing = data_bytes + 64 * 1024;
+  while (drbd_metadata::internal_layout(backing)->usable_sectors * sector_bytes < data_bytes) backing += 4096;
+  return backing;
+}
+
+}  // namespace
+
+ReplicationWorld::ReplicationWorld(const ReplicationScenario& scenario)
+    : scenario_(scenario), scheduler_(scenario.seed), checker_(scenario.data_bytes / sector_bytes) {
+  const std::uint64_t backing = backing_bytes_for(scenario.data_bytes);
+  for (std::size_t index = 0; index < nodes; ++index) {
+    nodes_[index] = std::make_unique<Node>(scenario.data_bytes / sector_bytes, backing);
+    nodes_[index]->index = index;
+  }
+  majority_.careless = scenario.careless_majority;
+  format();
+}
+
+ReplicationWorld::~ReplicationWorld() = default;
+
+void ReplicationWorld::later(Node& node, Duration delay, std::function<void()> action) {
+  scheduler_.after(delay, [this, &node, life = node.life, action = std::move(action)] {
+    if (node.alive && node.life == life) action();
+    (void)this;
+  });
+}
+
+// ---- life -------------------------------------------------------------------------------------------------------
+
+void ReplicationWorld::format() {
+  for (auto& node : nodes_) {
+    auto created = drbd_metadata::create_v08(node->metadata.size_bytes()).value();
+    if (!scenario_.created_anew) {
+      created.superblock.effective_sectors = scenario_.data_bytes / sector_bytes;
+      created.superblock.current_uuid = 0x1111222233334444ULL;
+      created.superblock.flags |= flag::kConsistent | flag::kWasUpToDate;
+    }
+    (void)node->metadata.write(created.layout.bitmap_offset, created.image);
+    (void)node->metadata.write(created.layout.superblock_offset, drbd_metadata::encode_superblock(created.superblock));
+    (void)node->metadata.flush();
+  }
+}
+
+void ReplicationWorld::start(Node& node) {
+  node.alive = true;
+  ++node.life;
+  Config config;
+  config.volume = "data";
+  config.self = node.index == 0 ? "alice" : "bob";
+  config.peer = node.index == 0 ? "bob" : "alice";
+  config.backing_bytes = node.metadata.size_bytes();
+  config.size_limit_bytes = scenario_.data_bytes;
+  config.al_extents = scenario_.al_extents;
+  config.seed = prng().next();
+  config.canaries = scenario_.canaries;
+  const auto layout = drbd_metadata::internal_layout(config.backing_bytes).value();
+  const auto read = [&](std::uint64_t offset, std::uint64_t length) {
+    Bytes bytes(length);
+    (void)node.metadata.read(offset, bytes);
+    return bytes;
+  };
+  Restored restored;
+  restored.superblock = drbd_metadata::decode_superblock(read(layout.superblock_offset, 4096)).value();
+  restored.bitmap = read(layout.bitmap_offset, layout.bitmap_bytes);
+  restored.activity_log = read(layout.activity_log_offset, restored.superblock.shape().blocks() * 4096);
+  node.engine = std::make_unique<Engine>(config, std::move(restored), local());
+  node.timer_at = never;
+  step(node, input::Tick{});
+  heartbeat(node);
+  work(node);
+}
+
+void ReplicationWorld::stop(Node& node, bool power) {
+  if (!node.alive) return;
+  node.alive = false;
+  node.engine.reset();
+  // What was under way at the disk may or may not have happened.
+  for (auto& [operation, write] : node.in_flight)
+    if (prng().chance(1, 2)) node.data.write(write.sector, write.stamps);
+  if (power) {
+    ++result_.power_losses;
+    node.data.power_loss(prng());
+    node.metadata.power_loss(prng());
+    checker_.power_lost(node.index);
+  } else {
+    checker_.stopped(node.index);
+  }
+  node.in_flight.clear();
+  node.disk_writes.clear();
+  node.buffers.clear();
+  node.sockets.clear();
+  node.open_writes.clear();
+  node.open_flushes.clear();
+  node.fua.clear();
+  node.device_open = node.handing_over = false;
+  node.lease_epoch = node.promoting_epoch = 0;
+  node.lease_end = Instant{};
+  node.lease_lost.reset();
+  kill_connections_of(node.index, !power || prng().chance(1, 3));
+}
+
+void ReplicationWorld::step(Node& node, const Input& input) {
+  Effects effects;
+  node.engine->step(input::LeaseRead{node.lease_epoch, node.lease_end}, local(), effects);
+  node.engine->step(input, local(), effects);
+  carry_out(node, effects);
+  if (node.alive) rearm(node);
+}
+
+void ReplicationWorld::rearm(Node& node) {
+  const Instant due = node.engine->next_deadline();
+  if (due == node.timer_at) return;
+  scheduler_.cancel(node.timer);
+  node.timer_at = due;
+  if (due == never) return;
+  const WorldTime when{due.time_since_epoch()};
+  node.timer = scheduler_.at(when, [this, &node, life = node.life] {
+    if (!node.alive || node.life != life) return;
+    node.timer_at = never;
+    step(node, input::Tick{});
+  });
+}
+
+// ---- the node's manager -----------------------------------------------------------------------------------------
+
+void ReplicationWorld::heartbeat(Node& node) {
+  const WorldTime asked_at = scheduler_.now();
+  if (node.majority_reachable) {
+    later(node, between(microseconds(200), milliseconds(5)), [this, &node, asked_at] {
+      if (!node.majority_reachable) return;
+      const bool leased = majority_.heartbeat(node.index, asked_at, scheduler_.now());
+      if (majority_.decide(scheduler_.now())) commit();
+      const Majority::View view = majority_.view();
+      later(node, between(microseconds(200), milliseconds(5)), [this, &node, view, asked_at, leased] {
+        if (node.majority_reachable) informed(node, view, asked_at, leased);
+      });
+    });
+  }
+  if (node.lease_lost && scheduler_.now() - *node.lease_lost > milliseconds(800) && node.device_open) {
+    node.device_open = false;
+    step(node, input::FailHeldIo{});
+  }
+  if (node.lease_epoch != 0 && local() >= node.lease_end && !node.lease_lost) node.lease_lost = scheduler_.now();
+  later(node, milliseconds(50), [this, &node] { heartbeat(node); });
+}
+
+void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTime asked_at, bool leased) {
+  if (leased) {
+    const Instant end{(asked_at + Majority::lease).time_since_epoch()};
+    if (view.epoch >= node.lease_epoch) {
+      node.lease_end = view.epoch == node.lease_epoch ? std::max(node.lease_end, end) : end;
+      node.lease_epoch = view.epoch;
+      node.lease_lost.reset();
+    }
+  }
+  step(node, input::InSyncCommitted{view.version, view.members[node.index], view.members[1 - node.index]});
+  const Status status = node.engine->status();
+  const bool owner = view.owner == node.index;
+  if (!owner && (status.role == drbd::Role::Primary || node.promoting_epoch != 0) && view.epoch > node.promoting_epoch) {
+    node.promoting_epoch = 0;
+    node.device_open = false;
+    return step(node, input::Demote{true});
+  }
+  const bool primary_of_it = status.role == drbd::Role::Primary && status.epoch == view.epoch;
+  if (!owner || (primary_of_it && node.device_open) || node.handing_over) return;
+  if (scheduler_.now() - node.promoted_ask < milliseconds(200)) return;
+  node.promoted_ask = scheduler_.now();
+  node.promoting_epoch = view.epoch;
+  step(node, input::Promote{view.epoch, scenario_.created_anew && view.epoch == 1});
+}
+
+void ReplicationWorld::commit() {
+  const Majority::View& view = majority_.view();
+  checker_.committed(view.epoch, view.owner.value_or(0), view.members);
+}
+
+// ---- a run ------------------------------------------------------------------------------------------------------
+
+bool ReplicationWorld::quiet() const {
+  const Majority::View& view = majority_.view();
+  if (!view.members[0] || !view.members[1] || !view.owner) return false;
+  for (const auto& node : nodes_) {
+    if (!node->alive || !node->open_writes.empty() || !node->open_flushes.empty() || !node->in_flight.empty()) return false;
+    const Status status = node->engine->status();
+    if (status.disk != drbd::DiskState::UpToDate || status.connection != drbd::ConnectionState::Connected ||
+        status.out_of_sync_bytes != 0)
+      return false;
+  }
+  const Node& owner = *nodes_[*view.owner];
+  return owner.device_open && owner.engine->status().role == drbd::Role::Primary;
+}
+
+void ReplicationWorld::wait_until_quiet() {
+  const WorldTime limit = scheduler_.now() + seconds(60);
+  while (scheduler_.now() < limit && checker_.first_violation().empty()) {
+    scheduler_.run_until(scheduler_.now() + milliseconds(50));
+    if (quiet()) return;
+  }
+  std::string text = "the replicas do not come together:";
+  for (const auto& node : nodes_) {
+    const Status status = node->engine->status();
+    text += " [" + std::string(drbd::name_of(status.role)) + " " + drbd::name_of(status.connection) + " " +
+            drbd::name_of(status.disk) + "/" + drbd::name_of(status.peer_disk) + " oos " +
+            std::to_string(status.out_of_sync_bytes) + " writes " + std::to_string(node->open_writes.size()) + " flushes " +
+            std::to_string(node->open_flushes.size()) + " why " + status.why + "]";
+  }
+  checker_.violation(text);
+}
+
+void ReplicationWorld::final_blackout() {
+  for (auto& node : nodes_) stop(*node, true);
+  for (auto& node : nodes_) checker_.after_blackout(node->index, node->data.current());
+}
+
+ReplicationResult ReplicationWorld::run() {
+  commit();
+  for (auto& node : nodes_) start(*node);
+  scheduler_.run_until(scheduler_.now() + milliseconds(1500));
+  const WorldTime end = scheduler_.now() + scenario_.fault_time;
+  for (std::uint32_t i = 0; i < scenario_.faults; ++i) scheduler_.after(between(Duration{0}, scenario_.fault_time), [this] { fault(); });
+  while (scheduler_.now() < end && checker_.first_violation().empty())
+    scheduler_.run_until(scheduler_.now() + milliseconds(100));
+  heal();
+  majority_.careless = false;
+  wait_until_quiet();
+  if (checker_.first_violation().empty()) checker_.settled({&nodes_[0]->data.current(), &nodes_[1]->data.current()});
+  if (checker_.first_violation().empty()) final_blackout();
+  result_.violation = checker_.first_violation();
+  result_.acknowledged = checker_.acknowledged_writes();
+  return result_;
+}
+
+}  // namespace bascule::sim

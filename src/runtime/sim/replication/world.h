@@ -1,0 +1,172 @@
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/replication/engine.h"
+#include "runtime/sim/disk.h"
+#include "runtime/sim/replication/checker.h"
+#include "runtime/sim/replication/majority.h"
+#include "runtime/sim/replication/stamp_disk.h"
+#include "runtime/sim/scheduler.h"
+
+namespace bascule::sim {
+
+/// What one run does.
+struct ReplicationScenario {
+  std::uint64_t seed = 1;
+  bool created_anew = false;       ///< begin with two empty replicas; else with two equal ones
+  std::uint32_t canaries = 0;      ///< deliberate faults of the engine
+  std::uint64_t data_bytes = 24ULL << 20;
+  std::uint32_t al_extents = 2;
+  Duration fault_time = seconds(6);
+  std::uint32_t faults = 10;       ///< how many
+  bool careless_majority = false;  ///< it asks non-members to take over
+  bool trace = false;              ///< print events
+};
+
+struct ReplicationResult {
+  std::string violation;           ///< empty: everything held
+  std::uint64_t acknowledged = 0;
+  std::uint64_t promotions = 0;
+  std::uint64_t resyncs = 0;
+  std::uint64_t power_losses = 0;
+};
+
+/// Two engines with their disks, the TCP connections between them, the majority, a workload and faults.
+class ReplicationWorld {
+ public:
+  explicit ReplicationWorld(const ReplicationScenario& scenario);
+  ~ReplicationWorld();
+  ReplicationResult run();
+
+ private:
+  static constexpr std::size_t nodes = 2;
+  using SocketId = replication::input::SocketId;
+  using Stamps = StampDisk::Stamps;
+
+  /// One TCP connection. `ends[0]` opened it.
+  struct Tcp {
+    struct End {
+      std::size_t node;
+      std::uint32_t life;
+      SocketId socket;
+      bool known = false;  ///< the engine has heard of it
+      bool closed = false;
+      drbd::Socket kind = drbd::Socket::Data;
+      drbd::WireOptions options{};
+    };
+    std::array<End, 2> ends;
+    std::array<WorldTime, 2> last_arrival{};
+    bool dead = false;  ///< nothing arrives any more
+  };
+  struct Node {
+    std::size_t index = 0;
+    std::uint32_t life = 0;  ///< counts starts; effects of an earlier one are void
+    bool alive = false;
+    std::unique_ptr<replication::Engine> engine;
+    StampDisk data;
+    Disk metadata;
+    std::unordered_map<replication::BufferId, Stamps> buffers;
+    replication::BufferId next_buffer = 1;
+    std::map<SocketId, std::shared_ptr<Tcp>> sockets;
+    SocketId next_accepted = replication::input::kAcceptedSocketBit;
+    std::map<replication::RequestId, std::uint64_t> open_writes;  ///< request -> stamp
+    std::set<replication::RequestId> fua;
+    std::set<replication::RequestId> open_flushes;
+    std::map<replication::OperationId, std::pair<std::uint64_t, std::uint64_t>> disk_writes;  ///< sectors being written
+    struct InFlight {
+      std::uint64_t sector;
+      Stamps stamps;
+    };
+    std::map<replication::OperationId, InFlight> in_flight;
+    Scheduler::EventId timer{};
+    Instant timer_at = never;
+    bool majority_reachable = true;
+    std::uint64_t lease_epoch = 0;
+    Instant lease_end{};
+    std::uint64_t promoting_epoch = 0;
+    WorldTime promoted_ask{};
+    bool handing_over = false;
+    std::optional<WorldTime> lease_lost{};
+    bool device_open = false;
+    explicit Node(std::uint64_t data_sectors, std::uint64_t metadata_bytes)
+        : data(data_sectors), metadata(metadata_bytes) {}
+  };
+
+  [[nodiscard]] Instant local() const { return Instant{scheduler_.now().time_since_epoch()}; }
+  Prng& prng() { return scheduler_.prng(); }
+  Duration between(Duration low, Duration high) { return Duration{prng().between(low.count(), high.count())}; }
+  void later(Node& node, Duration delay, std::function<void()> action);
+
+  // -- life
+  void format();
+  void start(Node& node);
+  void stop(Node& node, bool power);
+  void step(Node& node, const replication::Input& input);
+  void rearm(Node& node);
+
+  // -- effects
+  void carry_out(Node& node, replication::Effects& effects);
+  void carry_out(Node& node, const replication::effect::DiskWrite& effect);
+  void carry_out(Node& node, const replication::effect::DiskRead& effect);
+  void carry_out(Node& node, const replication::effect::DiskFlush& effect);
+  void carry_out(Node& node, const replication::effect::MetadataWrite& effect);
+  void carry_out(Node& node, const replication::effect::Connect& effect);
+  void carry_out(Node& node, const replication::effect::CloseSocket& effect);
+  void carry_out(Node& node, const replication::effect::UseWire& effect);
+  void carry_out(Node& node, const replication::effect::Send& effect);
+  void carry_out(Node& node, const replication::effect::TakeBuffer& effect);
+  void carry_out(Node& node, const replication::effect::ReleaseBuffer& effect);
+  void carry_out(Node& node, const replication::effect::Complete& effect);
+  void carry_out(Node& node, const replication::effect::RequestShrink& effect);
+  void carry_out(Node& node, const replication::effect::RequestGrow& effect);
+  void carry_out(Node& node, const replication::effect::Event& effect);
+  void carry_out(Node&, const replication::effect::StatusChanged&) {}
+  Duration disk_delay();
+  void check_overlap(Node& node, replication::OperationId operation, std::uint64_t sector, std::uint64_t sectors);
+
+  // -- network
+  void transmit(const std::shared_ptr<Tcp>& tcp, std::size_t from, Bytes bytes, Stamps payload);
+  void deliver(const std::shared_ptr<Tcp>& tcp, std::size_t to, const Bytes& bytes, Stamps payload);
+  void report_closed(const std::shared_ptr<Tcp>& tcp, std::size_t end, Duration delay);
+  void kill_connections(bool tell);
+  void kill_connections_of(std::size_t node, bool tell);
+
+  // -- the node's manager
+  void heartbeat(Node& node);
+  void informed(Node& node, const Majority::View& view, WorldTime asked_at, bool leased);
+  void commit();
+
+  // -- workload and faults
+  void work(Node& node);
+  void fault();
+  void fault_on_link();
+  void fault_on_node();
+  void heal();
+  [[nodiscard]] bool quiet() const;
+  void wait_until_quiet();
+  void final_blackout();
+
+  ReplicationScenario scenario_;
+  Scheduler scheduler_;
+  Majority majority_;
+  ReplicationChecker checker_;
+  std::array<std::unique_ptr<Node>, nodes> nodes_;
+  std::vector<std::shared_ptr<Tcp>> connections_;
+  bool link_up_ = true;
+  bool working_ = true;
+  bool finishing_ = false;
+  std::uint64_t next_request_ = 1;
+  std::uint64_t next_stamp_ = 1;
+  ReplicationResult result_;
+};
+
+}  // namespace bascule::sim

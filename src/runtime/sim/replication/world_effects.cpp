@@ -1,0 +1,252 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "runtime/sim/replication/world.h"
+
+namespace bascule::sim {
+
+using namespace replication;  // NOLINT: this file drives that room
+
+namespace {
+
+constexpr std::uint64_t sector_bytes = 512;
+
+}  // namespace
+
+void ReplicationWorld::carry_out(Node& node, Effects& effects) {
+  for (const Effect& effect : effects)
+    std::visit([&](const auto& each) { carry_out(node, each); }, effect);
+}
+
+// ---- disk -------------------------------------------------------------------------------------------------------
+
+Duration ReplicationWorld::disk_delay() {
+  return prng().chance(1, 50) ? between(milliseconds(1), milliseconds(20)) : between(microseconds(30), microseconds(600));
+}
+
+void ReplicationWorld::check_overlap(Node& node, OperationId operation, std::uint64_t sector, std::uint64_t sectors) {
+  for (const auto& [other, range] : node.disk_writes)
+    if (sector < range.first + range.second && range.first < sector + sectors)
+      checker_.violation("overlapping disk writes are in flight on node " + std::to_string(node.index));
+  node.disk_writes[operation] = {sector, sectors};
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::DiskWrite& effect) {
+  const std::uint64_t sector = effect.offset / sector_bytes;
+  check_overlap(node, effect.operation, sector, effect.length / sector_bytes);
+  const auto buffer = node.buffers.find(effect.buffer);
+  if (buffer == node.buffers.end() || buffer->second.size() * sector_bytes != effect.length)
+    return checker_.violation("a disk write from a buffer that is not there");
+  node.in_flight[effect.operation] = {sector, buffer->second};
+  later(node, disk_delay(), [this, &node, effect, sector] {
+    node.data.write(sector, node.in_flight.at(effect.operation).stamps);
+    node.in_flight.erase(effect.operation);
+    node.disk_writes.erase(effect.operation);
+    if (effect.durable) node.data.end_flush(node.data.begin_flush());
+    step(node, input::DiskDone{effect.operation, 0});
+  });
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::DiskRead& effect) {
+  later(node, disk_delay(), [this, &node, effect] {
+    Stamps stamps = node.data.read(effect.offset / sector_bytes, effect.length / sector_bytes);
+    const auto buffer = node.buffers.find(effect.buffer);
+    if (buffer == node.buffers.end()) return checker_.violation("a disk read into a buffer that is not there");
+    buffer->second = std::move(stamps);
+    step(node, input::DiskDone{effect.operation, 0});
+  });
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::DiskFlush& effect) {
+  const StampDisk::FlushToken token = node.data.begin_flush();
+  later(node, disk_delay(), [this, &node, effect, token] {
+    node.data.end_flush(token);
+    step(node, input::DiskDone{effect.operation, 0});
+  });
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::MetadataWrite& effect) {
+  const StampDisk::FlushToken token = node.data.begin_flush();
+  // In the cache at once: a power loss may tear it, or keep it although nobody was told.
+  (void)node.metadata.write(effect.offset, effect.content);
+  later(node, disk_delay(), [this, &node, operation = effect.operation, token] {
+    node.data.end_flush(token);
+    (void)node.metadata.flush();
+    step(node, input::DiskDone{operation, 0});
+  });
+}
+
+// ---- buffers ----------------------------------------------------------------------------------------------------
+
+void ReplicationWorld::carry_out(Node& node, const effect::TakeBuffer& effect) {
+  if (!node.buffers.emplace(effect.buffer, Stamps(effect.length / sector_bytes)).second)
+    checker_.violation("a buffer is taken twice");
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::ReleaseBuffer& effect) {
+  if (node.buffers.erase(effect.buffer) != 1) checker_.violation("a buffer is released that is not there");
+}
+
+// ---- network ----------------------------------------------------------------------------------------------------
+
+void ReplicationWorld::carry_out(Node& node, const effect::Connect& effect) {
+  Node& other = *nodes_[1 - node.index];
+  auto tcp = std::make_shared<Tcp>();
+  tcp->ends[0] = Tcp::End{node.index, node.life, effect.socket, true, false, drbd::Socket::Data, {}};
+  tcp->ends[1] = Tcp::End{other.index, other.life, 0, false, false, drbd::Socket::Data, {}};
+  node.sockets[effect.socket] = tcp;
+  connections_.push_back(tcp);
+  if (!link_up_) {
+    tcp->dead = true;  // no answer, for a long time
+    return;
+  }
+  if (!other.alive) return report_closed(tcp, 0, between(microseconds(100), milliseconds(2)));
+  const Duration delay = between(microseconds(50), milliseconds(1));
+  tcp->last_arrival[1] = scheduler_.now() + delay;
+  later(other, delay, [this, &other, tcp] {
+    if (tcp->dead || tcp->ends[1].closed) return;
+    tcp->ends[1].socket = other.next_accepted++;
+    tcp->ends[1].known = true;
+    other.sockets[tcp->ends[1].socket] = tcp;
+    step(other, input::SocketAccepted{tcp->ends[1].socket});
+  });
+  later(node, 2 * delay, [this, &node, tcp] {
+    if (!tcp->dead && !tcp->ends[0].closed) step(node, input::SocketConnected{tcp->ends[0].socket});
+  });
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::CloseSocket& effect) {
+  const auto found = node.sockets.find(effect.socket);
+  if (found == node.sockets.end()) return;  // the close of the other side was on its way
+  const std::shared_ptr<Tcp> tcp = found->second;
+  node.sockets.erase(found);
+  const std::size_t end = tcp->ends[0].node == node.index && tcp->ends[0].socket == effect.socket ? 0 : 1;
+  tcp->ends[end].closed = true;
+  if (!tcp->dead) report_closed(tcp, 1 - end, between(microseconds(50), milliseconds(2)));
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::UseWire& effect) {
+  const auto found = node.sockets.find(effect.socket);
+  if (found == node.sockets.end()) return;
+  for (Tcp::End& end : found->second->ends)
+    if (end.node == node.index && end.socket == effect.socket) end.kind = effect.kind, end.options = effect.options;
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::Send& effect) {
+  const auto found = node.sockets.find(effect.socket);
+  if (found == node.sockets.end()) return;
+  const std::shared_ptr<Tcp> tcp = found->second;
+  const std::size_t end = tcp->ends[0].node == node.index && tcp->ends[0].socket == effect.socket ? 0 : 1;
+  Stamps payload;
+  if (effect.buffer != 0) {
+    const auto buffer = node.buffers.find(effect.buffer);
+    if (buffer == node.buffers.end()) return checker_.violation("a send from a buffer that is not there");
+    payload = buffer->second;
+  }
+  if (payload.size() * sector_bytes != drbd::payload_bytes_of(effect.packet))
+    return checker_.violation("a packet's payload has another length than it says");
+  transmit(tcp, end, drbd::encode(effect.packet, effect.volume, tcp->ends[end].options), std::move(payload));
+}
+
+void ReplicationWorld::transmit(const std::shared_ptr<Tcp>& tcp, std::size_t from, Bytes bytes, Stamps payload) {
+  if (tcp->dead) return;
+  const std::size_t to = 1 - from;
+  const Duration delay = prng().chance(1, 100) ? between(milliseconds(1), milliseconds(30)) : between(microseconds(30), microseconds(500));
+  tcp->last_arrival[to] = std::max(tcp->last_arrival[to], scheduler_.now() + delay);
+  scheduler_.at(tcp->last_arrival[to], [this, tcp, to, bytes = std::move(bytes), payload = std::move(payload)]() mutable {
+    if (!tcp->dead) deliver(tcp, to, bytes, std::move(payload));
+  });
+}
+
+void ReplicationWorld::deliver(const std::shared_ptr<Tcp>& tcp, std::size_t to, const Bytes& bytes, Stamps payload) {
+  Tcp::End& end = tcp->ends[to];
+  Node& node = *nodes_[end.node];
+  if (end.closed || !node.alive || node.life != end.life) return;
+  auto decoded = drbd::decode_frame(bytes, end.kind, end.options);
+  const auto* frame = decoded ? std::get_if<drbd::Frame>(&*decoded) : nullptr;
+  if (frame == nullptr) {
+    checker_.violation("a packet of the peer cannot be decoded: " + (decoded ? std::string("cut short") : decoded.error().text()));
+    return;
+  }
+  input::PacketReceived received{end.socket, frame->volume, frame->packet, 0};
+  if (!payload.empty()) {
+    received.buffer = node.next_buffer++;
+    node.buffers[received.buffer] = std::move(payload);
+  }
+  step(node, received);
+}
+
+void ReplicationWorld::report_closed(const std::shared_ptr<Tcp>& tcp, std::size_t end, Duration delay) {
+  const WorldTime when = std::max(scheduler_.now() + delay, tcp->last_arrival[end]);
+  scheduler_.at(when, [this, tcp, end] {
+    Tcp::End& at = tcp->ends[end];
+    Node& node = *nodes_[at.node];
+    if (at.closed || !at.known || !node.alive || node.life != at.life) return;
+    at.closed = true;
+    node.sockets.erase(at.socket);
+    step(node, input::SocketClosed{at.socket, "closed by the peer"});
+  });
+}
+
+// ---- answers ----------------------------------------------------------------------------------------------------
+
+void ReplicationWorld::carry_out(Node& node, const effect::Complete& effect) {
+  const auto write = node.open_writes.find(effect.request);
+  if (write == node.open_writes.end()) {
+    if (node.open_flushes.erase(effect.request) == 1 && effect.error_number == 0) checker_.flush_acknowledged(effect.request);
+    return;
+  }
+  const std::uint64_t epoch = node.engine->status().epoch;
+  if (effect.error_number == 0)
+    checker_.acknowledged(write->second, epoch, node.fua.contains(effect.request),
+                          majority_.lease_valid(node.index, epoch, scheduler_.now()));
+  else
+    checker_.failed(write->second);
+  node.fua.erase(effect.request);
+  node.open_writes.erase(write);
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::RequestShrink& effect) {
+  if (!node.majority_reachable) return;
+  later(node, between(microseconds(500), milliseconds(20)), [this, &node, effect] {
+    majority_.shrink(node.index, node.promoting_epoch, effect.known_version);
+    commit();
+  });
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::RequestGrow& effect) {
+  if (!node.majority_reachable) return;
+  later(node, between(microseconds(500), milliseconds(20)), [this, &node, effect] {
+    majority_.grow(node.index, node.promoting_epoch, effect.known_version);
+    commit();
+  });
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::Event& effect) {
+  if (scenario_.trace)
+    std::printf("%10.3f node %zu: %s: %s\n", static_cast<double>(to_ns(local())) / 1e6, node.index, effect.kind.c_str(), effect.text.c_str());
+  const Status status = node.engine->status();
+  if (effect.kind == "resync-started" && status.connection == drbd::ConnectionState::SyncTarget) checker_.resync_started(node.index);
+  if (effect.kind == "resync-finished" && status.disk == drbd::DiskState::UpToDate && nodes_[1 - node.index]->alive &&
+      status.role == drbd::Role::Secondary && status.connection == drbd::ConnectionState::Connected &&
+      nodes_[1 - node.index]->engine->status().connection == drbd::ConnectionState::SyncSource) {
+    ++result_.resyncs;
+    checker_.resync_finished(node.index, {&nodes_[0]->data.current(), &nodes_[1]->data.current()});
+  }
+  if (effect.kind == "volume-promoted") {
+    ++result_.promotions;
+    node.device_open = true;
+    checker_.promoted(node.index, status.epoch, node.data.current());
+  }
+  if (effect.kind == "volume-demoted" && node.handing_over) {
+    node.handing_over = false;
+    node.device_open = false;
+    later(node, milliseconds(1), [this, &node] {
+      if (!node.majority_reachable) return;
+      majority_.hand_over(node.index, node.promoting_epoch);
+      commit();
+    });
+  }
+}
+
+}  // namespace bascule::sim
