@@ -144,7 +144,7 @@ void ActivityLog::write_transaction() {
 
 void ActivityLog::advance() {
   starved_ = false;
-  if (in_flight_ || resetting_ || waiting_.empty() || !core_.disk_usable()) return;
+  if (in_flight_ || resetting_ || waiting_.empty() || !core_.metadata_writable()) return;
   transaction_.updates.clear();
   while (!waiting_.empty() && transaction_.updates.size() < drbd_metadata::kUpdatesPerTransaction) {
     const Slot slot = take_slot();

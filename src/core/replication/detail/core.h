@@ -112,6 +112,7 @@ class Core {
   [[nodiscard]] bool canary_set(std::uint32_t bit) const { return (config.canaries & bit) != 0; }
   [[nodiscard]] bool just_created() const { return superblock.current_uuid == drbd::kUuidJustCreated; }
   [[nodiscard]] bool disk_usable() const { return disk >= DiskState::Inconsistent; }
+  [[nodiscard]] bool metadata_writable() const { return disk_usable() || disk == DiskState::Attaching; }
   [[nodiscard]] std::uint64_t size_bytes() const { return superblock.effective_sectors * 512; }
   /// Sectors that this node could export: the data area, cut to the configured size.
   [[nodiscard]] std::uint64_t usable_sectors() const;

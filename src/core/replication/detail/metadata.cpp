@@ -36,7 +36,7 @@ std::uint64_t Metadata::superblock_changed() {
 }
 
 void Metadata::start_superblock() {
-  if (in_flight_version_ != 0 || durable_version_ == version_ || !core_.disk_usable()) return;
+  if (in_flight_version_ != 0 || durable_version_ == version_ || !core_.metadata_writable()) return;
   in_flight_version_ = version_;
   core_.emit(effect::MetadataWrite{operation_of(Owner::Superblock, version_), superblock_offset(core_),
                                    drbd_metadata::encode_superblock(core_.superblock)});
@@ -131,7 +131,7 @@ bool Metadata::start_run(std::size_t first) {
 
 void Metadata::advance() {
   start_superblock();
-  if (!pages_wanted_ || runs_.size() >= max_runs_in_flight || !core_.disk_usable()) return;
+  if (!pages_wanted_ || runs_.size() >= max_runs_in_flight || !core_.metadata_writable()) return;
   pages_wanted_ = false;
   for (std::size_t page = 0; page < pages_.size(); ++page) {
     if (!pages_[page].wanted) continue;
