@@ -144,18 +144,17 @@ TEST_F(ManagerTest, AFailedStepIsStartedAgainInPlace) {
 TEST_F(ManagerTest, AServiceThatCannotStartHereStartsElsewhere) {
   settle();
   world.host("bob").agents["apache"].start_code = 1;
-  world.power_off("alice");
-  world.run(seconds(5));
-  EXPECT_FALSE(world.serves("bob", "shop"));
-  world.power_on("alice");
+  EXPECT_EQ(world.change("alice", message::MoveService{"shop", "bob"}), "");
+  ASSERT_TRUE(world.run_until([&] { return world.told("step-failed", "shop"); }, seconds(10)));
   EXPECT_TRUE(serves_within("alice", seconds(20)));
+  EXPECT_FALSE(world.serves("bob", "shop"));
 }
 
 TEST_F(ManagerTest, AVolumeHeldByHandIsPrimaryWithoutItsService) {
   settle();
   EXPECT_NE(world.change("alice", message::HoldVolume{"data", "bob"}), "");
   EXPECT_EQ(world.change("alice", message::SetTarget{"shop", false}), "");
-  ASSERT_TRUE(world.run_until([&] { return status()["volumes"][0]["owner"].is_null(); }, seconds(10)));
+  ASSERT_TRUE(world.run_until([&] { return status("alice")["volumes"][0]["owner"].is_null(); }, seconds(10)));
   EXPECT_EQ(world.change("alice", message::HoldVolume{"data", "alice"}), "");
   ASSERT_TRUE(world.run_until([&] { return world.host("alice").blockd.promoted_epoch.has_value(); }, seconds(10)));
   EXPECT_EQ(world.change("alice", message::HoldVolume{"data", ""}), "");

@@ -103,7 +103,9 @@ std::string reason_against_copy(const View& view, const std::string& volume, con
   const auto* replica = view.replica(node, volume);
   if (replica == nullptr || !replica->attached)
     return fmt::format("the disk of {} on {} is not attached", volume, node);
-  if (!may_be_primary(replica->disk)) return fmt::format("the disk of {} on {} is {}", volume, node, replica->disk);
+  // The chosen first copy of a volume that nobody has written to yet.
+  const bool first_copy = replica->just_created && view.volume(volume).in_sync == std::set{node};
+  if (!first_copy && !may_be_primary(replica->disk)) return fmt::format("the disk of {} on {} is {}", volume, node, replica->disk);
   return {};
 }
 

@@ -54,7 +54,7 @@ struct ManagerHost::State {
   void carry_out(manager::Effect& effect);
   void arm_timer();
   void send_releases();
-  void persisted(const Result<std::uint64_t>& sequence);
+  void persisted(const consensus::Input& input);
   void open_runner(const config::Service& service, const std::string& directory);
 
   template <typename Action>
@@ -105,23 +105,22 @@ Result<void> ManagerHost::State::open() {
 
 Result<void> ManagerHost::State::open_storage(std::uint64_t seed) {
   const raft::FileOwner owner{crc32c(view_of(config.name)), config.node(options.node)->id};
-  auto completion = [this, guard = std::weak_ptr<int>(alive)](Result<std::uint64_t> sequence) {
-    asio::post(io, [this, guard, sequence = std::move(sequence)] {
-      if (!guard.expired()) persisted(sequence);
+  auto report = [this, guard = std::weak_ptr<int>(alive)](consensus::Input input) {
+    asio::post(io, [this, guard, input = std::move(input)] {
+      if (!guard.expired()) persisted(input);
     });
   };
-  auto opened = raft_storage::RaftStorage::open(options.state_dir, owner, completion);
+  auto opened = raft_storage::RaftStorage::open(options.state_dir, owner, report);
   if (!opened) return tl::unexpected(opened.error());
   storage = std::move(opened->storage);
   manager = std::make_unique<manager::Manager>(config, options.node, std::move(opened->restored), seed, boot_time());
   return {};
 }
 
-void ManagerHost::State::persisted(const Result<std::uint64_t>& sequence) {
-  if (sequence)
-    step(manager::input::Persisted{*sequence});
-  else
-    step(manager::input::PersistFailed{sequence.error().text()});
+void ManagerHost::State::persisted(const consensus::Input& input) {
+  if (const auto* done = std::get_if<consensus::Persisted>(&input)) step(manager::input::Persisted{done->sequence});
+  if (const auto* failed = std::get_if<consensus::PersistFailed>(&input))
+    step(manager::input::PersistFailed{failed->why});
 }
 
 void ManagerHost::State::open_data_node() {
@@ -187,7 +186,7 @@ void ManagerHost::State::arm_timer() {
 void ManagerHost::State::carry_out(manager::Effect& effect) {
   namespace me = manager::effect;
   if (auto* e = std::get_if<me::Send>(&effect)) return links.send(e->to, e->message);
-  if (auto* e = std::get_if<me::Persist>(&effect)) return storage->persist(e->sequence, std::move(e->change));
+  if (auto* e = std::get_if<me::Persist>(&effect)) return storage->persist({e->sequence, std::move(e->change)});
   if (auto* e = std::get_if<me::Promote>(&effect))
     return with_block(e->volume, [&](BlockClient& block) { block.promote(e->epoch, e->initial); });
   if (auto* e = std::get_if<me::Demote>(&effect))
