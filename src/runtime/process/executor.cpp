@@ -109,6 +109,7 @@ struct Executor::State : std::enable_shared_from_this<Executor::State> {
   void run(Launch launch, std::function<void(const Completion&)> done);
   void not_run(const std::string& reason, std::function<void(const Completion&)> done);
   void read_more(std::uint64_t id, const std::shared_ptr<Action>& action, Capture& capture);
+  void wait_for_end(std::uint64_t id, const std::shared_ptr<Action>& action);
   void time_out(Action& action);
   void ended(std::uint64_t id);
   [[nodiscard]] Completion completion_of(Action& action) const;
@@ -141,9 +142,22 @@ void Executor::State::run(Launch launch, std::function<void(const Completion&)> 
   action->timer.async_wait([self = shared_from_this(), action](const boost::system::error_code& error) {
     if (!error) self->time_out(*action);
   });
-  action->exited.async_wait(Stream::wait_read, [self = shared_from_this(), id](const boost::system::error_code& error) {
-    if (!error) self->ended(id);
-  });
+  wait_for_end(id, action);
+}
+
+/// Readiness is a hint (an event of a closed descriptor can reach the one that got its number): it counts when the
+/// child can be reaped.
+void Executor::State::wait_for_end(std::uint64_t id, const std::shared_ptr<Action>& action) {
+  action->exited.async_wait(Stream::wait_read,
+                            [self = shared_from_this(), id, action](const boost::system::error_code& error) {
+                              if (error || self->closed) return;
+                              siginfo_t info{};
+                              const auto pidfd = static_cast<id_t>(action->exited.native_handle());
+                              const int result = ::waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
+                              const bool lives = result == 0 ? info.si_pid == 0 : errno == EAGAIN;
+                              if (lives) return self->wait_for_end(id, action);
+                              self->ended(id);
+                            });
 }
 
 void Executor::State::read_more(std::uint64_t id, const std::shared_ptr<Action>& action, Capture& capture) {
@@ -169,7 +183,9 @@ Completion Executor::State::completion_of(Action& action) const {
   completion.cancelled = action.cancelled;
   siginfo_t info{};
   std::string fate;
-  const bool reaped = ::waitid(P_PIDFD, static_cast<id_t>(action.exited.native_handle()), &info, WEXITED) == 0;
+  const bool reaped =
+      ::waitid(P_PIDFD, static_cast<id_t>(action.exited.native_handle()), &info, WEXITED | WNOHANG) == 0;
+  if (!reaped) fate = std::string("its exit code is not known: ") + ::strerror(errno);
   completion.return_code = reaped ? exit_code(info, fate) : agents::ocf::timed_out;
   completion.reason = agents::exit_reason(action.errors.tail, agents::exit_reason_prefix);
   int error = 0;

@@ -30,6 +30,7 @@ namespace bascule::process {
 namespace {
 
 namespace asio = boost::asio;
+using Wait = asio::posix::stream_descriptor;
 
 constexpr int passes_max = 16;                          // mounts stacked on one another
 constexpr std::size_t worker_stack_bytes = 256 * 1024;  // the manager's memory may be locked
@@ -169,7 +170,8 @@ std::vector<Mount> mounts_of(const std::string& device) {
 struct Running {
   explicit Running(asio::io_context& io) : timer(io) {}
   asio::steady_timer timer;
-  std::vector<std::shared_ptr<asio::posix::stream_descriptor>> waits;
+  bool impatient = false;
+  std::vector<std::shared_ptr<Wait>> waits;
   std::vector<std::function<void(const UnmountResult&)>> done;
 };
 
@@ -181,6 +183,7 @@ struct Unmounter::State : std::enable_shared_from_this<Unmounter::State> {
   std::map<std::string, std::shared_ptr<Running>> running;
 
   void start(const std::string& device, bool detach);
+  void await(const std::shared_ptr<Job>& job, const std::shared_ptr<Wait>& wait);
   void finish(const std::string& device, UnmountResult result);
 };
 
@@ -196,12 +199,18 @@ void Unmounter::State::start(const std::string& device, bool detach) {
     asio::post(io, [self = shared_from_this(), job] { self->finish(job->device, {false, job->taken().targets}); });
     return;
   }
-  auto wait = std::make_shared<asio::posix::stream_descriptor>(io, ::dup(job->finished.get()));
+  auto wait = std::make_shared<Wait>(io, ::dup(job->finished.get()));
   running[device]->waits.push_back(wait);
-  wait->async_wait(asio::posix::stream_descriptor::wait_read,
-                   [self = shared_from_this(), job, wait](const boost::system::error_code& error) {
-                     if (!error) self->finish(job->device, job->taken());
-                   });
+  await(job, wait);
+}
+
+void Unmounter::State::await(const std::shared_ptr<Job>& job, const std::shared_ptr<Wait>& wait) {
+  wait->async_wait(Wait::wait_read, [self = shared_from_this(), job, wait](const boost::system::error_code& error) {
+    if (error || self->closed) return;
+    std::uint64_t count = 0;  // readiness alone is a hint
+    if (::read(job->finished.get(), &count, sizeof count) != sizeof count) return self->await(job, wait);
+    self->finish(job->device, job->taken());
+  });
 }
 
 void Unmounter::State::finish(const std::string& device, UnmountResult result) {
@@ -212,7 +221,7 @@ void Unmounter::State::finish(const std::string& device, UnmountResult result) {
   one->timer.cancel();
   boost::system::error_code ignored;
   for (const auto& wait : one->waits) wait->close(ignored);
-  if (!mounts_of(device).empty()) result.clean = false;
+  if (one->impatient || !mounts_of(device).empty()) result.clean = false;
   if (log && !result.targets.empty()) {
     log(device + (result.clean ? " unmounted from " : " detached from ") + result.targets.front());
   }
@@ -241,7 +250,9 @@ void Unmounter::unmount_all(const std::string& device, Duration patience,
   one->done.push_back(std::move(done));
   one->timer.expires_after(patience);
   one->timer.async_wait([state = state_, device](const boost::system::error_code& error) {
-    if (!error && !state->closed) state->start(device, true);
+    if (error || state->closed || !state->running.contains(device)) return;
+    state->running[device]->impatient = true;
+    state->start(device, true);
   });
   state_->start(device, false);
 }
