@@ -37,7 +37,8 @@ void say(const std::string& text) { std::fprintf(stderr, "bascule-blockd: %s\n",
 
 /// Memory that this program needs must never wait for memory to be written to the device it serves.
 void become_storage() {
-  if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0) say(std::string("not marked as storage: ") + std::strerror(errno));
+  if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0 && errno != EPERM)
+    say(std::string("not marked as storage: ") + std::strerror(errno));
   if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
     say(std::string("memory is not locked: ") + std::strerror(errno));
   mallopt(M_TRIM_THRESHOLD, 64 << 20);  // freed memory is kept, not given back and asked for again

@@ -141,10 +141,11 @@ Result<replication::Restored> restore(const Backing& backing, const std::string&
   auto superblock = read_superblock(backing);
   if (!superblock) {
     const auto foreign = foreign_signature(backing);
-    if (foreign && !foreign->empty())
+    const bool drbd = foreign && foreign->starts_with("DRBD");  // metadata, but not such that it can be used
+    if (foreign && !foreign->empty() && !drbd)
       return fail(kWhat, backing.path(), "it holds somebody else's data: " + *foreign,
                   create + " --force overwrites it");
-    return fail(kWhat, backing.path(), "it is no volume: " + superblock.error().text(), "make one with: " + create);
+    return fail(kWhat, backing.path(), "it is no volume that can be used: " + superblock.error().text(), "make one with: " + create);
   }
   const auto layout = drbd_metadata::internal_layout(backing.bytes(), superblock->shape());
   if (!layout) return tl::unexpected(layout.error());

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "runtime/block_host/backing.h"
 #include "wire/drbd_metadata/metadata.h"
@@ -55,10 +55,21 @@ Result<void> check_size(const Backing& backing, const config::Volume& volume) {
                 "it must have " + std::to_string(backing_bytes_for(volume.size_bytes)) + " bytes");
 }
 
+Result<void> clear(const Backing& backing, std::uint64_t offset, std::uint64_t length) {
+  const Bytes zeros(std::min<std::uint64_t>(length, 8 << 20), 0);
+  for (std::uint64_t at = 0; at < length; at += zeros.size()) {
+    const auto piece = ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), length - at));
+    if (const auto written = backing.write_durably(offset + at, piece); !written) return written;
+  }
+  return {};
+}
+
 Result<CreateReport> write_metadata(const Backing& backing, const config::Volume& volume) {
   auto initial = drbd_metadata::create_v08(backing.bytes());
   if (!initial) return tl::unexpected(initial.error());
-  const auto written = backing.write_durably(initial->layout.bitmap_offset, initial->image);
+  if (const auto cleared = clear(backing, initial->layout.bitmap_offset, initial->layout.bitmap_bytes); !cleared)
+    return tl::unexpected(cleared.error());
+  const auto written = backing.write_durably(initial->layout.activity_log_offset, initial->image);
   if (!written) return tl::unexpected(written.error());
   CreateReport report;
   report.path = backing.path();
