@@ -66,6 +66,21 @@ std::string hint_of(const View& view, const config::Service& service, const std:
   return nodes.empty() ? "" : fmt::format("see: bascule volume status {}", service.volume.value_or(""));
 }
 
+/// The chosen first copy of a volume on which nobody has written yet. Once somebody owned it, a disk that says it was
+/// just created may be a new disk in the place of the only current one: then every other copy has to be new as well.
+bool first_copy(const View& view, const std::string& volume, const std::string& node) {
+  const auto just_created = [&](const std::string& name) {
+    const auto* replica = view.online(name) ? view.replica(name, volume) : nullptr;
+    return replica != nullptr && replica->attached && replica->just_created;
+  };
+  const auto& state = view.volume(volume);
+  if (!just_created(node) || state.in_sync != std::set{node}) return false;
+  const auto* configured = view.snapshot().config.volume(volume);
+  if (state.epoch == 0 || configured == nullptr) return state.epoch == 0;
+  const auto nodes = places(view, *configured);
+  return std::all_of(nodes.begin(), nodes.end(), just_created);
+}
+
 }  // namespace
 
 bool banned(const store::ServiceState& state, const config::Service& service, const std::string& node) {
@@ -103,9 +118,8 @@ std::string reason_against_copy(const View& view, const std::string& volume, con
   const auto* replica = view.replica(node, volume);
   if (replica == nullptr || !replica->attached)
     return fmt::format("the disk of {} on {} is not attached", volume, node);
-  // The chosen first copy of a volume that nobody has written to yet.
-  const bool first_copy = replica->just_created && view.volume(volume).in_sync == std::set{node};
-  if (!first_copy && !may_be_primary(replica->disk)) return fmt::format("the disk of {} on {} is {}", volume, node, replica->disk);
+  if (!may_be_primary(replica->disk) && !first_copy(view, volume, node))
+    return fmt::format("the disk of {} on {} is {}", volume, node, replica->disk);
   return {};
 }
 

@@ -120,9 +120,8 @@ Said sent_by_hand(const View& view, const Service& service) {
   if (state.move_to) {
     const auto against = reason_against(view, service, *state.move_to);
     if (against.empty()) return stop(view, service, fmt::format("moved by hand to {}", *state.move_to));
-    return explain(
-        fmt::format("{} cannot move to {}: {}", service.name, *state.move_to, against),
-        fmt::format("it moves as soon as it can; to give that up: bascule move {} --to another node", service.name));
+    return explain(fmt::format("{} cannot move to {}: {}", service.name, *state.move_to, against),
+                   "it moves as soon as it can");
   }
   const auto place = best_place(view, service, owner);
   if (place) return stop(view, service, fmt::format("moved by hand from {} to {}", *owner, *place));

@@ -84,9 +84,8 @@ Said hold(const View& view, const Volume& volume) {
 Said held_by_a_lost_node(const View& view, const Volume& volume) {
   const auto& state = view.volume(volume.name);
   if (!state.held_by_hand || !state.owner || view.online(*state.owner)) return std::nullopt;
-  return explain(
-      fmt::format("{} holds it by hand and is not online", *state.owner),
-      fmt::format("start {} again, or: bascule volume primary {} --node another", *state.owner, volume.name));
+  return explain(fmt::format("{} holds it by hand and is not online", *state.owner),
+                 fmt::format("start {} again, or make another node primary by hand", *state.owner));
 }
 
 std::string progress(const message::VolumeReport& replica) {

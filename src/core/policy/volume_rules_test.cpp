@@ -20,6 +20,26 @@ TEST(VolumeRules, AVolumeBeginsWhenEveryCopyIsNew) {
   EXPECT_EQ(world.volume().in_sync, std::set<std::string>{"alice"});
 }
 
+TEST(VolumeRules, TheChosenFirstCopyIsGrantedAlthoughItsDiskIsInconsistent) {
+  World world = new_world();
+  world.decide();
+  EXPECT_EQ(world.decide(), Texts{"grant shop to alice (epoch 1): first start"});
+  world.owner_releases();
+  EXPECT_EQ(world.decided().size(), 1u) << "released before anybody wrote";
+}
+
+TEST(VolumeRules, ANewDiskInThePlaceOfTheOnlyCurrentOneIsNotPromoted) {
+  World world = new_world();
+  world.decide(), world.decide();
+  world.owner_releases();
+  world.copy("bob").just_created = false;
+  EXPECT_EQ(world.decided(), Texts{});
+  EXPECT_EQ(world.about_shop().why,
+            "the disk of data on alice is Inconsistent; the copy of data on bob is not in the in-sync set {alice}");
+  world.dies("bob");
+  EXPECT_EQ(world.decided(), Texts{}) << "who is away could have data";
+}
+
 TEST(VolumeRules, TheFirstCopyIsThatOfThePreferredNodeUnlessItIsInStandby) {
   World world = new_world();
   world.shop().preferred_node = "bob";
