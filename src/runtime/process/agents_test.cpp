@@ -75,6 +75,32 @@ TEST_P(RealAgents, IPaddr2InANetworkOfItsOwn) {
   ::close(before);
 }
 
+/// A daemon of a real agent is in the service's cgroup, and is gone with it.
+TEST_P(RealAgents, ApacheLivesAndDiesInItsService) {
+  if (missing("apache") || !std::filesystem::exists("/usr/sbin/apache2")) GTEST_SKIP() << "needs root, apache2";
+  ASSERT_TRUE(prepare_agent_directories());
+  const std::string config = (scratch_ / "apache.conf").string(), modules = "/usr/lib/apache2/modules/";
+  std::ofstream(config) << "ServerName localhost\nServerRoot " << scratch_.string()
+                        << "\nListen 127.0.0.1:18761\nPidFile " << (scratch_ / "pid").string() << "\nErrorLog "
+                        << (scratch_ / "error").string() << "\nLoadModule mpm_event_module " << modules
+                        << "mod_mpm_event.so\nLoadModule authz_core_module " << modules
+                        << "mod_authz_core.so\nLoadModule status_module " << modules
+                        << "mod_status.so\n<Location /server-status>\nSetHandler server-status\n</Location>\n";
+  const auto apache = step_of(
+      "apache",
+      {{"configfile", config}, {"httpd", "/usr/sbin/apache2"}, {"statusurl", "http://127.0.0.1:18761/server-status"}});
+  EXPECT_EQ(operate(apache, "monitor").return_code, agents::ocf::not_running);
+  const auto started = operate(apache, "start");
+  ASSERT_EQ(started.return_code, 0) << started.reason << log_ << testing_support::text_of_file(scratch_ / "error");
+  EXPECT_EQ(operate(apache, "monitor", seconds(2)).return_code, 0) << log_;
+  EXPECT_GE(processes_->processes().size(), 2u);
+  open();  // a restart of the manager changes nothing
+  EXPECT_EQ(operate(apache, "monitor", seconds(2)).return_code, 0) << log_;
+  kill_all();
+  EXPECT_EQ(operate(apache, "monitor", seconds(2)).return_code, agents::ocf::not_running);
+  EXPECT_EQ(operate(apache, "stop").return_code, 0) << log_;
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, RealAgents, testing::Bool(), testing_support::kind_name);
 
 }  // namespace

@@ -56,6 +56,16 @@ TEST_P(ServiceProcessesTest, GivesNoHintForAgentsThatComeAndGo) {
   EXPECT_EQ(hints, 0);
 }
 
+TEST_P(ServiceProcessesTest, RunsAgentsAfterAKill) {
+  for (int round = 0; round < 3; ++round) {
+    start_daemon();
+    kill_all();
+    const auto done = run(launch_of(script("s", "exit 0"), seconds(20), "stop"));
+    EXPECT_EQ(done.return_code, 0) << done.reason;
+    if (round == 1) open();
+  }
+}
+
 TEST_P(ServiceProcessesTest, AnswersTwoKillsOfAnEmptyService) {
   int answers = 0;
   processes_->kill_all([&] { ++answers; });

@@ -81,6 +81,7 @@ struct Tree : std::enable_shared_from_this<Tree> {
   void look(StepGroup& group, const std::string& name);
   void wait_for_events();
   void kill_once();
+  void renew();
   void poll_killed();
 };
 
@@ -89,6 +90,7 @@ StepGroup& Tree::step(const std::string& name) {
   if (found != steps.end() && found->second.directory.valid()) return found->second;
   StepGroup& group = steps[name];
   const std::string where = path + "/" + name;
+  ::rmdir(where.c_str());  // unless it is populated; see renew()
   for (const std::string& one : {path.substr(0, path.rfind('/')), path, where}) ::mkdir(one.c_str(), 0755);
   group.directory.reset(::open(where.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (notified.is_open()) {
@@ -125,9 +127,19 @@ void Tree::kill_once() {
   for (const pid_t pid : pids) ::kill(pid, SIGKILL);
 }
 
+/// Some kernels (seen on 6.18) kill whatever is born by CLONE_INTO_CGROUP in a cgroup that cgroup.kill was ever used
+/// on, so the steps' cgroups are made anew after a kill.
+void Tree::renew() {
+  for (auto& [name, group] : steps) {
+    group.daemons = false;  // we did it, so it is no news
+    group.directory.reset();
+    remove_tree(path + "/" + name);
+  }
+}
+
 void Tree::poll_killed() {
   if (!is_populated(path)) {
-    for (auto& [name, group] : steps) group.daemons = false;  // we did it, so it is no news
+    renew();
     for (auto& done : std::exchange(killed, {})) done();
     return;
   }
