@@ -76,7 +76,11 @@ class Control:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.lines = self.socket.makefile("r")
         self.next_id = 1
         self.story = []

@@ -103,7 +103,8 @@ class Replication(unittest.TestCase):
         self.assertIn(f"{pair.size}", shown.stdout)
         self.assertIn("can_fua: true", shown.stdout)
         self.assertIn("block_size_maximum: 1048576", shown.stdout)
-        refused = subprocess.run(["nbdinfo", pair.bob.nbd], capture_output=True, text=True)
+        refused = subprocess.run(["nbdinfo", pair.bob.nbd], capture_output=True, text=True,
+                                 env={**os.environ, "LIBNBD_DEBUG": "1"})
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("not Primary on bob", refused.stderr)
 
@@ -178,6 +179,7 @@ class Replication(unittest.TestCase):
         for number in range(8):  # under way when it dies
             client.send(1, 32 * MIB + number * 65536, 65536, bytes([255 - number]) * 65536)
         pair.alice.kill()
+        client.close()
         pair.revoke("alice")
         pair.bob.control.ask("peer_lost", reason="the test killed it")
         pair.bob.in_sync(3, ["bob"])
