@@ -1,0 +1,84 @@
+#include "edge/api/operations.h"
+
+namespace bascule::api {
+namespace {
+
+using Kind = Parameter::Kind;
+
+const Parameter service{"service", Kind::service, true, "the service"};
+const Parameter node{"node", Kind::node, true, "the node"};
+const Parameter volume{"volume", Kind::volume, true, "the volume"};
+
+}  // namespace
+
+const std::vector<Operation>& operations() {
+  static const std::vector<Operation> table{
+      {"status",
+       "status",
+       Level::read,
+       "How the cluster is: the answer first, then what is wrong, then each part.",
+       "status --watch",
+       {}},
+      {"events",
+       "events",
+       Level::read,
+       "What happened, oldest first.",
+       "events --follow",
+       {{"since", Kind::number, false, "only events after this number"},
+        {"follow", Kind::flag, false, "go on with new events"}}},
+      {"move",
+       "move",
+       Level::disrupt,
+       "Stops a service here and starts it elsewhere.",
+       "move shop --to bob",
+       {service, {"to", Kind::node, false, "where to; without it, away from where it is"}}},
+      {"standby",
+       "standby",
+       Level::disrupt,
+       "Moves everything off a node and keeps it off, until `online`.",
+       "standby alice",
+       {node}},
+      {"online", "online", Level::change, "Lets a node run services again.", "online alice", {node}},
+      {"start", "start", Level::change, "Wants a service started.", "start shop", {service}},
+      {"stop", "stop", Level::disrupt, "Wants a service stopped.", "stop shop", {service}},
+      {"clear_failures",
+       "clear",
+       Level::change,
+       "Forgets a service's failures, so that it may start again where it failed.",
+       "clear shop",
+       {service, {"node", Kind::node, false, "only those on this node"}}},
+      {"volume_primary",
+       "volume primary",
+       Level::change,
+       "Makes a volume without a service primary by hand.",
+       "volume primary data --on alice",
+       {volume, node}},
+      {"volume_secondary",
+       "volume secondary",
+       Level::disrupt,
+       "Lets go of a volume that is primary by hand.",
+       "volume secondary data",
+       {volume}},
+  };
+  return table;
+}
+
+const Operation* find_operation(std::string_view name) {
+  for (const auto& operation : operations())
+    if (operation.name == name) return &operation;
+  return nullptr;
+}
+
+std::string_view text(Level level) {
+  switch (level) {
+    case Level::read:
+      return "read";
+    case Level::change:
+      return "change";
+    case Level::disrupt:
+      return "disrupt";
+  }
+  return "";
+}
+
+}  // namespace bascule::api

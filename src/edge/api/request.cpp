@@ -1,0 +1,92 @@
+#include "edge/api/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "edge/api/operations.h"
+
+namespace bascule::api {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* what = "the request cannot be understood";
+constexpr std::size_t name_length_max = 255;
+
+bool has_kind(const json& value, Parameter::Kind kind) {
+  if (kind == Parameter::Kind::number) return value.is_number_unsigned();
+  if (kind == Parameter::Kind::flag) return value.is_boolean();
+  if (!value.is_string()) return false;
+  const auto& text = value.get_ref<const std::string&>();
+  return !text.empty() && text.size() <= name_length_max;
+}
+
+Result<void> check_parameters(const json& object, const Operation& operation) {
+  const auto& known = operation.parameters;
+  for (const auto& [key, value] : object.items()) {
+    if (key == "op" || key == "id") continue;
+    const auto found =
+        std::find_if(known.begin(), known.end(), [&key = key](const auto& one) { return one.name == key; });
+    if (found == known.end())
+      return fail(what, key.substr(0, 64), fmt::format("{} has no such parameter", operation.name));
+    if (!value.is_null() && !has_kind(value, found->kind))
+      return fail(what, key, "the value is of the wrong type or length");
+  }
+  for (const auto& parameter : known)
+    if (parameter.required && (!object.contains(parameter.name) || object.at(std::string(parameter.name)).is_null()))
+      return fail(what, std::string(parameter.name), fmt::format("{} needs it", operation.name));
+  return {};
+}
+
+/// A checked parameter, or the default when it is absent.
+template <typename Value>
+Value value_of(const json& object, const char* key, Value fallback = {}) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? fallback : found->get<Value>();
+}
+
+decltype(Request::body) body_of(const std::string& name, const json& object) {
+  const auto text = [&](const char* key) { return value_of<std::string>(object, key); };
+  if (name == "events")
+    return EventsRequest{value_of<std::uint64_t>(object, "since"), value_of<bool>(object, "follow")};
+  if (name == "move") return message::MoveService{text("service"), text("to")};
+  if (name == "standby") return message::SetStandby{text("node"), true};
+  if (name == "online") return message::SetStandby{text("node"), false};
+  if (name == "start") return message::SetTarget{text("service"), true};
+  if (name == "stop") return message::SetTarget{text("service"), false};
+  if (name == "clear_failures") return message::ClearFailures{text("service"), text("node")};
+  if (name == "volume_primary") return message::HoldVolume{text("volume"), text("node")};
+  if (name == "volume_secondary") return message::HoldVolume{text("volume"), ""};
+  return StatusRequest{};
+}
+
+}  // namespace
+
+Result<Request> parse_request(std::string_view line) {
+  const json object = json::parse(line, nullptr, false);
+  if (object.is_discarded() || !object.is_object()) return fail(what, {}, "it is not one JSON object on one line");
+  const auto op = object.find("op");
+  if (op == object.end() || !op->is_string()) return fail(what, "op", "it names no operation", "{\"op\":\"status\"}");
+  const Operation* operation = find_operation(op->get_ref<const std::string&>());
+  if (operation == nullptr)
+    return fail(what, "op", fmt::format("there is no operation '{}'", op->get<std::string>().substr(0, 64)));
+  if (auto checked = check_parameters(object, *operation); !checked) return tl::unexpected(checked.error());
+  Request request;
+  const auto id = object.find("id");
+  if (id != object.end() && (id->is_number() || (id->is_string() && id->get<std::string>().size() <= name_length_max)))
+    request.id = *id;
+  request.body = body_of(std::string(operation->name), object);
+  return request;
+}
+
+json to_json(const Error& error) {
+  return {{"what", error.what}, {"where", error.where}, {"why", error.why}, {"hint", error.hint}};
+}
+
+json to_json(const message::Event& event) {
+  return {{"sequence", event.sequence}, {"node", event.node},       {"at_ns", event.at_ns}, {"wall_ms", event.wall_ms},
+          {"kind", event.kind},         {"subject", event.subject}, {"text", event.text},   {"fields", event.fields}};
+}
+
+}  // namespace bascule::api
