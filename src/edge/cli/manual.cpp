@@ -1,0 +1,90 @@
+#include "edge/cli/manual.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "edge/api/operations.h"
+
+namespace bascule::cli {
+namespace {
+
+const std::array<LocalCommand, 4> commands{{
+    {"volume status", "[NAME]", "How the volumes are; asks the volume's own daemon when bascule-managerd is away.",
+     "volume status data"},
+    {"volume create", "NAME [--force] [--node NODE] [--config FILE]",
+     "Makes this machine's backing store of a volume. Refuses a disk that holds something, unless forced: that "
+     "destroys it.",
+     "volume create data"},
+    {"config check", "[FILE]", "Reads a configuration and says what is wrong with it.", "config check ./cluster.toml"},
+    {"completion", "bash|zsh", "Prints the completion script of a shell.",
+     "completion bash > /etc/bash_completion.d/bascule"},
+}};
+
+std::string upper(std::string_view word) {
+  std::string out;
+  for (const char c : word) out += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+std::string usage(const api::Operation& operation) {
+  std::string out;
+  bool first = true;
+  for (const auto& parameter : operation.parameters) {
+    const bool is_flag = parameter.kind == api::Parameter::Kind::flag;
+    const std::string value =
+        is_flag ? "" : " " + upper(parameter.kind == api::Parameter::Kind::node ? "node" : parameter.name);
+    if (parameter.required && first)
+      out += " " + upper(parameter.name);
+    else if (parameter.required)
+      out += " --on" + value;
+    else
+      out += fmt::format(" [--{}{}]", parameter.name, value);
+    first = false;
+  }
+  return out;
+}
+
+std::string entry(std::string_view command, std::string_view arguments, std::string_view help,
+                  std::string_view example) {
+  return fmt::format(".It Nm {} {}\n{}\n.Dl bascule {}\n", command, arguments, help, example);
+}
+
+}  // namespace
+
+const LocalCommand* local_commands(std::size_t& count) {
+  count = commands.size();
+  return commands.data();
+}
+
+std::string exit_codes_text() {
+  return "0  done\n1  refused, or it failed (status --check: not everything is well)\n2  wrong usage, or unusable "
+         "surroundings\n"
+         "3  no contact with bascule-managerd\n4  not done in time; it goes on\n";
+}
+
+std::string manual() {
+  std::string out =
+      ".Dd November 22, 2026\n.Dt BASCULE 1\n.Os Bascule\n.Sh NAME\n.Nm bascule\n.Nd look at and steer a Bascule "
+      "cluster\n"
+      ".Sh SYNOPSIS\n.Nm bascule\n.Ar command\n.Op Ar arguments\n.Op Fl -json\n.Op Fl -run-dir Ar directory\n.Sh "
+      "DESCRIPTION\n"
+      "Asks the bascule-managerd of this node, on\n.Pa manager.sock\nin the run directory\n.Pq Pa /run/bascule .\n"
+      "Any node will do. Changes that move, start or stop something are followed until they are done, unless\n.Fl "
+      "-no-wait\n"
+      "is given. With\n.Fl -json\nthe answer is printed as the API gave it, one object per line.\n.Sh COMMANDS\n.Bl "
+      "-tag -width Ds\n";
+  for (const auto& operation : api::operations())
+    out += entry(operation.command, usage(operation),
+                 fmt::format("{} ({})", operation.help, api::text(operation.level)), operation.example);
+  for (const auto& command : commands) out += entry(command.command, command.usage, command.help, command.example);
+  out += ".El\n.Sh EXIT STATUS\n.Bd -literal\n" + exit_codes_text() +
+         ".Ed\n.Sh ENVIRONMENT\n.Bl -tag -width NO_COLOR\n" +
+         ".It Ev NO_COLOR\nNo colours, also on a terminal.\n.It Ev LC_ALL , LC_CTYPE , LANG\nSigns are ASCII unless "
+         "UTF-8 is named.\n.El\n" +
+         ".Sh FILES\n.Bl -tag -width Ds\n.It Pa /etc/bascule/cluster.toml\n.It Pa /run/bascule/manager.sock\n.El\n" +
+         ".Sh SEE ALSO\n.Xr bascule-managerd 8 ,\n.Xr bascule-blockd 8 ,\n.Xr bascule-watchdogd 8\n";
+  return out;
+}
+
+}  // namespace bascule::cli
