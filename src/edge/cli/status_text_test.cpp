@@ -1,0 +1,76 @@
+#include "edge/cli/status_text.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace bascule::cli {
+namespace {
+
+std::string contents(const std::string& name) {
+  std::ifstream file(std::string(BASCULE_TESTDATA) + "/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+json input(const std::string& name) { return name.empty() ? json{} : json::parse(contents(name + ".json")); }
+
+/// testdata/NAME.json shown with this style must be testdata/GOLDEN.txt. BASCULE_UPDATE_GOLDEN=1 writes the files anew,
+/// for a person to read the difference.
+struct Shown {
+  const char* golden;
+  const char* name;
+  const char* before;
+  Style style;
+};
+
+class StatusText : public testing::TestWithParam<Shown> {};
+
+TEST_P(StatusText, LooksLikeTheGoldenFile) {
+  const auto& shown = GetParam();
+  const std::string text = status_text(input(shown.name), input(shown.before), shown.style);
+  const std::string golden = std::string(shown.golden) + ".txt";
+  if (std::getenv("BASCULE_UPDATE_GOLDEN") != nullptr)
+    std::ofstream(std::string(BASCULE_TESTDATA) + "/" + golden) << text;
+  EXPECT_EQ(text, contents(golden));
+}
+
+constexpr Style ascii{false, true}, signs{false, false}, coloured{true, false};
+
+INSTANTIATE_TEST_SUITE_P(
+    All, StatusText,
+    testing::Values(Shown{"healthy", "healthy", "", ascii}, Shown{"healthy_coloured", "healthy", "", coloured},
+                    Shown{"resync", "resync", "", signs}, Shown{"resync_watched", "resync", "resync_before", ascii},
+                    Shown{"stale", "stale", "", ascii}, Shown{"no_quorum", "no_quorum", "", ascii},
+                    Shown{"old", "old", "", ascii}, Shown{"wrong_types", "wrong_types", "", ascii}),
+    [](const auto& one) { return one.param.golden; });
+
+TEST(StatusText, ColourIsNeverAlone) {
+  for (const char* name : {"healthy", "stale", "no_quorum", "resync", "old"}) {
+    std::string painted = status_text(input(name), json{}, coloured);
+    for (auto at = painted.find('\x1b'); at != std::string::npos; at = painted.find('\x1b'))
+      painted.erase(at, painted.find('m', at) - at + 1);
+    EXPECT_EQ(painted, status_text(input(name), json{}, signs)) << name;
+  }
+}
+
+TEST(StatusText, AsciiIsAscii) {
+  for (const char* name : {"healthy", "stale", "no_quorum", "resync", "old"})
+    for (const char c : status_text(input(name), json{}, ascii))
+      EXPECT_TRUE(c == '\n' || (c >= ' ' && c <= '~')) << name;
+}
+
+TEST(StatusText, Sizes) {
+  EXPECT_EQ(size_text(0), "0 B");
+  EXPECT_EQ(size_text(1023), "1023 B");
+  EXPECT_EQ(size_text(1024), "1.0 KiB");
+  EXPECT_EQ(size_text(1536 * 1024), "1.5 MiB");
+  EXPECT_EQ(size_text(std::int64_t{1} << 50), "1.0 PiB");
+  EXPECT_EQ(age_text(999), "999 ms");
+  EXPECT_EQ(age_text(3'450), "3.4 s");
+  EXPECT_EQ(age_text(75'000), "1 min");
+  EXPECT_EQ(age_text(9'000'000), "2 h");
+}
+
+}  // namespace
+}  // namespace bascule::cli
