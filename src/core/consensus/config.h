@@ -22,7 +22,6 @@ enum class Canary : std::uint8_t {
   NoSilenceAfterRestart,    ///< a restarted follower votes although a lease may stand on its word
   LeaseFromAnswerTime,      ///< the lease counts from the arrival of the answers, not from the sending of the round
   ReadWithoutRound,         ///< a leader answers reads without asking whether it still leads
-  KeepConfiguration,        ///< a truncated configuration entry stays in force
 };
 
 struct Config {

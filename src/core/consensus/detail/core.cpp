@@ -39,7 +39,7 @@ raft::Restored bootstrapped(const Config& config, raft::Restored restored) {
 Core::Core(const Config& config, raft::Restored restored)
     : config_(config),
       prng_(config.seed),
-      log_(bootstrapped(config, restored), config.canary == Canary::KeepConfiguration),
+      log_(bootstrapped(config, restored)),
       snapshot_(restored.snapshot),
       hard_state_(restored.hard_state),
       bootstrapping_(restored.snapshot.index == 0 && restored.entries.empty() && log_.last_index() == 1) {

@@ -6,8 +6,7 @@
 
 namespace bascule::consensus::detail {
 
-Log::Log(const raft::Restored& restored, bool keep_configuration)
-    : base_index_(restored.base_index), base_term_(restored.base_term), keep_configuration_(keep_configuration) {
+Log::Log(const raft::Restored& restored) : base_index_(restored.base_index), base_term_(restored.base_term) {
   configurations_.push_back({restored.snapshot.index, restored.snapshot.configuration});
   for (const auto& entry : restored.entries) append(entry);
 }
@@ -55,8 +54,7 @@ void Log::append(raft::Entry entry) {
 void Log::truncate_from(Index from) {
   BASCULE_ASSERT(from > base_index_ && from <= last_index() + 1);
   entries_.resize(from - base_index_ - 1);
-  while (!keep_configuration_ && configurations_.size() > 1 && configurations_.back().index >= from)
-    configurations_.pop_back();
+  while (configurations_.size() > 1 && configurations_.back().index >= from) configurations_.pop_back();
 }
 
 void Log::compact(Index index) {

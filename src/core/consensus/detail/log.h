@@ -17,8 +17,8 @@ class Log {
     Configuration configuration;
   };
 
-  /// `restored` must be contiguous (wire/raft checks it). `keep_configuration` is the canary of that name.
-  Log(const raft::Restored& restored, bool keep_configuration);
+  /// `restored` must be contiguous (wire/raft checks it).
+  explicit Log(const raft::Restored& restored);
 
   [[nodiscard]] Index base_index() const { return base_index_; }
   [[nodiscard]] Term base_term() const { return base_term_; }
@@ -54,7 +54,6 @@ class Log {
   Term base_term_;
   std::deque<raft::Entry> entries_;
   std::vector<Placed> configurations_;  ///< ascending; never empty
-  bool keep_configuration_;
 };
 
 }  // namespace bascule::consensus::detail

@@ -60,7 +60,7 @@ void compact_random(Log& log, Oracle& oracle, Prng& prng) {
 TEST(Log, AgreesWithASlowOne) {
   Prng prng(3);
   for (int round = 0; round < 100; ++round) {
-    Log log({}, false);
+    Log log(raft::Restored{});
     Oracle oracle;
     oracle.configurations[0] = {};
     for (int step = 0; step < 100; ++step) {
@@ -86,7 +86,7 @@ TEST(Log, AgreesWithASlowOne) {
 }
 
 TEST(Log, SlicesWithinTheLimitsButAtLeastOne) {
-  Log log({}, false);
+  Log log(raft::Restored{});
   for (Index i = 1; i <= 10; ++i) log.append({i, 1, raft::EntryKind::Command, Bytes(100)});
   EXPECT_EQ(log.slice(3, 4, 1000000).size(), 4u);
   EXPECT_EQ(log.slice(3, 100, 350).size(), 3u);

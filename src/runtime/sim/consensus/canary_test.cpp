@@ -38,8 +38,7 @@ INSTANTIATE_TEST_SUITE_P(Canaries, PlantedFault,
                                            Plant{Canary::AnswerBeforeDurable, "AnswerBeforeDurable", "tcp"},
                                            Plant{Canary::NoSilenceAfterRestart, "NoSilenceAfterRestart", "tcp"},
                                            Plant{Canary::LeaseFromAnswerTime, "LeaseFromAnswerTime", "udp"},
-                                           Plant{Canary::ReadWithoutRound, "ReadWithoutRound", "tcp"},
-                                           Plant{Canary::KeepConfiguration, "KeepConfiguration", "members"}),
+                                           Plant{Canary::ReadWithoutRound, "ReadWithoutRound", "tcp"}),
                          [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace
