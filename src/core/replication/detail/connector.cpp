@@ -48,6 +48,8 @@ void Connector::stop(const std::string& reason) {
 std::optional<Connector::Pair> Connector::take_pair() {
   if (!wanted_ || !data_ || !meta_) return std::nullopt;
   Pair pair{data_->socket, meta_->socket, !meta_->outgoing, std::move(data_->early)};
+  outgoing_data_ = data_->outgoing;
+  outgoing_meta_ = meta_->outgoing;
   data_.reset();
   meta_.reset();
   stop("the pair is complete");
@@ -111,6 +113,11 @@ bool Connector::received(SocketId socket, const drbd::Packet& packet) {
   }
   const drbd::Socket kind = is_data ? drbd::Socket::Data : drbd::Socket::Meta;
   use(socket, kind);
+  if (!wanted_ && core_.session.open && greater() && (is_data ? outgoing_data_ : outgoing_meta_)) {
+    newcomers_.erase(found);
+    close(socket, "crossed connection");  // the peer lets go of its own for ours
+    return true;
+  }
   if (!wanted_) {
     found->kind = kind;
     return true;
@@ -157,6 +164,16 @@ bool Connector::closed(SocketId socket) {
 
 bool Connector::newcomer_waits() const {
   return !wanted_ && std::any_of(newcomers_.begin(), newcomers_.end(), [](const Newcomer& each) { return each.kind.has_value(); });
+}
+
+std::optional<SocketId> Connector::take_newer_meta() {
+  const auto found = std::find_if(newcomers_.begin(), newcomers_.end(),
+                                  [](const Newcomer& each) { return each.kind == drbd::Socket::Meta; });
+  if (wanted_ || found == newcomers_.end()) return std::nullopt;
+  const SocketId socket = found->socket;
+  newcomers_.erase(found);
+  outgoing_meta_ = false;
+  return socket;
 }
 
 void Connector::refuse_newcomers() {

@@ -43,6 +43,8 @@ class Connector {
   /// While a session stands: a peer that connects anew has lost it, unless a PING on the old one is answered.
   [[nodiscard]] bool newcomer_waits() const;
   void refuse_newcomers();
+  /// A meta socket that the peer opened while our session was beginning with another one; it replaces that one.
+  std::optional<SocketId> take_newer_meta();
 
   void tick();
   [[nodiscard]] Instant deadline() const;
@@ -74,6 +76,8 @@ class Connector {
   bool wanted_ = false;
   std::optional<Half> data_;
   std::optional<Half> meta_;
+  bool outgoing_data_ = false;  ///< of the pair that was taken last
+  bool outgoing_meta_ = false;
   std::optional<SocketId> connecting_;
   Instant connecting_until_ = never;
   Instant next_attempt_ = never;

@@ -137,7 +137,11 @@ bool Machines::on_data_packet(const drbd::Packet& packet, BufferId buffer) {
 
 bool Machines::on_meta_packet(const drbd::Packet& packet) {
   if (std::holds_alternative<drbd::Ping>(packet)) return core_.send_meta(drbd::PingAck{}), true;
-  if (std::holds_alternative<drbd::PingAck>(packet)) return resync_.ping_acknowledged(), true;
+  if (std::holds_alternative<drbd::PingAck>(packet)) {
+    connector_.refuse_newcomers();  // the session lives
+    resync_.ping_acknowledged();
+    return true;
+  }
   if (const auto* ack = std::get_if<drbd::BlockAck>(&packet)) return on_block_ack(*ack);
   if (const auto* ack = std::get_if<drbd::BarrierAck>(&packet)) return writes_.barrier_acknowledged(*ack);
   return std::holds_alternative<drbd::DelayProbe>(packet);
@@ -252,8 +256,14 @@ void Machines::begin_session(const Connector::Pair& pair) {
 
 /// A peer that connects anew has lost the session, or it is a leftover of the dance: a PING on the old one tells.
 void Machines::check_newcomers() {
-  if (!connector_.newcomer_waits() || !core_.session.open) return;
-  if (is_connected(core_.connection)) keepalive_.probe();
+  if (!connector_.newcomer_waits() || !core_.session.open || core_.dropping) return;
+  if (is_connected(core_.connection)) return keepalive_.probe();
+  if (const auto meta = connector_.take_newer_meta()) {
+    core_.emit(effect::CloseSocket{core_.session.meta, "crossed connection"});
+    core_.session.meta = *meta;
+    core_.session.resolve_conflicts = true;
+    core_.emit(effect::UseWire{*meta, drbd::Socket::Meta, {core_.session.agreed_version, 0, 0}});
+  }
 }
 
 void Machines::act_on_handshake() {

@@ -66,6 +66,6 @@ void Membership::advance() {
   core_.changed();
 }
 
-Instant Membership::deadline() const { return asking_ ? ask_again_ : never; }
+Instant Membership::deadline() const { return asking_ && core_.serving ? ask_again_ : never; }
 
 }  // namespace bascule::replication::detail

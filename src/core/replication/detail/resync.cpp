@@ -229,6 +229,7 @@ void Resync::take_acknowledgements() { writing_ -= static_cast<std::uint32_t>(pe
 
 void Resync::begin_finish() {
   finish_ = Finish::Writing;
+  rate_retry_ = never;
   end_resync_as_target(core_);
   core_.crashed_primary = false;
   // The superblock write flushes the disk before it: everything received so far is durable with it.

@@ -39,7 +39,7 @@ class Writes {
 
   /// A started write that is not on the local disk yet overlaps the range.
   [[nodiscard]] bool local_write_overlaps(const Range& range) const;
-  [[nodiscard]] bool idle() const { return active_.empty() && flushes_.empty(); }
+  [[nodiscard]] bool idle() const { return active_.empty() && ready_.empty() && flushes_.empty(); }
   [[nodiscard]] bool local_idle() const { return local_in_flight_ == 0; }
   /// Nothing is on its way to the peer, and it has flushed everything.
   [[nodiscard]] bool peer_idle() const { return epochs_.empty(); }

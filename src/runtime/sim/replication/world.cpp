@@ -135,6 +135,9 @@ void ReplicationWorld::rearm(Node& node) {
   node.timer = scheduler_.at(when, [this, &node, life = node.life] {
     if (!node.alive || node.life != life) return;
     node.timer_at = never;
+    node.ticks_at_once = node.last_tick == local() ? node.ticks_at_once + 1 : 0;
+    node.last_tick = local();
+    if (node.ticks_at_once > 1000) return checker_.violation("the engine asks for ticks without end");
     step(node, input::Tick{});
   });
 }
@@ -163,6 +166,7 @@ void ReplicationWorld::heartbeat(Node& node) {
 }
 
 void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTime asked_at, bool leased) {
+  if (view.epoch <= node.released_epoch) return;
   if (leased) {
     const Instant end{(asked_at + Majority::lease).time_since_epoch()};
     if (view.epoch >= node.lease_epoch) {

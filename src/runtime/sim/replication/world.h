@@ -89,6 +89,9 @@ class ReplicationWorld {
     std::map<replication::OperationId, InFlight> in_flight;
     Scheduler::EventId timer{};
     Instant timer_at = never;
+    Instant last_tick{};
+    std::uint32_t ticks_at_once = 0;     ///< an engine whose deadline does not move spins
+    std::uint64_t released_epoch = 0;    ///< given back: never used again
     bool majority_reachable = true;
     std::uint64_t lease_epoch = 0;
     Instant lease_end{};

@@ -67,10 +67,13 @@ void ReplicationWorld::carry_out(Node& node, const effect::DiskFlush& effect) {
 
 void ReplicationWorld::carry_out(Node& node, const effect::MetadataWrite& effect) {
   const StampDisk::FlushToken token = node.data.begin_flush();
-  // In the cache at once: a power loss may tear it, or keep it although nobody was told.
-  (void)node.metadata.write(effect.offset, effect.content);
-  later(node, disk_delay(), [this, &node, operation = effect.operation, token] {
+  const Duration flush_time = disk_delay();
+  later(node, flush_time, [&node, effect, token] {
     node.data.end_flush(token);
+    // In the cache: a power loss may tear it, or keep it although nobody was told.
+    (void)node.metadata.write(effect.offset, effect.content);
+  });
+  later(node, flush_time + disk_delay(), [this, &node, operation = effect.operation] {
     (void)node.metadata.flush();
     step(node, input::DiskDone{operation, 0});
   });
@@ -164,6 +167,13 @@ void ReplicationWorld::deliver(const std::shared_ptr<Tcp>& tcp, std::size_t to, 
   if (end.closed || !node.alive || node.life != end.life) return;
   auto decoded = drbd::decode_frame(bytes, end.kind, end.options);
   const auto* frame = decoded ? std::get_if<drbd::Frame>(&*decoded) : nullptr;
+  if (frame == nullptr && end.options.agreed_version == 0 && to == 1) {
+    // Not a greeting: the driver closes the socket.
+    end.closed = true;
+    node.sockets.erase(end.socket);
+    report_closed(tcp, 0, microseconds(100));
+    return step(node, input::SocketClosed{end.socket, "garbage"});
+  }
   if (frame == nullptr) {
     checker_.violation("a packet of the peer cannot be decoded: " + (decoded ? std::string("cut short") : decoded.error().text()));
     return;
@@ -241,11 +251,13 @@ void ReplicationWorld::carry_out(Node& node, const effect::Event& effect) {
   if (effect.kind == "volume-demoted" && node.handing_over) {
     node.handing_over = false;
     node.device_open = false;
-    later(node, milliseconds(1), [this, &node] {
-      if (!node.majority_reachable) return;
-      majority_.hand_over(node.index, node.promoting_epoch);
-      commit();
-    });
+    if (!node.majority_reachable) return;
+    majority_.hand_over(node.index, node.promoting_epoch);
+    if (majority_.view().owner != node.index) {
+      node.released_epoch = node.promoting_epoch;
+      node.lease_epoch = 0;
+    }
+    commit();
   }
 }
 
