@@ -15,11 +15,11 @@ inline constexpr std::uint64_t activity_page_magic = 0x6261736c61637476;  // "ba
 
 struct ActivityPage {
   std::uint64_t magic;
-  std::atomic<std::int64_t> last_acknowledged_ns;   ///< CLOCK_BOOTTIME of the newest write answered to an application
-  std::atomic<std::int64_t> last_local_write_ns;    ///< ... written to this node's disk for an application, as primary
-  std::atomic<std::uint64_t> writes_acknowledged;   ///< since the file was made
-  std::atomic<std::int64_t> primary_since_ns;       ///< 0 while secondary
-  std::atomic<std::uint64_t> epoch;                 ///< of the current or the last promotion
+  std::atomic<std::int64_t> last_acknowledged_ns;  ///< CLOCK_BOOTTIME of the newest write answered to an application
+  std::atomic<std::int64_t> last_local_write_ns;   ///< ... written to this node's disk for an application, as primary
+  std::atomic<std::uint64_t> writes_acknowledged;  ///< since the file was made
+  std::atomic<std::int64_t> primary_since_ns;      ///< 0 while secondary
+  std::atomic<std::uint64_t> epoch;                ///< of the current or the last promotion
 };
 static_assert(sizeof(ActivityPage) == 48);
 

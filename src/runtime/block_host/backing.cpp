@@ -23,7 +23,8 @@ constexpr std::size_t kAlignment = 4096;
 constexpr std::size_t kPiece = 1 << 20;
 
 struct AlignedMemory {
-  explicit AlignedMemory(std::size_t size) : memory(static_cast<Byte*>(std::aligned_alloc(kAlignment, size)), &std::free) {
+  explicit AlignedMemory(std::size_t size)
+      : memory(static_cast<Byte*>(std::aligned_alloc(kAlignment, size)), &std::free) {
     BASCULE_ASSERT(memory != nullptr);
   }
   std::unique_ptr<Byte, decltype(&std::free)> memory;
@@ -145,7 +146,8 @@ Result<replication::Restored> restore(const Backing& backing, const std::string&
     if (foreign && !foreign->empty() && !drbd)
       return fail(kWhat, backing.path(), "it holds somebody else's data: " + *foreign,
                   create + " --force overwrites it");
-    return fail(kWhat, backing.path(), "it is no volume that can be used: " + superblock.error().text(), "make one with: " + create);
+    return fail(kWhat, backing.path(), "it is no volume that can be used: " + superblock.error().text(),
+                "make one with: " + create);
   }
   const auto layout = drbd_metadata::internal_layout(backing.bytes(), superblock->shape());
   if (!layout) return tl::unexpected(layout.error());

@@ -18,9 +18,7 @@ using nlohmann::json;
 constexpr std::size_t kLineBytesMax = 64 * 1024;
 constexpr std::size_t kUnsentMax = std::size_t{4} << 20;  // a client that does not read is dropped
 
-std::string text_line(const json& line) {
-  return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-}
+std::string text_line(const json& line) { return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
 json error_of(const Error& error) {
   return {{"what", error.what}, {"where", error.where}, {"why", error.why}, {"hint", error.hint}};

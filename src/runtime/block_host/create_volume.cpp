@@ -29,7 +29,8 @@ Result<std::string> disk_of(const config::ClusterConfig& config, const std::stri
 
 Result<void> make_file(const std::string& path, std::uint64_t size_bytes) {
   if (size_bytes == 0)
-    return refuse(path, "it does not exist, and the configuration gives the volume no size", "set size, or make the file");
+    return refuse(path, "it does not exist, and the configuration gives the volume no size",
+                  "set size, or make the file");
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) return fail_errno(kWhat, path, errno);
   const int error_number = posix_fallocate(descriptor, 0, static_cast<off_t>(backing_bytes_for(size_bytes)));
@@ -50,8 +51,9 @@ Result<void> check_size(const Backing& backing, const config::Volume& volume) {
   if (!layout) return refuse(backing.path(), layout.error().why.empty() ? layout.error().text() : layout.error().why);
   const std::uint64_t usable = layout->usable_sectors * 512;
   if (volume.size_bytes <= usable) return {};
-  return refuse(backing.path(), "it is too small: it has room for " + std::to_string(usable) + " of " +
-                                    std::to_string(volume.size_bytes) + " bytes of data",
+  return refuse(backing.path(),
+                "it is too small: it has room for " + std::to_string(usable) + " of " +
+                    std::to_string(volume.size_bytes) + " bytes of data",
                 "it must have " + std::to_string(backing_bytes_for(volume.size_bytes)) + " bytes");
 }
 

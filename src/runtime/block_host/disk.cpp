@@ -107,7 +107,8 @@ void Disk::write_metadata(replication::effect::MetadataWrite write) {
   const std::uint32_t index = metadata_free_.back();
   metadata_free_.pop_back();
   metadata_[index] = {std::move(write), std::move(memory)};
-  ring_.write(backing_.descriptor(), bytes, offset, true, [this, index](int result) { metadata_written(index, result); });
+  ring_.write(backing_.descriptor(), bytes, offset, true,
+              [this, index](int result) { metadata_written(index, result); });
 }
 
 void Disk::metadata_written(std::uint32_t index, int result) {

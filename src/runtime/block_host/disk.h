@@ -47,9 +47,9 @@ class Disk {
   const Backing& backing_;
   Events& events_;
   std::size_t in_flight_ = 0;
-  std::uint64_t written_ = 0;        ///< data writes done without being durable
-  std::uint64_t flush_covers_ = 0;   ///< `written_` when the running flush began
-  std::uint64_t flushed_ = 0;        ///< `written_` covered by the last flush that is done
+  std::uint64_t written_ = 0;       ///< data writes done without being durable
+  std::uint64_t flush_covers_ = 0;  ///< `written_` when the running flush began
+  std::uint64_t flushed_ = 0;       ///< `written_` covered by the last flush that is done
   bool flushing_ = false;
   std::vector<replication::OperationId> flush_waiting_, flush_running_;
   std::vector<replication::effect::MetadataWrite> metadata_waiting_, metadata_running_;  ///< behind a flush

@@ -133,11 +133,11 @@ void PeerLink::start(const replication::effect::Connect& connect) {
   sockets_.emplace(id, std::move(socket));
   if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&own_), address_bytes_) != 0)
     return report_later(id, std::string("binding to this node's address: ") + std::strerror(errno));
-  raw->connecting = ring_.connect(descriptor, reinterpret_cast<const sockaddr*>(&peer_), address_bytes_,
-                                  [this, raw, id](int result) {
-                                    raw->connecting = 0;
-                                    if (!raw->closed()) connected(id, result);
-                                  });
+  raw->connecting =
+      ring_.connect(descriptor, reinterpret_cast<const sockaddr*>(&peer_), address_bytes_, [this, raw, id](int result) {
+        raw->connecting = 0;
+        if (!raw->closed()) connected(id, result);
+      });
 }
 
 void PeerLink::connected(replication::input::SocketId id, int result) {

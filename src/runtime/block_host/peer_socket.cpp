@@ -1,9 +1,9 @@
+#include "runtime/block_host/detail/peer_socket.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include "runtime/block_host/detail/peer_socket.h"
 
 namespace bascule::block_host {
 namespace {
@@ -69,8 +69,8 @@ void PeerSocket::fail(const std::string& reason) {
 void PeerSocket::receive() {
   if (stalled_ || stream_.closed() || stream_.receiving()) return;
   if (incoming_.buffer != 0) {
-    const auto into = pool_.bytes(incoming_.buffer)
-                          .subspan(incoming_.filled, incoming_.frame.payload_bytes - incoming_.filled);
+    const auto into =
+        pool_.bytes(incoming_.buffer).subspan(incoming_.filled, incoming_.frame.payload_bytes - incoming_.filled);
     return stream_.receive(into, true, [this](int result) { received_payload(result); });
   }
   const auto space = inbox_.space();

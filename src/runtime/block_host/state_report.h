@@ -10,13 +10,13 @@ namespace bascule::block_host {
 /// What the driver knows beside the engine.
 struct HostFacts {
   std::string volume, self, peer;
-  std::string device;          ///< "/dev/loop3" or empty
-  std::string nbd;             ///< path of the export's socket
+  std::string device;  ///< "/dev/loop3" or empty
+  std::string nbd;     ///< path of the export's socket
   std::size_t nbd_clients = 0;
   std::uint64_t in_sync_version = 0;
-  std::uint64_t failed_io = 0;  ///< requests of applications answered with an error
+  std::uint64_t failed_io = 0;        ///< requests of applications answered with an error
   std::uint64_t writes_withheld = 0;  ///< done, but the lease ended before they were answered
-  std::string attach_failure;  ///< why there is no block device
+  std::string attach_failure;         ///< why there is no block device
 };
 
 /// The `state` object of the control socket (docs/architecture.md, Control of blockd).

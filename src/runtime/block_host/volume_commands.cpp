@@ -60,7 +60,9 @@ void VolumeHost::in_sync(Control::ClientId client, const json& request) {
   const auto members = request.find("members");
   if (!version || members == request.end() || !members->is_array())
     return control_->refuse(client, id_of(request), bad_request("version, members", "a number and a list are needed"));
-  const auto has = [&](const std::string& name) { return std::find(members->begin(), members->end(), name) != members->end(); };
+  const auto has = [&](const std::string& name) {
+    return std::find(members->begin(), members->end(), name) != members->end();
+  };
   facts_.in_sync_version = std::max(facts_.in_sync_version, *version);
   state_changed_ = true;
   post(replication::input::InSyncCommitted{*version, has(facts_.self), has(facts_.peer)});
@@ -73,8 +75,9 @@ void VolumeHost::promote(Control::ClientId client, const json& request) {
   const auto epoch = number(request, "epoch");
   if (!epoch) return control_->refuse(client, id_of(request), bad_request("epoch", "a number is needed"));
   if (transition_ || stopping_)
-    return control_->refuse(client, id_of(request),
-                            {"the volume cannot be promoted", facts_.volume, "another change is under way", "ask again"});
+    return control_->refuse(
+        client, id_of(request),
+        {"the volume cannot be promoted", facts_.volume, "another change is under way", "ask again"});
   transition_ = Transition{Transition::Kind::Promote, client, id_of(request), *epoch};
   read_lease();
   post(replication::input::Promote{*epoch, flag(request, "initial")});
@@ -123,7 +126,8 @@ void VolumeHost::demote(Control::ClientId client, const json& id, bool force) {
 // The device goes first, while its last writes can still be served.
 void VolumeHost::demote_gently() {
   if (nbd_->attached() > 0)
-    return finish_transition(Error{"the volume cannot be demoted", facts_.nbd, "NBD clients are connected", "end them"});
+    return finish_transition(
+        Error{"the volume cannot be demoted", facts_.nbd, "NBD clients are connected", "end them"});
   attachment_->detach([this](device::LoopDevice::Detached detached) {
     state_changed_ = true;
     if (!transition_ || transition_->kind != Transition::Kind::Demote) return;

@@ -1,3 +1,5 @@
+#include "runtime/block_host/detail/volume_host.h"
+
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,8 +10,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-
-#include "runtime/block_host/detail/volume_host.h"
 
 namespace bascule::block_host {
 namespace {

@@ -1,8 +1,8 @@
+#include "runtime/device/detail/nbd_client.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
-#include "runtime/device/detail/nbd_client.h"
 
 namespace bascule::device {
 namespace {
@@ -49,7 +49,8 @@ void NbdClient::flush() {
 void NbdClient::receive() {
   if (leaving_ || stalled_ || stream_.closed() || stream_.receiving()) return;
   if (incoming_.buffer != 0) {
-    const auto into = pool_.bytes(incoming_.buffer).subspan(incoming_.filled, incoming_.request.length - incoming_.filled);
+    const auto into =
+        pool_.bytes(incoming_.buffer).subspan(incoming_.filled, incoming_.request.length - incoming_.filled);
     return stream_.receive(into, true, [this](int result) { received_data(result); });
   }
   stream_.receive(inbox_.space(), false, [this](int result) { received(result); });
@@ -111,8 +112,8 @@ bool NbdClient::parse_request() {
 bool NbdClient::start(const nbd::Request& request) {
   const auto command = static_cast<nbd::Command>(request.command);
   if (in_flight_ >= kInFlightMax || stream_.unsent() > (std::size_t{8} << 20)) return false;
-  nbd::ReplyError error = command == nbd::Command::Disconnect ? nbd::ReplyError::None
-                                                              : nbd::check(request, size_bytes_, false);
+  nbd::ReplyError error =
+      command == nbd::Command::Disconnect ? nbd::ReplyError::None : nbd::check(request, size_bytes_, false);
   if (error == nbd::ReplyError::None && !volume_.refusal().empty()) error = nbd::ReplyError::NotPermitted;
   if (error != nbd::ReplyError::None) return refuse(request, error), true;
   if (command == nbd::Command::Write) return start_write(request);

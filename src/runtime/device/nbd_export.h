@@ -28,7 +28,8 @@ class NbdExport {
   /// Connections that have attached and may do I/O.
   [[nodiscard]] std::size_t attached() const;
   void close_clients();
-  /// At the end of a turn: gives replies to the kernel, buries ended clients, and with `buffers` tries stalled ones again.
+  /// At the end of a turn: gives replies to the kernel, buries ended clients, and with `buffers` tries stalled ones
+  /// again.
   void flush(bool buffers);
 
  private:

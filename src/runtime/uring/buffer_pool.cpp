@@ -74,9 +74,7 @@ void BufferPool::adopt(Id id, std::size_t bytes) {
   adopted_.emplace(id, adopted);
 }
 
-bool BufferPool::known(Id id) const {
-  return own(id) ? slots_[id - kFirstId].references > 0 : adopted_.contains(id);
-}
+bool BufferPool::known(Id id) const { return own(id) ? slots_[id - kFirstId].references > 0 : adopted_.contains(id); }
 
 std::span<Byte> BufferPool::bytes(Id id) {
   if (own(id)) return slot(id).memory;

@@ -56,8 +56,8 @@ class BufferPool {
     bool small = false;
   };
   struct Adopted {
-    Id inside = 0;                ///< a slot of the arena, or
-    std::span<Byte> heap;         ///< memory of its own
+    Id inside = 0;         ///< a slot of the arena, or
+    std::span<Byte> heap;  ///< memory of its own
     std::uint32_t references = 0;
   };
   struct FreeLists {

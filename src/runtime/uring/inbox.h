@@ -21,8 +21,8 @@ class Inbox {
   /// Where to receive; empty when the inbox is full. Moves what is left to the front.
   std::span<Byte> space() {
     if (begin_ > 0) {
-      std::copy(memory_.begin() + static_cast<std::ptrdiff_t>(begin_), memory_.begin() + static_cast<std::ptrdiff_t>(end_),
-                memory_.begin());
+      std::copy(memory_.begin() + static_cast<std::ptrdiff_t>(begin_),
+                memory_.begin() + static_cast<std::ptrdiff_t>(end_), memory_.begin());
       end_ -= begin_;
       begin_ = 0;
     }

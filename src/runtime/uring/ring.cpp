@@ -12,7 +12,7 @@ namespace bascule::uring {
 namespace {
 
 // Generations have 31 bits, so the highest bit tells the ring's own operations from the users'.
-constexpr std::uint64_t kOwn = std::uint64_t{1} << 63;  // with a number below: a timeout
+constexpr std::uint64_t kOwn = std::uint64_t{1} << 63;   // with a number below: a timeout
 constexpr std::uint64_t kUnnoticed = ~std::uint64_t{0};  // cancellations: nobody waits for their result
 constexpr std::size_t kBatch = 256;
 

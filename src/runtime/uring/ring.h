@@ -110,7 +110,7 @@ class Ring {
   std::multimap<Instant, Timer> timers_;
   std::map<TimerHandle, Instant> timer_times_;
   TimerHandle next_timer_ = 1;
-  Instant armed_ = never;          ///< when the kernel's newest timeout fires
+  Instant armed_ = never;           ///< when the kernel's newest timeout fires
   std::uint32_t armed_number_ = 0;  ///< tells the newest timeout from those it replaced
   __kernel_timespec armed_time_{};
   std::vector<std::unique_ptr<Closing>> buried_;

@@ -88,9 +88,8 @@ TEST_F(RingTest, AnEarlierTimerOvertakesTheOneTheKernelHas) {
   bool later = false, earlier = false;
   const Instant start = Ring::now();
   ring->timer(start + seconds(60), [&](int) { later = true; });
-  ring->timer(start + milliseconds(1), [&](int) {
-    ring->timer(Ring::now() + milliseconds(1), [&](int) { earlier = true; });
-  });
+  ring->timer(start + milliseconds(1),
+              [&](int) { ring->timer(Ring::now() + milliseconds(1), [&](int) { earlier = true; }); });
   run_until(earlier);
   EXPECT_FALSE(later);
   EXPECT_LT(Ring::now() - start, seconds(30));

@@ -46,8 +46,8 @@ class Stream {
  private:
   static constexpr std::size_t kVectors = 64;
   struct Segment {
-    Bytes owned;         ///< bytes, or
-    ByteView referenced; ///< memory of somebody else
+    Bytes owned;          ///< bytes, or
+    ByteView referenced;  ///< memory of somebody else
     Completion released;
     [[nodiscard]] ByteView view() const { return owned.empty() ? referenced : ByteView(owned); }
   };

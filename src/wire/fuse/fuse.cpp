@@ -63,24 +63,41 @@ Body decode_fsync(ByteReader& reader) {
 
 Body decode_body(std::uint32_t opcode, ByteReader& reader) {
   switch (static_cast<Opcode>(opcode)) {
-    case Opcode::Lookup: return decode_lookup(reader);
+    case Opcode::Lookup:
+      return decode_lookup(reader);
     case Opcode::Forget:
-    case Opcode::BatchForget: return request::Forget{};
-    case Opcode::GetAttributes: return request::GetAttributes{};
-    case Opcode::Open: return request::Open{reader.little<std::uint32_t>(), false};
-    case Opcode::OpenDirectory: return request::Open{reader.little<std::uint32_t>(), true};
-    case Opcode::Read: return decode_read<request::Read>(reader);
-    case Opcode::Write: return decode_read<request::Write>(reader);
-    case Opcode::StatFileSystem: return request::StatFileSystem{};
-    case Opcode::Release: return request::Release{reader.little<std::uint64_t>(), false};
-    case Opcode::ReleaseDirectory: return request::Release{reader.little<std::uint64_t>(), true};
-    case Opcode::Fsync: return decode_fsync(reader);
-    case Opcode::Flush: return request::Flush{reader.little<std::uint64_t>()};
-    case Opcode::Init: return decode_init(reader);
-    case Opcode::ReadDirectory: return decode_read<request::ReadDirectory>(reader);
-    case Opcode::Access: return request::Access{};
-    case Opcode::Interrupt: return request::Interrupt{reader.little<std::uint64_t>()};
-    case Opcode::Destroy: return request::Destroy{};
+    case Opcode::BatchForget:
+      return request::Forget{};
+    case Opcode::GetAttributes:
+      return request::GetAttributes{};
+    case Opcode::Open:
+      return request::Open{reader.little<std::uint32_t>(), false};
+    case Opcode::OpenDirectory:
+      return request::Open{reader.little<std::uint32_t>(), true};
+    case Opcode::Read:
+      return decode_read<request::Read>(reader);
+    case Opcode::Write:
+      return decode_read<request::Write>(reader);
+    case Opcode::StatFileSystem:
+      return request::StatFileSystem{};
+    case Opcode::Release:
+      return request::Release{reader.little<std::uint64_t>(), false};
+    case Opcode::ReleaseDirectory:
+      return request::Release{reader.little<std::uint64_t>(), true};
+    case Opcode::Fsync:
+      return decode_fsync(reader);
+    case Opcode::Flush:
+      return request::Flush{reader.little<std::uint64_t>()};
+    case Opcode::Init:
+      return decode_init(reader);
+    case Opcode::ReadDirectory:
+      return decode_read<request::ReadDirectory>(reader);
+    case Opcode::Access:
+      return request::Access{};
+    case Opcode::Interrupt:
+      return request::Interrupt{reader.little<std::uint64_t>()};
+    case Opcode::Destroy:
+      return request::Destroy{};
   }
   return request::Unsupported{opcode};
 }
@@ -139,8 +156,8 @@ Bytes encode_answer(std::uint64_t unique, int error_number, std::size_t payload_
 
 Bytes encode_init(std::uint64_t unique, const request::Init& asked) {
   constexpr std::uint16_t background = 128, congested = 96;
-  const std::uint32_t wanted = init_flag::kAsyncRead | init_flag::kBigWrites | init_flag::kMaxPages |
-                               init_flag::kParallelDirectoryOperations;
+  const std::uint32_t wanted =
+      init_flag::kAsyncRead | init_flag::kBigWrites | init_flag::kMaxPages | init_flag::kParallelDirectoryOperations;
   Bytes out = begin(unique, 0, 64);
   ByteWriter(out)
       .little(kMajor)
@@ -160,7 +177,12 @@ Bytes encode_entry(std::uint64_t unique, const Attributes& attributes) {
   constexpr std::uint64_t name_valid_s = 3600;
   constexpr std::uint64_t attributes_valid_s = 0;  // the size is known only when the peers have agreed
   Bytes out = begin(unique, 0, 128);
-  ByteWriter(out).little(attributes.inode).little(std::uint64_t{0}).little(name_valid_s).little(attributes_valid_s).zeros(8);
+  ByteWriter(out)
+      .little(attributes.inode)
+      .little(std::uint64_t{0})
+      .little(name_valid_s)
+      .little(attributes_valid_s)
+      .zeros(8);
   append_attributes(out, attributes);
   return out;
 }

@@ -12,7 +12,7 @@
 namespace bascule::fuse {
 
 inline constexpr std::uint32_t kMajor = 7;
-inline constexpr std::uint32_t kMinor = 31;         ///< what we speak; 7.28 brought max_pages
+inline constexpr std::uint32_t kMinor = 31;  ///< what we speak; 7.28 brought max_pages
 inline constexpr std::uint32_t kMinorOldest = 28;
 inline constexpr std::size_t kInHeaderBytes = 40;
 inline constexpr std::size_t kOutHeaderBytes = 16;
@@ -32,29 +32,57 @@ inline constexpr std::uint32_t kMaxPages = 1U << 22;
 inline constexpr std::uint32_t kOpenDirectIo = 1U << 0;  ///< FOPEN_DIRECT_IO
 
 namespace request {
-struct Init { std::uint32_t major, minor, max_readahead, flags; };
-struct Lookup { std::string name; };
+struct Init {
+  std::uint32_t major, minor, max_readahead, flags;
+};
+struct Lookup {
+  std::string name;
+};
 struct GetAttributes {};
-struct Open { std::uint32_t flags; bool directory; };
-struct Read { std::uint64_t handle, offset; std::uint32_t size; };
+struct Open {
+  std::uint32_t flags;
+  bool directory;
+};
+struct Read {
+  std::uint64_t handle, offset;
+  std::uint32_t size;
+};
 /// The data is not in the struct: it lies `data_offset` bytes after the beginning of the request.
-struct Write { std::uint64_t handle, offset; std::uint32_t size; };
-struct Fsync { std::uint64_t handle; bool data_only; };
-struct Flush { std::uint64_t handle; };
-struct Release { std::uint64_t handle; bool directory; };
-struct ReadDirectory { std::uint64_t handle, offset; std::uint32_t size; };
+struct Write {
+  std::uint64_t handle, offset;
+  std::uint32_t size;
+};
+struct Fsync {
+  std::uint64_t handle;
+  bool data_only;
+};
+struct Flush {
+  std::uint64_t handle;
+};
+struct Release {
+  std::uint64_t handle;
+  bool directory;
+};
+struct ReadDirectory {
+  std::uint64_t handle, offset;
+  std::uint32_t size;
+};
 struct StatFileSystem {};
 struct Access {};
-struct Forget {};       ///< FORGET and BATCH_FORGET: no answer
-struct Interrupt { std::uint64_t unique; };  ///< no answer
+struct Forget {};  ///< FORGET and BATCH_FORGET: no answer
+struct Interrupt {
+  std::uint64_t unique;
+};  ///< no answer
 struct Destroy {};
-struct Unsupported { std::uint32_t opcode; };  ///< answer ENOSYS
+struct Unsupported {
+  std::uint32_t opcode;
+};  ///< answer ENOSYS
 }  // namespace request
 
-using Body = std::variant<request::Init, request::Lookup, request::GetAttributes, request::Open, request::Read,
-                          request::Write, request::Fsync, request::Flush, request::Release, request::ReadDirectory,
-                          request::StatFileSystem, request::Access, request::Forget, request::Interrupt,
-                          request::Destroy, request::Unsupported>;
+using Body =
+    std::variant<request::Init, request::Lookup, request::GetAttributes, request::Open, request::Read, request::Write,
+                 request::Fsync, request::Flush, request::Release, request::ReadDirectory, request::StatFileSystem,
+                 request::Access, request::Forget, request::Interrupt, request::Destroy, request::Unsupported>;
 
 struct Request {
   std::uint64_t unique = 0;  ///< echoed in the answer
@@ -62,8 +90,8 @@ struct Request {
   Body body;
 };
 
-/// Decodes one request as read from /dev/fuse. `head` is its beginning: all of it, except that the data of a WRITE may be
-/// missing; `total` is the length of the whole. Errors: shorter than it says, or a length that does not fit.
+/// Decodes one request as read from /dev/fuse. `head` is its beginning: all of it, except that the data of a WRITE may
+/// be missing; `total` is the length of the whole. Errors: shorter than it says, or a length that does not fit.
 [[nodiscard]] Result<Request> decode_request(ByteView head, std::size_t total);
 
 struct Attributes {

@@ -80,15 +80,20 @@ std::size_t Handshake::feed_option(ByteView received) {
 
 void Handshake::option(std::uint32_t number, ByteView data) {
   switch (number) {
-    case ExportName: return option_export_name(data);
+    case ExportName:
+      return option_export_name(data);
     case Abort:
       reply(number, kAck);
       return end("");
-    case List: return option_list(data);
+    case List:
+      return option_list(data);
     case Info:
-    case Go: return option_go(number, data);
-    case StructuredReply: return option_structured(data);
-    default: return reply(number, kErrorUnsupported);
+    case Go:
+      return option_go(number, data);
+    case StructuredReply:
+      return option_structured(data);
+    default:
+      return reply(number, kErrorUnsupported);
   }
 }
 
@@ -153,26 +158,29 @@ void Handshake::option_structured(ByteView data) {
 }
 
 void Handshake::reply(std::uint32_t option, std::uint32_t type, ByteView data) {
-  ByteWriter(output_)
-      .big(kReplyMagic)
-      .big(option)
-      .big(type)
-      .big(static_cast<std::uint32_t>(data.size()))
-      .bytes(data);
+  ByteWriter(output_).big(kReplyMagic).big(option).big(type).big(static_cast<std::uint32_t>(data.size())).bytes(data);
 }
 
 ReplyError reply_error(int error_number) {
   switch (error_number) {
-    case 0: return ReplyError::None;
+    case 0:
+      return ReplyError::None;
     case EPERM:
     case EROFS:
-    case EACCES: return ReplyError::NotPermitted;
-    case ENOMEM: return ReplyError::NoMemory;
-    case EINVAL: return ReplyError::Invalid;
-    case ENOSPC: return ReplyError::NoSpace;
-    case ESHUTDOWN: return ReplyError::Shutdown;
-    case EOPNOTSUPP: return ReplyError::NotSupported;
-    default: return ReplyError::InputOutput;
+    case EACCES:
+      return ReplyError::NotPermitted;
+    case ENOMEM:
+      return ReplyError::NoMemory;
+    case EINVAL:
+      return ReplyError::Invalid;
+    case ENOSPC:
+      return ReplyError::NoSpace;
+    case ESHUTDOWN:
+      return ReplyError::Shutdown;
+    case EOPNOTSUPP:
+      return ReplyError::NotSupported;
+    default:
+      return ReplyError::InputOutput;
   }
 }
 

@@ -11,8 +11,8 @@
 /// Pure: bytes in, bytes out. See FORMAT.md.
 namespace bascule::nbd {
 
-inline constexpr std::uint32_t kMaxRequestBytes = 1U << 20;       ///< what we announce as the largest request
-inline constexpr std::uint32_t kMaxDiscardedBytes = 64U << 20;    ///< a longer refused write ends the connection
+inline constexpr std::uint32_t kMaxRequestBytes = 1U << 20;     ///< what we announce as the largest request
+inline constexpr std::uint32_t kMaxDiscardedBytes = 64U << 20;  ///< a longer refused write ends the connection
 inline constexpr std::uint32_t kMaxOptionBytes = 64U << 10;
 inline constexpr std::size_t kRequestBytes = 28;
 
@@ -62,12 +62,20 @@ class Handshake {
   std::string reason_;
 };
 
-enum class Command : std::uint16_t { Read = 0, Write = 1, Disconnect = 2, Flush = 3, Trim = 4, Cache = 5, WriteZeroes = 6 };
+enum class Command : std::uint16_t {
+  Read = 0,
+  Write = 1,
+  Disconnect = 2,
+  Flush = 3,
+  Trim = 4,
+  Cache = 5,
+  WriteZeroes = 6
+};
 
 struct Request {
   std::uint16_t flags = 0;
-  std::uint16_t command = 0;   ///< a raw number; see Command
-  std::uint64_t cookie = 0;    ///< echoed in the reply
+  std::uint16_t command = 0;  ///< a raw number; see Command
+  std::uint64_t cookie = 0;   ///< echoed in the reply
   std::uint64_t offset = 0;
   std::uint32_t length = 0;
   [[nodiscard]] bool fua() const { return (flags & 1) != 0; }

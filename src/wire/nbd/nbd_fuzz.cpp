@@ -29,7 +29,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   framed.insert(framed.end(), bytes.begin(), bytes.end());
   if (framed.size() > 19) framed[15] %= 10, framed[16] = framed[17] = framed[18] = 0;
   compare_whole_and_split(framed, framed.size() / 2);
-  if (const auto request = bascule::nbd::decode_request(bytes))
-    (void)bascule::nbd::check(*request, 1 << 20, false);
+  if (const auto request = bascule::nbd::decode_request(bytes)) (void)bascule::nbd::check(*request, 1 << 20, false);
   return 0;
 }

@@ -48,7 +48,7 @@ class PeerSocket final : public uring::Closing {
   void fail(const std::string& reason);
   [[nodiscard]] bool may_decode() const;
 
-  PeerLink& link_;           ///< not to be used any more when closed
+  PeerLink& link_;  ///< not to be used any more when closed
   uring::BufferPool& pool_;
   Id id_;
   bool established_;
@@ -56,8 +56,8 @@ class PeerSocket final : public uring::Closing {
   uring::Inbox inbox_;
   drbd::Socket kind_ = drbd::Socket::Data;
   drbd::WireOptions options_;
-  bool greeted_;              ///< the first packet has passed (only accepted sockets receive one)
-  bool stalled_ = false;      ///< no buffer for the payload of the packet at the front
+  bool greeted_;          ///< the first packet has passed (only accepted sockets receive one)
+  bool stalled_ = false;  ///< no buffer for the payload of the packet at the front
   bool wire_changed_ = false;
   bool parsing_ = false;
   Incoming incoming_;

@@ -85,7 +85,9 @@ class VolumeHost final : public device::Volume,
   void perform(replication::effect::Send& send) { link_->start(std::move(send)); }
   void perform(replication::effect::TakeBuffer& take) { pool_->adopt(take.buffer, take.length); }
   void perform(replication::effect::ReleaseBuffer& release) { pool_->release(release.buffer); }
-  void perform(replication::effect::Complete& complete) { answers_.push_back({complete.request, complete.error_number}); }
+  void perform(replication::effect::Complete& complete) {
+    answers_.push_back({complete.request, complete.error_number});
+  }
   void perform(replication::effect::RequestShrink&) { state_changed_ = true; }
   void perform(replication::effect::RequestGrow&) { state_changed_ = true; }
   void perform(replication::effect::Event& event);
@@ -150,8 +152,8 @@ class VolumeHost final : public device::Volume,
   replication::Status status_;
   bool status_stale_ = true;
   std::uint64_t size_bytes_ = 0;
-  bool primary_ = false;             ///< between volume-promoted and volume-demoted
-  std::uint64_t epoch_ = 0;          ///< of the promotion
+  bool primary_ = false;     ///< between volume-promoted and volume-demoted
+  std::uint64_t epoch_ = 0;  ///< of the promotion
   watchdog::Lease lease_;
 
   std::vector<Pending> pending_;
@@ -165,7 +167,7 @@ class VolumeHost final : public device::Volume,
 
   uring::TimerHandle deadline_timer_ = 0;
   Instant deadline_ = never;
-  bool state_changed_ = true;     ///< something people act on may have changed
+  bool state_changed_ = true;  ///< something people act on may have changed
   bool counters_changed_ = true;
   uring::TimerHandle state_timer_ = 0;
   Instant next_counters_{};

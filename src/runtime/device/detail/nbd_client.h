@@ -18,9 +18,7 @@ class NbdClient final : public uring::Closing, public Requester {
   void start() { receive(); }
   void end(const std::string& reason);
   [[nodiscard]] bool ended() const { return stream_.closed(); }
-  [[nodiscard]] bool attached() const {
-    return !ended() && handshake_.phase() == nbd::Handshake::Phase::Transmission;
-  }
+  [[nodiscard]] bool attached() const { return !ended() && handshake_.phase() == nbd::Handshake::Phase::Transmission; }
   void flush();
   void resume();
 
