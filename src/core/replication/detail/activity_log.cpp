@@ -20,7 +20,7 @@ std::uint32_t last_extent(const Range& range) { return static_cast<std::uint32_t
 
 ActivityLog::ActivityLog(Core& core, Metadata& metadata) : core_(core), metadata_(metadata) {
   const std::uint32_t most = drbd_metadata::max_slots(core.superblock.shape());
-  entries_.resize(std::clamp<std::uint32_t>(core.config.al_extents, 1, std::max<std::uint32_t>(most, 1)));
+  entries_.resize(std::clamp<std::uint32_t>(core.config.al_extents, 2, std::max<std::uint32_t>(most, 2)));
   for (std::size_t slot = entries_.size(); slot-- > 0;) free_.push_back(static_cast<Slot>(slot));
   core_.superblock.activity_log_extents = static_cast<std::uint32_t>(entries_.size());
 }
@@ -70,7 +70,9 @@ void ActivityLog::reference(std::uint32_t extent) {
     if (entry.references++ == 0 && entry.state == SlotState::Hot) unlink(found->second);
     return;
   }
-  if (waiting_references_[extent]++ == 0) waiting_.push_back(extent);
+  const auto [waiting, added] = waiting_references_.try_emplace(extent, 0);
+  ++waiting->second;
+  if (added) waiting_.push_back(extent);
 }
 
 bool ActivityLog::acquire(const Range& range) {
@@ -90,7 +92,7 @@ bool ActivityLog::hot(const Range& range) const {
 void ActivityLog::release(const Range& range) {
   for (std::uint32_t extent = first_extent(range); extent <= last_extent(range); ++extent) {
     const auto found = slot_of_.find(extent);
-    if (found == slot_of_.end()) {  // given up before it was logged; it is logged all the same, which is harmless
+    if (found == slot_of_.end()) {  // given up before it was logged
       const auto waiting = waiting_references_.find(extent);
       if (waiting != waiting_references_.end() && waiting->second > 0) --waiting->second;
       continue;
@@ -147,11 +149,16 @@ void ActivityLog::advance() {
   if (in_flight_ || resetting_ || waiting_.empty() || !core_.metadata_writable()) return;
   transaction_.updates.clear();
   while (!waiting_.empty() && transaction_.updates.size() < drbd_metadata::kUpdatesPerTransaction) {
-    const Slot slot = take_slot();
-    if (slot == none) break;
     const std::uint32_t extent = waiting_.front();
-    waiting_.pop_front();
     const auto waiting = waiting_references_.find(extent);
+    const bool wanted = waiting->second != 0;
+    const Slot slot = wanted ? take_slot() : none;
+    if (wanted && slot == none) break;
+    waiting_.pop_front();
+    if (!wanted) {
+      waiting_references_.erase(waiting);
+      continue;
+    }
     entries_[slot] = Entry{extent, waiting->second, SlotState::Logging, none, none};
     waiting_references_.erase(waiting);
     slot_of_[extent] = slot;

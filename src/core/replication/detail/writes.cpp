@@ -58,7 +58,10 @@ void Writes::flush(const input::Flush& flush) {
   wait.number = next_flush_++;
   wait.session = core_.session.number;
   close_epoch();
-  if (!epochs_.empty() && !core_.canary_set(canary::kFlushOnlyHere)) wait.epoch = epochs_.back().number;
+  if (!epochs_.empty()) wait.epoch = epochs_.back().number;
+  // Without a session nobody knows what the peer, still a member, had flushed of what was acknowledged before.
+  wait.needs_peer = wait.epoch || (core_.in_sync.peer_counts() && !core_.peer_in_step());
+  if (core_.canary_set(canary::kFlushOnlyHere)) wait.needs_peer = false;
   flushes_.push_back(wait);
   core_.emit(effect::DiskFlush{operation_of(Owner::LocalFlush, wait.number)});
 }
@@ -76,7 +79,8 @@ void Writes::try_start(Serial serial) {
   Entry& entry = at(serial);
   // What we told the peer in the handshake stays true until it has answered.
   const bool handshaking = core_.connection == ConnectionState::WFReportParams && !core_.dropping;
-  if (handshaking || !activity_log_.ready() || blocked(serial, entry.range)) return;
+  const bool gives_way = activity_log_.starved() && !entry.hot_held && !waiting_.empty() && waiting_.front() != serial;
+  if (gives_way || handshaking || !activity_log_.ready() || blocked(serial, entry.range)) return;
   const bool hot = entry.hot_held ? activity_log_.hot(entry.range) : activity_log_.acquire(entry.range);
   entry.hot_held = true;
   if (hot) start(serial);
@@ -336,9 +340,9 @@ bool Writes::flush_done(const FlushWait& wait) const {
   if (!wait.local_done) return false;
   if (wait.error_number != 0) return true;
   if (!core_.lease_valid()) return false;
-  if (!wait.epoch) return true;
+  if (!wait.needs_peer) return true;
   // If the peer went without flushing it must leave the set, or be resynced, before anybody relies on this flush.
-  if (wait.session != core_.session.number || !core_.session.open)
+  if (!wait.epoch || wait.session != core_.session.number || !core_.session.open)
     return went_on_alone() || (core_.peer_in_step() && core_.bitmap.count() == 0);
   return epochs_.empty() || static_cast<std::int32_t>(epochs_.front().number - *wait.epoch) > 0;
 }
@@ -353,7 +357,18 @@ void Writes::advance_flushes() {
 
 // ---- going on ---------------------------------------------------------------------------------------------------
 
+/// All slots of the activity log are held by writes that wait for another one: only the first keeps what it has.
+void Writes::give_way() {
+  for (std::size_t i = 1; i < waiting_.size(); ++i) {
+    Entry& entry = at(waiting_[i]);
+    if (!entry.hot_held) continue;
+    entry.hot_held = false;
+    activity_log_.release(entry.range);
+  }
+}
+
 void Writes::advance_waiting() {
+  if (activity_log_.starved() && epochs_.empty() && local_in_flight_ == 0) give_way();
   std::size_t kept = 0;
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
     const Serial serial = waiting_[i];

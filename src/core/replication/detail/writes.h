@@ -80,6 +80,7 @@ class Writes {
     std::uint64_t number = 0;
     bool local_done = false;
     int error_number = 0;
+    bool needs_peer = false;             ///< something acknowledged may not be durable there yet
     std::optional<std::uint32_t> epoch;  ///< wait until this one is acknowledged
     std::uint32_t session = 0;
   };
@@ -101,6 +102,7 @@ class Writes {
   void mark_lost(Entry& entry);
   Epoch& open_epoch();
   void advance_waiting();
+  void give_way();
   void advance_ready();
   void advance_flushes();
   [[nodiscard]] bool flush_done(const FlushWait& wait) const;
