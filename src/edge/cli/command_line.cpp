@@ -54,7 +54,7 @@ class CommandLine {
   int print_completion();
   [[nodiscard]] Goal goal_of(const api::Operation& operation, const json& before) const;
   [[nodiscard]] json request_of(const api::Operation& operation) const;
-  [[nodiscard]] Result<json> ask(const json& request) const;
+  [[nodiscard]] Result<json> ask(const json& request, Duration timeout = answer_timeout) const;
 
   const Surroundings& around_;
   Options options_;
@@ -167,13 +167,12 @@ int CommandLine::run(const std::vector<std::string>& arguments) {
   return chosen_();
 }
 
-Result<json> CommandLine::ask(const json& request) const {
+Result<json> CommandLine::ask(const json& request, Duration timeout) const {
   auto connection = Connection::open(options_.socket());
   if (!connection)
     return fail("no contact with bascule-managerd", connection.error().where, connection.error().why,
                 "is it running on this machine, and may you open its socket?");
-  return connection->ask(request,
-                         seconds(options_.timeout_s) > answer_timeout ? seconds(options_.timeout_s) : answer_timeout);
+  return connection->ask(request, timeout);
 }
 
 int CommandLine::status() {
@@ -254,7 +253,7 @@ int CommandLine::change(const api::Operation& operation) {
   const auto before = ask({{"op", "status"}});
   if (!before) return failed(before.error(), no_contact);
   const auto events_before = ask({{"op", "events"}, {"since", 0}});
-  const auto answer = ask(request_of(operation));
+  const auto answer = ask(request_of(operation), seconds(options_.timeout_s));
   if (!answer) return failed(answer.error(), answer.error().what == "no answer" ? timed_out : no_contact);
   if (!flag(*answer, "ok")) return failed(error_in(*answer), refused);
   const Goal goal = goal_of(operation, *before);
