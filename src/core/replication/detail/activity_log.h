@@ -56,7 +56,7 @@ class ActivityLog {
   std::vector<Slot> free_;
   Slot oldest_ = none;
   Slot newest_ = none;
-  std::unordered_map<std::uint32_t, Slot> slot_of_;  ///< looked up only, never iterated
+  std::unordered_map<std::uint32_t, Slot> slot_of_;                      ///< looked up only, never iterated
   std::unordered_map<std::uint32_t, std::uint32_t> waiting_references_;  ///< extents in waiting_
   std::deque<std::uint32_t> waiting_;
   std::vector<Slot> logging_;  ///< slots of the transaction in flight

@@ -60,7 +60,8 @@ void Attach::advance() {
   }
   if (phase_ == Phase::Ring && activity_log_.ready()) {
     phase_ = Phase::Done;
-    core_.event("attached", core_.crashed_primary ? "this node was Primary when it stopped" : "the disk was left clean");
+    core_.event("attached",
+                core_.crashed_primary ? "this node was Primary when it stopped" : "the disk was left clean");
   }
 }
 

@@ -42,7 +42,8 @@ bool BitmapExchange::bitmap(const drbd::Packet& packet) {
   if (!expected || !receiver_ || receiver_->done()) return false;
   until_ = core_.now + patience;
   const auto* plain = std::get_if<drbd::BitmapChunk>(&packet);
-  const Result<void> added = plain != nullptr ? receiver_->add(*plain) : receiver_->add(std::get<drbd::CompressedBitmap>(packet));
+  const Result<void> added =
+      plain != nullptr ? receiver_->add(*plain) : receiver_->add(std::get<drbd::CompressedBitmap>(packet));
   if (!added) {
     core_.why = added.error().text();
     return false;

@@ -33,8 +33,8 @@ class BitmapExchange {
   Metadata& metadata_;
   Handshake& handshake_;
   std::optional<drbd::BitmapReceiver> receiver_;
-  std::optional<DiskState> disk_before_;         ///< the target's disk, until its first block may change
-  std::optional<std::uint64_t> durable_version_; ///< waiting for this superblock (and all bits)
+  std::optional<DiskState> disk_before_;          ///< the target's disk, until its first block may change
+  std::optional<std::uint64_t> durable_version_;  ///< waiting for this superblock (and all bits)
   Instant until_ = never;
 };
 

@@ -102,8 +102,8 @@ bool Connector::keep_early(SocketId socket, const drbd::Packet& packet) {
 
 bool Connector::received(SocketId socket, const drbd::Packet& packet) {
   if (keep_early(socket, packet)) return true;
-  const auto found = std::find_if(newcomers_.begin(), newcomers_.end(),
-                                  [&](const Newcomer& each) { return each.socket == socket; });
+  const auto found =
+      std::find_if(newcomers_.begin(), newcomers_.end(), [&](const Newcomer& each) { return each.socket == socket; });
   if (found == newcomers_.end()) return false;
   const bool is_data = std::holds_alternative<drbd::InitialData>(packet);
   if (found->kind || (!is_data && !std::holds_alternative<drbd::InitialMeta>(packet))) {
@@ -142,8 +142,8 @@ void Connector::place(SocketId socket, drbd::Socket kind, bool outgoing) {
 }
 
 bool Connector::closed(SocketId socket) {
-  const auto found = std::find_if(newcomers_.begin(), newcomers_.end(),
-                                  [&](const Newcomer& each) { return each.socket == socket; });
+  const auto found =
+      std::find_if(newcomers_.begin(), newcomers_.end(), [&](const Newcomer& each) { return each.socket == socket; });
   if (found != newcomers_.end()) {
     newcomers_.erase(found);
     return true;
@@ -163,7 +163,8 @@ bool Connector::closed(SocketId socket) {
 }
 
 bool Connector::newcomer_waits() const {
-  return !wanted_ && std::any_of(newcomers_.begin(), newcomers_.end(), [](const Newcomer& each) { return each.kind.has_value(); });
+  return !wanted_ &&
+         std::any_of(newcomers_.begin(), newcomers_.end(), [](const Newcomer& each) { return each.kind.has_value(); });
 }
 
 std::optional<SocketId> Connector::take_newer_meta() {

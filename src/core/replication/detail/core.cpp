@@ -71,8 +71,9 @@ bool Core::replicates() const {
 }
 
 bool Core::inside(const Range& range) const {
-  return range.length != 0 && range.offset % 512 == 0 && range.length % 512 == 0 && range.length <= drbd::kMaxDataBytes &&
-         range.offset < size_bytes() && range.length <= size_bytes() - range.offset;
+  return range.length != 0 && range.offset % 512 == 0 && range.length % 512 == 0 &&
+         range.length <= drbd::kMaxDataBytes && range.offset < size_bytes() &&
+         range.length <= size_bytes() - range.offset;
 }
 
 std::optional<Range> Core::range_of(std::uint64_t sector, std::uint64_t length) const {

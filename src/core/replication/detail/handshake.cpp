@@ -83,7 +83,8 @@ void Handshake::on_protocol(const drbd::Protocol& protocol) {
     return refuse("the peer is configured for another replication protocol than C");
   if (protocol.two_primaries != 0) return refuse("the peer is configured for two primaries");
   if (!protocol.integrity_algorithm.empty())
-    return refuse("the peer wants data integrity by " + protocol.integrity_algorithm + ", which is not configured here");
+    return refuse("the peer wants data integrity by " + protocol.integrity_algorithm +
+                  ", which is not configured here");
   have_protocol_ = true;
 }
 
@@ -95,9 +96,10 @@ void Handshake::on_sizes(const drbd::Sizes& sizes) {
                   sectors_text(limit));
   const std::uint64_t own = core_.superblock.effective_sectors;
   const bool peer_has_disk = sizes.disk_sectors != 0;
-  const std::uint64_t wanted =
-      own != 0 ? own : sizes.current_sectors != 0 ? sizes.current_sectors
-                                                  : std::min(usable, peer_has_disk ? sizes.disk_sectors : usable);
+  const std::uint64_t wanted = own != 0 ? own
+                               : sizes.current_sectors != 0
+                                   ? sizes.current_sectors
+                                   : std::min(usable, peer_has_disk ? sizes.disk_sectors : usable);
   if (peer_has_disk && sizes.disk_sectors < wanted)
     return refuse("the peer's disk is too small: " + sectors_text(sizes.disk_sectors) + " of " + sectors_text(wanted));
   if (usable < wanted)
@@ -123,7 +125,8 @@ void Handshake::on_state(const drbd::State& packet) {
   const drbd::StateWord& state = packet.state;
   DiskState disk = state.disk;
   if (disk == DiskState::Negotiating)
-    disk = (core_.peer.uuid_flags & drbd::uuid_flag::kInconsistent) != 0 ? DiskState::Inconsistent : DiskState::Consistent;
+    disk =
+        (core_.peer.uuid_flags & drbd::uuid_flag::kInconsistent) != 0 ? DiskState::Inconsistent : DiskState::Consistent;
   if (phase_ == Phase::Parameters) {
     const bool diskless = disk < DiskState::Negotiating;
     if (!have_protocol_ || !have_sizes_ || (!have_uuids_ && !diskless))

@@ -45,15 +45,23 @@ void Machines::step(const Input& input, Instant now, Effects& effects) {
 void Machines::on(const input::DiskDone& done) {
   switch (owner_of(done.operation)) {
     case Owner::Superblock:
-    case Owner::BitmapPages: return metadata_.done(done.operation, done.error_number);
-    case Owner::ActivityLog: return activity_log_.done(done.error_number);
-    case Owner::LocalWrite: return writes_.local_write_done(done.operation, done.error_number);
-    case Owner::LocalRead: return writes_.local_read_done(done.operation, done.error_number);
-    case Owner::LocalFlush: return writes_.local_flush_done(done.operation, done.error_number);
-    case Owner::PeerWrite: return peer_writes_.local_write_done(done.operation, done.error_number);
+    case Owner::BitmapPages:
+      return metadata_.done(done.operation, done.error_number);
+    case Owner::ActivityLog:
+      return activity_log_.done(done.error_number);
+    case Owner::LocalWrite:
+      return writes_.local_write_done(done.operation, done.error_number);
+    case Owner::LocalRead:
+      return writes_.local_read_done(done.operation, done.error_number);
+    case Owner::LocalFlush:
+      return writes_.local_flush_done(done.operation, done.error_number);
+    case Owner::PeerWrite:
+      return peer_writes_.local_write_done(done.operation, done.error_number);
     case Owner::PeerFlush:
-    case Owner::ResyncFlush: return peer_writes_.flush_done(done.operation, done.error_number);
-    case Owner::ResyncRead: return resync_.read_done(done.operation, done.error_number);
+    case Owner::ResyncFlush:
+      return peer_writes_.flush_done(done.operation, done.error_number);
+    case Owner::ResyncRead:
+      return resync_.read_done(done.operation, done.error_number);
   }
 }
 
@@ -79,9 +87,9 @@ void Machines::on(const input::PacketReceived& received) {
   if (!takes_buffer) core_.release(received.buffer);
   const bool good = on_data ? on_data_packet(received.packet, received.buffer) : on_meta_packet(received.packet);
   if (!good)
-    core_.drop(ConnectionState::ProtocolError,
-               std::string("unexpected ") + drbd::name_of(drbd::command_of(received.packet)) + " while " +
-                   drbd::name_of(core_.connection));
+    core_.drop(ConnectionState::ProtocolError, std::string("unexpected ") +
+                                                   drbd::name_of(drbd::command_of(received.packet)) + " while " +
+                                                   drbd::name_of(core_.connection));
 }
 
 void Machines::on(const input::InSyncCommitted& committed) {
@@ -117,7 +125,8 @@ bool Machines::on_data_packet(const drbd::Packet& packet, BufferId buffer) {
     return true;
   }
   if (!is_connected(core_.connection)) {
-    core_.release(std::holds_alternative<drbd::Data>(packet) || std::holds_alternative<drbd::ResyncReply>(packet) ? buffer : 0);
+    core_.release(
+        std::holds_alternative<drbd::Data>(packet) || std::holds_alternative<drbd::ResyncReply>(packet) ? buffer : 0);
     return false;
   }
   if (const auto* data = std::get_if<drbd::Data>(&packet)) return peer_writes_.data(*data, buffer);
@@ -155,9 +164,12 @@ bool Machines::on_block_ack(const drbd::BlockAck& ack) {
     case Kind::ResyncWriteAck:
     case Kind::NegativeAck:
       return ack.block_id == drbd::kSyncerBlockId ? resync_.acknowledged(ack) : writes_.acknowledged(ack);
-    case Kind::NegativeResyncReply: return resync_.negative_reply(ack);
-    case Kind::ReceiveAck: return true;
-    default: return false;
+    case Kind::NegativeResyncReply:
+      return resync_.negative_reply(ack);
+    case Kind::ReceiveAck:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -165,7 +177,8 @@ void Machines::on_state_change_request(const drbd::StateChange& change, bool con
   using drbd::StateChangeResult;
   const auto wanted = drbd::apply_change(core_.state_word(), drbd::mirror(change).mask, drbd::mirror(change).value);
   StateChangeResult result = StateChangeResult::Success;
-  const bool ends = wanted && (change.mask & drbd::kConnectionField.mask) != 0 && wanted->connection == ConnectionState::TearDown;
+  const bool ends =
+      wanted && (change.mask & drbd::kConnectionField.mask) != 0 && wanted->connection == ConnectionState::TearDown;
   if (!wanted)
     result = StateChangeResult::NotSupported;
   else if (wanted->peer == Role::Primary && core_.primary())

@@ -74,7 +74,7 @@ class Machines {
 
   bool begun_ = false;
   bool disk_failure_seen_ = false;
-  Instant retry_at_{};             ///< when to look for the peer again
+  Instant retry_at_{};  ///< when to look for the peer again
   Instant leave_stand_alone_ = never;
 };
 

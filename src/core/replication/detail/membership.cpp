@@ -23,9 +23,7 @@ void Membership::committed(const input::InSyncCommitted& committed) {
   core_.changed();
 }
 
-bool Membership::wants_shrink() const {
-  return core_.serving && core_.in_sync.peer_counts() && !core_.peer_in_step();
-}
+bool Membership::wants_shrink() const { return core_.serving && core_.in_sync.peer_counts() && !core_.peer_in_step(); }
 
 bool Membership::wants_grow() const {
   const InSyncSet& set = core_.in_sync;
@@ -46,8 +44,7 @@ void Membership::make_generation() {
 
 void Membership::advance() {
   if (!core_.serving || core_.dropping) return;
-  if (!core_.in_sync.peer_counts() && alone() && core_.superblock.bitmap_uuid == 0 &&
-      core_.disk == DiskState::UpToDate)
+  if (!core_.in_sync.peer_counts() && alone() && core_.superblock.bitmap_uuid == 0 && core_.disk == DiskState::UpToDate)
     make_generation();
   const bool shrink = wants_shrink();
   if (!shrink && !wants_grow()) {

@@ -22,7 +22,9 @@ class Membership {
 
  private:
   void make_generation();
-  [[nodiscard]] bool alone() const { return !is_connected(core_.connection) || core_.peer.disk < DiskState::Inconsistent; }
+  [[nodiscard]] bool alone() const {
+    return !is_connected(core_.connection) || core_.peer.disk < DiskState::Inconsistent;
+  }
 
   Core& core_;
   Metadata& metadata_;

@@ -15,7 +15,9 @@ constexpr std::size_t words_per_page = kBlockBytes / 8;
 constexpr std::size_t max_run_pages = 64;
 constexpr std::size_t max_runs_in_flight = 8;
 
-std::uint64_t superblock_offset(const Core& core) { return (core.config.backing_bytes & ~(kBlockBytes - 1)) - kBlockBytes; }
+std::uint64_t superblock_offset(const Core& core) {
+  return (core.config.backing_bytes & ~(kBlockBytes - 1)) - kBlockBytes;
+}
 
 }  // namespace
 
@@ -146,8 +148,8 @@ void Metadata::done(OperationId operation, int error_number) {
     in_flight_version_ = 0;
     core_.changed();
   } else {
-    const auto run = std::find_if(runs_.begin(), runs_.end(),
-                                  [&](const Run& each) { return each.number == rest_of(operation); });
+    const auto run =
+        std::find_if(runs_.begin(), runs_.end(), [&](const Run& each) { return each.number == rest_of(operation); });
     if (run == runs_.end()) return;
     for (std::size_t i = 0; i < run->set_changes.size(); ++i) {
       Page& page = pages_[run->first + i];

@@ -43,7 +43,7 @@ class Metadata {
 
  private:
   struct Page {
-    std::uint32_t set_changes = 0;      ///< grows when a bit was set
+    std::uint32_t set_changes = 0;  ///< grows when a bit was set
     std::uint32_t set_changes_disk = 0;
     bool changed = false;  ///< differs from the disk in any way
     bool wanted = false;

@@ -189,7 +189,8 @@ void PeerWrites::flush_done(OperationId operation, int error_number) {
 std::vector<Range> PeerWrites::take_resynced() {
   std::vector<Range> taken;
   for (const Range& range : resynced_) {
-    core_.send_meta(ack_of(drbd::BlockAck::Kind::ResyncWriteAck, range, drbd::kSyncerBlockId, ++core_.session.sequence));
+    core_.send_meta(
+        ack_of(drbd::BlockAck::Kind::ResyncWriteAck, range, drbd::kSyncerBlockId, ++core_.session.sequence));
     metadata_.mark_in_sync(range);
   }
   taken.swap(resynced_);

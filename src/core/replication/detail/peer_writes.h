@@ -70,8 +70,8 @@ class PeerWrites {
   std::uint32_t next_epoch_ = 0;
   std::size_t flushing_barriers_ = 0;  ///< epochs that the flush in flight covers
   std::uint32_t flush_session_ = 0;
-  std::vector<Range> written_;    ///< resync data on the disk, not yet durable
-  std::vector<Range> flushing_;   ///< covered by the flush in flight
+  std::vector<Range> written_;   ///< resync data on the disk, not yet durable
+  std::vector<Range> flushing_;  ///< covered by the flush in flight
   std::vector<Range> resynced_;
   bool resync_flushing_ = false;
   std::uint32_t resync_flush_session_ = 0;

@@ -37,8 +37,8 @@ void Resync::note_state() {
   failed_ = 0;
   rate_since_ = core_.now;
   rate_budget_ = 0;
-  core_.event("resync-started", std::to_string(total_bytes_) + " bytes are out of sync; this node is " +
-                                    drbd::name_of(core_.connection));
+  core_.event("resync-started",
+              std::to_string(total_bytes_) + " bytes are out of sync; this node is " + drbd::name_of(core_.connection));
 }
 
 void Resync::advance() {

@@ -66,10 +66,10 @@ class Resync {
   std::size_t reading_ = 0;
   BufferId next_buffer_ = kEngineBufferBit;
 
-  std::vector<Range> asked_;    ///< requests without reply
-  std::uint32_t writing_ = 0;   ///< replies not yet durable
+  std::vector<Range> asked_;   ///< requests without reply
+  std::uint32_t writing_ = 0;  ///< replies not yet durable
   std::size_t next_bit_ = 0;
-  std::uint32_t failed_ = 0;    ///< blocks that the source could not read
+  std::uint32_t failed_ = 0;  ///< blocks that the source could not read
   Finish finish_ = Finish::No;
   std::uint64_t finish_version_ = 0;
   std::uint64_t rate_budget_ = 0;

@@ -42,27 +42,20 @@ constexpr std::array<Transition<ConnectionState>, 24> connection_transitions{{
     {Disconnecting, StandAlone},
 }};
 
-constexpr bool is_ending(ConnectionState state) { return state >= Disconnecting && state <= TearDown && state != Unconnected; }
+constexpr bool is_ending(ConnectionState state) {
+  return state >= Disconnecting && state <= TearDown && state != Unconnected;
+}
 
 constexpr std::array<Transition<DiskState>, 19> disk_transitions{{
-    {DiskState::Diskless, DiskState::Attaching},
-    {DiskState::Attaching, DiskState::Inconsistent},
-    {DiskState::Attaching, DiskState::Outdated},
-    {DiskState::Attaching, DiskState::UpToDate},
-    {DiskState::Inconsistent, DiskState::UpToDate},
-    {DiskState::Inconsistent, DiskState::Outdated},
-    {DiskState::Outdated, DiskState::UpToDate},
-    {DiskState::Outdated, DiskState::Inconsistent},
-    {DiskState::Consistent, DiskState::UpToDate},
-    {DiskState::Consistent, DiskState::Outdated},
-    {DiskState::Consistent, DiskState::Inconsistent},
-    {DiskState::UpToDate, DiskState::Outdated},
-    {DiskState::UpToDate, DiskState::Inconsistent},
-    {DiskState::Attaching, DiskState::Failed},
-    {DiskState::Inconsistent, DiskState::Failed},
-    {DiskState::Outdated, DiskState::Failed},
-    {DiskState::Consistent, DiskState::Failed},
-    {DiskState::UpToDate, DiskState::Failed},
+    {DiskState::Diskless, DiskState::Attaching},      {DiskState::Attaching, DiskState::Inconsistent},
+    {DiskState::Attaching, DiskState::Outdated},      {DiskState::Attaching, DiskState::UpToDate},
+    {DiskState::Inconsistent, DiskState::UpToDate},   {DiskState::Inconsistent, DiskState::Outdated},
+    {DiskState::Outdated, DiskState::UpToDate},       {DiskState::Outdated, DiskState::Inconsistent},
+    {DiskState::Consistent, DiskState::UpToDate},     {DiskState::Consistent, DiskState::Outdated},
+    {DiskState::Consistent, DiskState::Inconsistent}, {DiskState::UpToDate, DiskState::Outdated},
+    {DiskState::UpToDate, DiskState::Inconsistent},   {DiskState::Attaching, DiskState::Failed},
+    {DiskState::Inconsistent, DiskState::Failed},     {DiskState::Outdated, DiskState::Failed},
+    {DiskState::Consistent, DiskState::Failed},       {DiskState::UpToDate, DiskState::Failed},
     {DiskState::Failed, DiskState::Diskless},
 }};
 

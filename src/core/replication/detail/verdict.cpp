@@ -31,17 +31,29 @@ drbd::UuidVerdict compare(const Core& core) {
 /// The rule of the table, turned into source or target.
 Verdict from_table(const Core& core, UuidDecision decision, Verdict verdict) {
   switch (decision) {
-    case UuidDecision::NoSync: verdict.kind = Verdict::Kind::NoSync; break;
-    case UuidDecision::SourceSetBitmap: verdict.full = true; [[fallthrough]];
-    case UuidDecision::SourceUseBitmap: verdict.kind = Verdict::Kind::Source; break;
-    case UuidDecision::TargetSetBitmap: verdict.full = true; [[fallthrough]];
-    case UuidDecision::TargetUseBitmap: verdict.kind = Verdict::Kind::Target; break;
+    case UuidDecision::NoSync:
+      verdict.kind = Verdict::Kind::NoSync;
+      break;
+    case UuidDecision::SourceSetBitmap:
+      verdict.full = true;
+      [[fallthrough]];
+    case UuidDecision::SourceUseBitmap:
+      verdict.kind = Verdict::Kind::Source;
+      break;
+    case UuidDecision::TargetSetBitmap:
+      verdict.full = true;
+      [[fallthrough]];
+    case UuidDecision::TargetUseBitmap:
+      verdict.kind = Verdict::Kind::Target;
+      break;
     case UuidDecision::UnrelatedData:
       return refuse(verdict, "the peer's data is unrelated to ours: one of the two must be created anew");
     case UuidDecision::NeedsProtocol91:
-    case UuidDecision::NeedsWriteSameFeature: return refuse(verdict, "the peer is too old for this situation");
+    case UuidDecision::NeedsWriteSameFeature:
+      return refuse(verdict, "the peer is too old for this situation");
     case UuidDecision::SplitBrainAutoRecover:
-    case UuidDecision::SplitBrainDisconnect: break;
+    case UuidDecision::SplitBrainDisconnect:
+      break;
   }
   (void)core;
   return verdict;
@@ -98,9 +110,7 @@ Verdict check_direction(const Core& core, Verdict verdict) {
 
 }  // namespace
 
-bool discards_own_data(const Core& core) {
-  return core.in_sync.known && !core.in_sync.self && !core.primary();
-}
+bool discards_own_data(const Core& core) { return core.in_sync.known && !core.in_sync.self && !core.primary(); }
 
 Verdict decide(const Core& core) {
   Verdict verdict;

@@ -256,9 +256,7 @@ bool Writes::went_on_alone() const {
 }
 
 /// It was held so long that a resync has brought it to the peer meanwhile.
-bool Writes::resynced(const Range& range) const {
-  return core_.peer_in_step() && metadata_.in_sync(range);
-}
+bool Writes::resynced(const Range& range) const { return core_.peer_in_step() && metadata_.in_sync(range); }
 
 void Writes::answer(Entry& entry, int error_number) {
   entry.answered = true;
@@ -317,7 +315,8 @@ void Writes::local_read_done(OperationId operation, int error_number) {
   const auto found = std::find_if(reads_.begin(), reads_.end(),
                                   [&](const ReadWait& each) { return each.number == rest_of(operation); });
   if (found == reads_.end()) return;
-  if (error_number != 0) core_.event("disk-read-failed", "the disk refused a read (error " + std::to_string(error_number) + ")");
+  if (error_number != 0)
+    core_.event("disk-read-failed", "the disk refused a read (error " + std::to_string(error_number) + ")");
   core_.complete(found->request, error_number == 0 ? 0 : EIO);
   *found = reads_.back();
   reads_.pop_back();

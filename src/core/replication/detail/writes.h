@@ -56,13 +56,13 @@ class Writes {
     BufferId buffer = 0;
     bool fua = false;
     bool started = false;
-    bool hot_held = false;    ///< holds references in the activity log
+    bool hot_held = false;  ///< holds references in the activity log
     bool local_done = false;
-    bool sent = false;        ///< to the peer of the present session
-    bool acked = false;       ///< the peer has it
-    bool barrier_done = true; ///< nothing of it is unflushed at the peer
-    bool answered = false;    ///< completed to the application, with or without success
-    bool failed = false;      ///< the local disk refused it
+    bool sent = false;         ///< to the peer of the present session
+    bool acked = false;        ///< the peer has it
+    bool barrier_done = true;  ///< nothing of it is unflushed at the peer
+    bool answered = false;     ///< completed to the application, with or without success
+    bool failed = false;       ///< the local disk refused it
   };
   struct Active {  ///< not yet on every disk it is going to: others that overlap it wait
     Serial serial;

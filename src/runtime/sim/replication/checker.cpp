@@ -4,7 +4,8 @@
 
 namespace bascule::sim {
 
-ReplicationChecker::ReplicationChecker(std::uint64_t sectors) : flushed_(sectors, 0), has_{Stamps(sectors, 0), Stamps(sectors, 0)} {}
+ReplicationChecker::ReplicationChecker(std::uint64_t sectors)
+    : flushed_(sectors, 0), has_{Stamps(sectors, 0), Stamps(sectors, 0)} {}
 
 void ReplicationChecker::violation(std::string text) {
   if (violation_.empty()) violation_ = std::move(text);
@@ -31,7 +32,9 @@ void ReplicationChecker::submitted(std::uint64_t stamp, std::size_t node, std::u
 void ReplicationChecker::acknowledged(std::uint64_t stamp, std::uint64_t epoch, bool forced_unit_access,
                                       bool lease_really_valid) {
   Write& done = write(stamp);
-  if (!lease_really_valid) violation("node " + std::to_string(done.node) + " acknowledged write " + std::to_string(stamp) + " without a lease");
+  if (!lease_really_valid)
+    violation("node " + std::to_string(done.node) + " acknowledged write " + std::to_string(stamp) +
+              " without a lease");
   if (epoch < newest_acknowledging_epoch_)
     violation("two writers: epoch " + std::to_string(epoch) + " acknowledged after epoch " +
               std::to_string(newest_acknowledging_epoch_));
@@ -39,7 +42,7 @@ void ReplicationChecker::acknowledged(std::uint64_t stamp, std::uint64_t epoch, 
   done.fate = Write::Fate::Acknowledged;
   ++acknowledged_count_;
   raise(has_[done.node], done);
-  if (members_[1 - done.node]) raise(has_[1 - done.node], done);
+  if (members_[1 - done.node] && stamp > lost_up_to_[1 - done.node]) raise(has_[1 - done.node], done);
   if (forced_unit_access)
     raise(flushed_, done);
   else
@@ -75,6 +78,7 @@ void ReplicationChecker::flush_acknowledged(std::uint64_t flush) {
 
 void ReplicationChecker::power_lost(std::size_t node) {
   has_[node] = flushed_;
+  lost_up_to_[node] = writes_.size();
   // A flush on its way when the power failed covers only what the survivor has.
   std::erase_if(unflushed_, [&](std::uint64_t stamp) { return write(stamp).node == node; });
   stopped(node);
@@ -102,8 +106,9 @@ void ReplicationChecker::resync_finished(std::size_t target, const std::array<co
 void ReplicationChecker::must_have(const char* when, std::size_t node, const Stamps& disk, const Stamps& floor) {
   for (std::uint64_t sector = 0; sector < disk.size(); ++sector)
     if (disk[sector] < floor[sector])
-      return violation(std::string(when) + ": node " + std::to_string(node) + " has write " + std::to_string(disk[sector]) +
-                       " in sector " + std::to_string(sector) + ", acknowledged was " + std::to_string(floor[sector]));
+      return violation(std::string(when) + ": node " + std::to_string(node) + " has write " +
+                       std::to_string(disk[sector]) + " in sector " + std::to_string(sector) + ", acknowledged was " +
+                       std::to_string(floor[sector]));
 }
 
 void ReplicationChecker::promoted(std::size_t node, std::uint64_t epoch, const Stamps& disk) {

@@ -57,12 +57,13 @@ class ReplicationChecker {
   static void raise(Stamps& floor, const Write& write);
   void must_have(const char* when, std::size_t node, const Stamps& disk, const Stamps& floor);
 
-  std::vector<Write> writes_;            ///< by stamp - 1
-  Stamps flushed_;                       ///< per sector: the newest write that a completed flush covers
-  std::array<Stamps, nodes> has_;        ///< per sector: the newest write the node must show while it keeps power
-  std::vector<std::uint64_t> unflushed_; ///< acknowledged, not covered by a flush yet
+  std::vector<Write> writes_;      ///< by stamp - 1
+  Stamps flushed_;                 ///< per sector: the newest write that a completed flush covers
+  std::array<Stamps, nodes> has_;  ///< per sector: the newest write the node must show while it keeps power
+  std::array<std::uint64_t, nodes> lost_up_to_{};  ///< an ack under way when the node lost power says nothing any more
+  std::vector<std::uint64_t> unflushed_;           ///< acknowledged, not covered by a flush yet
   std::vector<Flush> flushes_;
-  std::set<std::uint64_t> uncertain_;    ///< sectors of writes that were never acknowledged
+  std::set<std::uint64_t> uncertain_;  ///< sectors of writes that were never acknowledged
   std::array<bool, nodes> members_{true, true};
   std::size_t owner_ = 0;
   std::uint64_t epoch_ = 0;

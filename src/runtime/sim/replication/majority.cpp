@@ -34,7 +34,8 @@ bool Majority::decide(WorldTime now) {
   // Last heard of: the owner may simply be slow.
   if (view_.owner && now <= heard_[*view_.owner] + lease + margin) return false;
   for (std::size_t node = 0; node < nodes; ++node) {
-    if (node == view_.owner || (!careless && !view_.members[node]) || now > heard_[node] + milliseconds(200) || heard_[node] == WorldTime{})
+    if (node == view_.owner || (!careless && !view_.members[node]) || now > heard_[node] + milliseconds(200) ||
+        heard_[node] == WorldTime{})
       continue;
     view_.owner = node;
     ++view_.epoch;

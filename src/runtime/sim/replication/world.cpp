@@ -178,7 +178,8 @@ void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTim
   step(node, input::InSyncCommitted{view.version, view.members[node.index], view.members[1 - node.index]});
   const Status status = node.engine->status();
   const bool owner = view.owner == node.index;
-  if (!owner && (status.role == drbd::Role::Primary || node.promoting_epoch != 0) && view.epoch > node.promoting_epoch) {
+  if (!owner && (status.role == drbd::Role::Primary || node.promoting_epoch != 0) &&
+      view.epoch > node.promoting_epoch) {
     node.promoting_epoch = 0;
     node.device_open = false;
     return step(node, input::Demote{true});
@@ -202,7 +203,8 @@ bool ReplicationWorld::quiet() const {
   const Majority::View& view = majority_.view();
   if (!view.members[0] || !view.members[1] || !view.owner) return false;
   for (const auto& node : nodes_) {
-    if (!node->alive || !node->open_writes.empty() || !node->open_flushes.empty() || !node->in_flight.empty()) return false;
+    if (!node->alive || !node->open_writes.empty() || !node->open_flushes.empty() || !node->in_flight.empty())
+      return false;
     const Status status = node->engine->status();
     if (status.disk != drbd::DiskState::UpToDate || status.connection != drbd::ConnectionState::Connected ||
         status.out_of_sync_bytes != 0)
@@ -223,8 +225,8 @@ void ReplicationWorld::wait_until_quiet() {
     const Status status = node->engine->status();
     text += " [" + std::string(drbd::name_of(status.role)) + " " + drbd::name_of(status.connection) + " " +
             drbd::name_of(status.disk) + "/" + drbd::name_of(status.peer_disk) + " oos " +
-            std::to_string(status.out_of_sync_bytes) + " writes " + std::to_string(node->open_writes.size()) + " flushes " +
-            std::to_string(node->open_flushes.size()) + " why " + status.why + "]";
+            std::to_string(status.out_of_sync_bytes) + " writes " + std::to_string(node->open_writes.size()) +
+            " flushes " + std::to_string(node->open_flushes.size()) + " why " + status.why + "]";
   }
   checker_.violation(text);
 }
@@ -239,7 +241,8 @@ ReplicationResult ReplicationWorld::run() {
   for (auto& node : nodes_) start(*node);
   scheduler_.run_until(scheduler_.now() + milliseconds(1500));
   const WorldTime end = scheduler_.now() + scenario_.fault_time;
-  for (std::uint32_t i = 0; i < scenario_.faults; ++i) scheduler_.after(between(Duration{0}, scenario_.fault_time), [this] { fault(); });
+  for (std::uint32_t i = 0; i < scenario_.faults; ++i)
+    scheduler_.after(between(Duration{0}, scenario_.fault_time), [this] { fault(); });
   while (scheduler_.now() < end && checker_.first_violation().empty())
     scheduler_.run_until(scheduler_.now() + milliseconds(100));
   heal();

@@ -22,8 +22,8 @@ namespace bascule::sim {
 /// What one run does.
 struct ReplicationScenario {
   std::uint64_t seed = 1;
-  bool created_anew = false;       ///< begin with two empty replicas; else with two equal ones
-  std::uint32_t canaries = 0;      ///< deliberate faults of the engine
+  bool created_anew = false;   ///< begin with two empty replicas; else with two equal ones
+  std::uint32_t canaries = 0;  ///< deliberate faults of the engine
   std::uint64_t data_bytes = 24ULL << 20;
   std::uint32_t al_extents = 2;
   Duration fault_time = seconds(6);
@@ -33,7 +33,7 @@ struct ReplicationScenario {
 };
 
 struct ReplicationResult {
-  std::string violation;           ///< empty: everything held
+  std::string violation;  ///< empty: everything held
   std::uint64_t acknowledged = 0;
   std::uint64_t promotions = 0;
   std::uint64_t resyncs = 0;
@@ -90,8 +90,8 @@ class ReplicationWorld {
     Scheduler::EventId timer{};
     Instant timer_at = never;
     Instant last_tick{};
-    std::uint32_t ticks_at_once = 0;     ///< an engine whose deadline does not move spins
-    std::uint64_t released_epoch = 0;    ///< given back: never used again
+    std::uint32_t ticks_at_once = 0;   ///< an engine whose deadline does not move spins
+    std::uint64_t released_epoch = 0;  ///< given back: never used again
     bool majority_reachable = true;
     std::uint64_t lease_epoch = 0;
     Instant lease_end{};

@@ -14,14 +14,14 @@ constexpr std::uint64_t sector_bytes = 512;
 }  // namespace
 
 void ReplicationWorld::carry_out(Node& node, Effects& effects) {
-  for (const Effect& effect : effects)
-    std::visit([&](const auto& each) { carry_out(node, each); }, effect);
+  for (const Effect& effect : effects) std::visit([&](const auto& each) { carry_out(node, each); }, effect);
 }
 
 // ---- disk -------------------------------------------------------------------------------------------------------
 
 Duration ReplicationWorld::disk_delay() {
-  return prng().chance(1, 50) ? between(milliseconds(1), milliseconds(20)) : between(microseconds(30), microseconds(600));
+  return prng().chance(1, 50) ? between(milliseconds(1), milliseconds(20))
+                              : between(microseconds(30), microseconds(600));
 }
 
 void ReplicationWorld::check_overlap(Node& node, OperationId operation, std::uint64_t sector, std::uint64_t sectors) {
@@ -154,11 +154,13 @@ void ReplicationWorld::carry_out(Node& node, const effect::Send& effect) {
 void ReplicationWorld::transmit(const std::shared_ptr<Tcp>& tcp, std::size_t from, Bytes bytes, Stamps payload) {
   if (tcp->dead) return;
   const std::size_t to = 1 - from;
-  const Duration delay = prng().chance(1, 100) ? between(milliseconds(1), milliseconds(30)) : between(microseconds(30), microseconds(500));
+  const Duration delay =
+      prng().chance(1, 100) ? between(milliseconds(1), milliseconds(30)) : between(microseconds(30), microseconds(500));
   tcp->last_arrival[to] = std::max(tcp->last_arrival[to], scheduler_.now() + delay);
-  scheduler_.at(tcp->last_arrival[to], [this, tcp, to, bytes = std::move(bytes), payload = std::move(payload)]() mutable {
-    if (!tcp->dead) deliver(tcp, to, bytes, std::move(payload));
-  });
+  scheduler_.at(tcp->last_arrival[to],
+                [this, tcp, to, bytes = std::move(bytes), payload = std::move(payload)]() mutable {
+                  if (!tcp->dead) deliver(tcp, to, bytes, std::move(payload));
+                });
 }
 
 void ReplicationWorld::deliver(const std::shared_ptr<Tcp>& tcp, std::size_t to, const Bytes& bytes, Stamps payload) {
@@ -175,7 +177,8 @@ void ReplicationWorld::deliver(const std::shared_ptr<Tcp>& tcp, std::size_t to, 
     return step(node, input::SocketClosed{end.socket, "garbage"});
   }
   if (frame == nullptr) {
-    checker_.violation("a packet of the peer cannot be decoded: " + (decoded ? std::string("cut short") : decoded.error().text()));
+    checker_.violation("a packet of the peer cannot be decoded: " +
+                       (decoded ? std::string("cut short") : decoded.error().text()));
     return;
   }
   input::PacketReceived received{end.socket, frame->volume, frame->packet, 0};
@@ -203,7 +206,8 @@ void ReplicationWorld::report_closed(const std::shared_ptr<Tcp>& tcp, std::size_
 void ReplicationWorld::carry_out(Node& node, const effect::Complete& effect) {
   const auto write = node.open_writes.find(effect.request);
   if (write == node.open_writes.end()) {
-    if (node.open_flushes.erase(effect.request) == 1 && effect.error_number == 0) checker_.flush_acknowledged(effect.request);
+    if (node.open_flushes.erase(effect.request) == 1 && effect.error_number == 0)
+      checker_.flush_acknowledged(effect.request);
     return;
   }
   const std::uint64_t epoch = node.engine->status().epoch;
@@ -234,9 +238,11 @@ void ReplicationWorld::carry_out(Node& node, const effect::RequestGrow& effect) 
 
 void ReplicationWorld::carry_out(Node& node, const effect::Event& effect) {
   if (scenario_.trace)
-    std::printf("%10.3f node %zu: %s: %s\n", static_cast<double>(to_ns(local())) / 1e6, node.index, effect.kind.c_str(), effect.text.c_str());
+    std::printf("%10.3f node %zu: %s: %s\n", static_cast<double>(to_ns(local())) / 1e6, node.index, effect.kind.c_str(),
+                effect.text.c_str());
   const Status status = node.engine->status();
-  if (effect.kind == "resync-started" && status.connection == drbd::ConnectionState::SyncTarget) checker_.resync_started(node.index);
+  if (effect.kind == "resync-started" && status.connection == drbd::ConnectionState::SyncTarget)
+    checker_.resync_started(node.index);
   if (effect.kind == "resync-finished" && status.disk == drbd::DiskState::UpToDate && nodes_[1 - node.index]->alive &&
       status.role == drbd::Role::Secondary && status.connection == drbd::ConnectionState::Connected &&
       nodes_[1 - node.index]->engine->status().connection == drbd::ConnectionState::SyncSource) {

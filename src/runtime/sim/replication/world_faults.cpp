@@ -39,7 +39,8 @@ void ReplicationWorld::kill_connections(bool tell) {
   for (const auto& tcp : connections_) {
     if (tcp->dead) continue;
     tcp->dead = true;
-    for (std::size_t end = 0; tell && end < 2; ++end) report_closed(tcp, end, between(microseconds(50), milliseconds(50)));
+    for (std::size_t end = 0; tell && end < 2; ++end)
+      report_closed(tcp, end, between(microseconds(50), milliseconds(50)));
   }
   std::erase_if(connections_, [](const auto& tcp) { return tcp->dead; });
 }
@@ -65,10 +66,12 @@ void ReplicationWorld::fault() {
   if (finishing_) return;
   switch (prng().below(8)) {
     case 0:
-    case 1: return fault_on_link();
+    case 1:
+      return fault_on_link();
     case 2:
     case 3:
-    case 4: return fault_on_node();
+    case 4:
+      return fault_on_node();
     case 5: {  // cut off from the majority
       Node& node = *nodes_[prng().below(nodes)];
       node.majority_reachable = false;
