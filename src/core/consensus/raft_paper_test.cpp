@@ -196,6 +196,18 @@ TEST(Paper3_10, ATransferThatFailsIsGivenUpAndTheLeaseComesBack) {
   EXPECT_GT(*bench.status(1).leadership.lease_until, bench.now());
 }
 
+TEST(Paper3_10, AnOrderToStandThatComesLateIsVoid) {
+  Three bench;
+  bench.step(1, TransferLeadership{3});
+  const auto order = bench.mail().front();
+  ASSERT_TRUE(std::holds_alternative<raft::TimeoutNow>(order.message));
+  bench.lose_mail();
+  bench.run(milliseconds(700));  // given up; 3 has answered later rounds, and the lease stands on them
+  ASSERT_GT(*bench.status(1).leadership.lease_until, bench.now());
+  bench.step(3, MessageReceived{1, order.message});
+  EXPECT_EQ(bench.role(3), Role::Follower);
+}
+
 TEST(Preference, TheWitnessLeadsAndItStaysSo) {
   Bench bench(3);
   for (ServerId id : {1, 2, 3}) bench.at(id).config.leader_preference = {3};

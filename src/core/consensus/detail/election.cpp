@@ -134,6 +134,8 @@ void Core::on_message(ServerId from, const raft::VoteResponse& response) {
 
 void Core::on_message(ServerId from, const raft::TimeoutNow& message) {
   if (message.term != hard_state_.term || role_ != Role::Follower || leader_ != from || !may_stand()) return;
+  // Its own vote is bound like anybody's: an order that comes late must not displace the lease of a later round.
+  if (message.round < heard_round_ || now_ < started_at_ + config_.election_min) return;
   become_candidate(message.round);
 }
 
