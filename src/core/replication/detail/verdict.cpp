@@ -63,8 +63,18 @@ bool is_split_brain(UuidDecision decision) {
   return decision == UuidDecision::SplitBrainAutoRecover || decision == UuidDecision::SplitBrainDisconnect;
 }
 
+/// A generation that both have had. 8.4 also lets two empty history slots match; that proves nothing.
+bool have_common_history(const Verdict& verdict) {
+  const auto same = [](std::uint64_t one, std::uint64_t other) { return one > 1 && (one | 1) == (other | 1); };
+  const auto& own = verdict.own_uuids.history;
+  const auto& peer = verdict.peer_uuids.history;
+  return same(own[0], peer[0]) || same(own[0], peer[1]) || same(own[1], peer[0]) || same(own[1], peer[1]);
+}
+
 /// Both sides have written on their own. Who has left the in-sync set gives way; else nobody does.
 Verdict resolve_split_brain(const Core& core, UuidDecision decision, Verdict verdict) {
+  if (decision == UuidDecision::SplitBrainDisconnect && !have_common_history(verdict))
+    return refuse(verdict, "the peer's data is unrelated to ours: one of the two must be created anew");
   const bool peer_discards = (core.peer.uuid_flags & drbd::uuid_flag::kDiscardMyData) != 0;
   const bool self_discards = discards_own_data(core);
   verdict.full = decision == UuidDecision::SplitBrainDisconnect;
