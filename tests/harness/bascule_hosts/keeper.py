@@ -3,6 +3,7 @@ everything down when the harness is gone, whatever ended it. Reads JSON lines fr
 
   {"op":"watch","host":"alice","pid":123,"cgroup":"...","fifo":"/proc/123/root/run/watchdog","timeout_ms":5000}
   {"op":"unwatch","host":"alice"}
+  {"op":"abort","devices":[..]}  the host that served these FUSE file systems is dead: their requests fail
   {"op":"stay"}      from now on the end of the input does not end the world (./demo --keep); SIGTERM does
 
 and writes {"event":"watchdog-bite","host":"alice","at_ns":...} lines to its standard output.
@@ -20,23 +21,26 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bascule_hosts import kernel  # noqa: E402
 
 
-def end_world(cgroup, directory):
-    """Kills every process of the world, detaches its loop devices, removes its cgroups."""
-    numbers = set()
+def fuse_devices_of(cgroup):
+    """The FUSE file systems that the hosts below this cgroup serve."""
+    found = set()
     for pid in kernel.cgroup_processes(cgroup):
-        numbers |= kernel.fuse_devices(pid)
-    numbers -= kernel.fuse_devices(os.getpid())
+        found |= kernel.fuse_devices(pid)
+    return found - kernel.fuse_devices(os.getpid())
+
+
+def end_world(cgroup, directory):
+    """Kills every process of the world, ends its FUSE connections, detaches its loop devices, removes its cgroups."""
+    devices = fuse_devices_of(cgroup)
     kernel.cgroup_kill(cgroup)
-    gone = kernel.cgroup_remove(cgroup)
+    kernel.fuse_abort(devices)
+    kernel.cgroup_remove(cgroup)
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        kernel.detach_loops_of(numbers, directory)
-        left = [device for device, (number, backing) in kernel.loops().items()
-                if number in numbers or backing.startswith(directory + "/")]
-        if not left:
-            break
+        detached = kernel.detach_loops_below(directory)
+        if detached and not any(os.path.exists(kernel.fuse_connection(device)) for device in devices):
+            return
         time.sleep(0.05)
-    return gone
 
 
 class Watched:
@@ -89,6 +93,8 @@ class Keeper:
             self.selector.register(watched.fd, selectors.EVENT_READ, watched)
         elif message["op"] == "unwatch":
             self.unwatch(message["host"])
+        elif message["op"] == "abort":
+            kernel.fuse_abort(message["devices"])
         elif message["op"] == "stay":
             self.stay = True
         self.say(done=message["op"], host=message.get("host"))
@@ -113,7 +119,9 @@ class Keeper:
         if watched.port:
             subprocess.run(["nsenter", "-t", str(watched.port[0]), "-n", "ip", "link", "set", watched.port[1], "down"],
                            check=False, stderr=subprocess.DEVNULL)
+        devices = fuse_devices_of(watched.cgroup)
         kernel.cgroup_kill(watched.cgroup)
+        kernel.fuse_abort(devices)
         self.unwatch(watched.host)
         self.say(event="watchdog-bite", host=watched.host, at_ns=at_ns)
 
@@ -137,6 +145,7 @@ def main():
     cgroup, directory = sys.argv[1:3]
     keeper = Keeper(cgroup, directory)
     os.setsid()
+    kernel.mount_fuse_control()
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
 

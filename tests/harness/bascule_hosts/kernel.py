@@ -3,7 +3,6 @@
 import ctypes
 import fcntl
 import os
-import struct
 import time
 
 CLONE_NEWNS = 0x00020000
@@ -17,7 +16,7 @@ MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
 LOOP_CLR_FD = 0x4C01
-LOOP_GET_STATUS64 = 0x4C05
+FUSE_CONTROL = "/sys/fs/fuse/connections"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -115,40 +114,49 @@ def fuse_devices(pid):
     return found
 
 
+def mount_fuse_control():
+    """Mounts the control files of all FUSE connections, in a mount namespace of this process's own."""
+    try:
+        unshare(CLONE_NEWNS)
+        mount("none", "/", flags=MS_REC | MS_PRIVATE)
+        if not os.listdir(FUSE_CONTROL):
+            mount("none", FUSE_CONTROL, "fusectl")
+    except OSError:
+        pass  # no FUSE on this machine: nothing to abort
+
+
+def fuse_connection(device):
+    return os.path.join(FUSE_CONTROL, str(os.minor(device)))
+
+
+def fuse_abort(devices):
+    """Every request to these FUSE file systems fails from now on. Without it a dead program that served a file system
+    and, as the last of its mount namespace, unmounts what lies on it, would wait for itself for ever."""
+    for device in devices:
+        try:
+            write_file(os.path.join(fuse_connection(device), "abort"), "1")
+        except OSError:
+            pass
+
+
 def loops():
-    """Every attached loop device: {"/dev/loop0": (device number of the backing file system, backing file)}."""
+    """{"/dev/loop0": backing file} as sysfs tells it. Never asks the devices themselves: one on a frozen host's file
+    system would not answer."""
     found = {}
     for name in sorted(os.listdir("/sys/block")):
-        backing = f"/sys/block/{name}/loop/backing_file"
-        if not name.startswith("loop") or not os.path.exists(backing):
-            continue
-        device = f"/dev/{name}"
-        info = bytearray(232)
-        try:
-            with open(device, "rb") as file:
-                fcntl.ioctl(file, LOOP_GET_STATUS64, info)
-        except OSError:
-            continue
-        found[device] = (kernel_device(struct.unpack_from("=Q", info)[0]), read_file(backing).strip())
+        backing = read_file(f"/sys/block/{name}/loop/backing_file").strip()
+        if backing:
+            found[f"/dev/{name}"] = backing
     return found
 
 
-def kernel_device(number):
-    """LOOP_GET_STATUS64 reports device numbers in the kernel's huge encoding; os.makedev() speaks the same."""
-    return number
-
-
-def detach_loop(device):
-    try:
-        with open(device, "rb") as file:
-            fcntl.ioctl(file, LOOP_CLR_FD)
-    except OSError:
-        pass
-
-
-def detach_loops_of(fuse_device_numbers, directory, keep=()):
-    """Detaches the loop devices whose backing file lies in one of these FUSE file systems or below `directory`."""
-    for device, (number, backing) in loops().items():
-        mine = number in fuse_device_numbers or (directory and backing.startswith(directory.rstrip("/") + "/"))
-        if mine and device not in keep:
-            detach_loop(device)
+def detach_loops_below(directory):
+    """Detaches the loop devices whose backing file lies below this directory; True when there was none."""
+    mine = [device for device, backing in loops().items() if backing.startswith(directory.rstrip("/") + "/")]
+    for device in mine:
+        try:
+            with open(device, "rb") as file:
+                fcntl.ioctl(file, LOOP_CLR_FD)
+        except OSError:
+            pass
+    return not mine

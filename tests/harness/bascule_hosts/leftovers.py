@@ -4,6 +4,7 @@ Only its own things count. A machine has a life of its own, and somebody else's 
 """
 
 import os
+import subprocess
 import time
 from dataclasses import dataclass, field
 
@@ -20,6 +21,13 @@ def namespaces_of(pid):
         except OSError:
             pass
     return found
+
+
+def _fuse_connections():
+    """Every FUSE file system that is not wholly gone, a loop device on it included."""
+    listing = subprocess.run(["unshare", "--mount", "sh", "-c", "mount -t fusectl none /sys/fs/fuse/connections; "
+                              "ls /sys/fs/fuse/connections"], capture_output=True, text=True, check=False)
+    return {os.makedev(0, int(word)) for word in listing.stdout.split() if word.isdigit()}
 
 
 @dataclass
@@ -41,8 +49,9 @@ class Footprint:
 
     def _present(self):
         left = [f"cgroup {self.cgroup}"] if os.path.isdir(self.cgroup) else []
-        left += [f"loop device {device} on {backing}" for device, (number, backing) in kernel.loops().items()
-                 if number in self.fuse_devices or backing.startswith(self.directory + "/")]
+        left += [f"loop device {device} on {backing}" for device, backing in kernel.loops().items()
+                 if backing.startswith(self.directory + "/")]
+        left += [f"FUSE connection {os.minor(device)}" for device in self.fuse_devices & _fuse_connections()]
         left += [f"mount {line.split()[4]}" for line in kernel.read_file("/proc/self/mountinfo").splitlines()
                  if line.split()[4].startswith(self.directory + "/") or "bascule" in line.split(" - ")[1]]
         left += [f"interface {name}" for name in os.listdir("/sys/class/net") if name in self.interfaces]

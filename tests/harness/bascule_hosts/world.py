@@ -88,7 +88,6 @@ class Host:
         self.pid = None
         self.frozen = False
         self.boots = 0
-        self._fuse_devices = set()  # those that its mount namespaces held: loop devices on them are its own
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -141,20 +140,21 @@ class Host:
 
     def kill(self):
         """The machine dies: its link goes down and every process is gone at once. Returns the moment."""
-        self._remember_loops()
+        devices = self._fuse_devices()
         at_ns = kernel.boottime_ns()
         kernel.cgroup_kill(self.cgroup)
+        self.world.keeper_say(op="abort", devices=sorted(devices))
         self.world.link(self, False)
         self.world.note(self.name, "host-killed", f"{self.name} dies: every process at once, and the link goes down",
                         at_ns)
         self.world.keeper_say(op="unwatch", host=self.name)
         return at_ns
 
-    def _remember_loops(self):
-        if self.pid:
-            found = kernel.fuse_devices(self.pid) - kernel.fuse_devices(os.getpid())
-            self._fuse_devices |= found
-            self.world.footprint.fuse_devices |= found
+    def _fuse_devices(self):
+        """The FUSE file systems of this life of the host."""
+        found = kernel.fuse_devices(self.pid) - kernel.fuse_devices(os.getpid()) if self.pid else set()
+        self.world.footprint.fuse_devices |= found
+        return found
 
     def died(self):
         """Told by the keeper: the watchdog has killed the host."""
@@ -163,28 +163,20 @@ class Host:
     def _bury(self):
         """What the kernel of a dead machine would have lost: loop devices, network interface, frozen state."""
         end = time.monotonic() + 15
-        while self.up() and time.monotonic() < end:
+        while self.up():
+            if time.monotonic() > end:
+                raise HostError(f"processes of {self.name} do not die: {kernel.cgroup_processes(self.cgroup)}")
             kernel.cgroup_kill(self.cgroup)
             time.sleep(0.01)
-        self.release_loops()
+        kernel.detach_loops_below(self.directory)
         if os.path.isdir(self.cgroup):
             kernel.cgroup_remove(self.cgroup)
         if self.name != "switch" and self.world.switch.pid:
             self.world.switch.run(["ip", "link", "del", self.port], check=False)
         self.pid = None
 
-    def release_loops(self, timeout_s=10.0):
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            kernel.detach_loops_of(self._fuse_devices, self.directory)
-            left = [device for device, (number, _) in kernel.loops().items() if number in self._fuse_devices]
-            if not left:
-                return
-            time.sleep(0.02)
-
     def freeze(self):
         """Every process stops where it stands; the kernel (addresses, sockets, nftables) goes on."""
-        self._remember_loops()
         at_ns = kernel.boottime_ns()
         kernel.write_file(os.path.join(self.cgroup, "cgroup.freeze"), "1")
         self.frozen = True
@@ -446,7 +438,7 @@ class World:
         if self._staying:
             return
         for host in self.hosts.values():
-            host._remember_loops()
+            host._fuse_devices()  # into the footprint
         self._keeper.stdin.close()  # its end of input: it kills, detaches and removes everything
         try:
             self._keeper.wait(30)
@@ -456,8 +448,7 @@ class World:
             self._keeper.wait()
         kernel.cgroup_kill(self.cgroup)
         kernel.cgroup_remove(self.cgroup)
-        for host in self.hosts.values():
-            host.release_loops(2)
+        kernel.detach_loops_below(self.directory)
 
     def __enter__(self):
         return self

@@ -156,12 +156,13 @@ class Cluster:
 
     def wait_in_sync(self, what, timeout_s=180.0):
         """Waits until both replicas are UpToDate and members, with a progress display."""
-        started = time.monotonic()
+        began = []
 
         def done():
             for replica in self.replicas().values():
-                if replica.get("resync_total_bytes"):
-                    self.timeline.progress(what, replica["resync_done_bytes"], replica["resync_total_bytes"], started)
+                if replica.get("connection") in ("SyncSource", "SyncTarget") and replica.get("resync_total_bytes"):
+                    began.append(time.monotonic())
+                    self.timeline.progress(what, replica["resync_done_bytes"], replica["resync_total_bytes"], began[0])
                     break
             return self.in_sync()
 

@@ -11,6 +11,14 @@ from bascule_hosts import kernel
 COLOURS = {"alice": "36", "bob": "35", "carol": "33", "client": "32", "demo": "1"}
 BAD = {"node-lost", "lease-ended", "service-failed", "service-killed", "step-failed", "takeover-refused", "peer-lost",
        "host-killed", "host-frozen", "link-cut", "pair-cut", "watchdog-bite"}
+# What a reader of the story wants to see; the rest is in the JSON.
+SHOWN = {"node-lost", "node-back", "leader-elected", "lease-ended", "lease-back", "service-granted", "service-released",
+         "service-started", "service-stopped", "service-held", "service-killed", "service-failed", "step-started",
+         "step-stopped", "step-failed", "volume-promoted", "volume-demoted", "volume-initialised", "peer-connected",
+         "peer-lost", "writes-held", "writes-resumed", "in-sync-shrunk", "in-sync-grown", "generation-made",
+         "resync-started", "resync-finished", "takeover-refused", "standby", "online", "target", "move",
+         "story", "answered", "process-killed", "host-up", "host-killed", "host-frozen", "host-thawed", "link-cut",
+         "link-healed", "pair-cut", "pair-healed", "watchdog-bite", "keeper-error"}
 # Each node tells what the log says; once is enough for the reader.
 AGREED = {"service-granted", "service-released", "in-sync-shrunk", "in-sync-grown", "volume-initialised", "standby",
           "online", "target", "move"}
@@ -23,6 +31,8 @@ class Timeline:
         self._quiet = quiet
         self._files = {}  # host -> [path, offset, rest]
         self._seen = set()
+        self._last_said = None
+        self._last_bar = 0.0
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._thread = None
@@ -91,8 +101,12 @@ class Timeline:
                 return
             self._seen.add(key)
         self.entries.append(entry)
-        if not self._quiet:
+        if self._quiet or entry["kind"] not in SHOWN:
+            return
+        said = (entry["host"], entry["kind"], entry["text"])
+        if said != self._last_said:
             self._print(entry)
+        self._last_said = said
 
     # --- display ----------------------------------------------------------------------------------------------------
 
@@ -126,7 +140,7 @@ class Timeline:
             if self._tty:
                 print(f"\r\033[K{text}", end="", flush=True)
                 self._bar = True
-            elif time.monotonic() - getattr(self, "_last_bar", 0) > 1 or done == total:
+            elif time.monotonic() - self._last_bar > 1:
                 self._last_bar = time.monotonic()
                 print(text, flush=True)
 
