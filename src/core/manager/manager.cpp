@@ -35,7 +35,7 @@ consensus::Config consensus_config(const config::ClusterConfig& config, const co
 std::string runner_of_volume(const std::string& volume) { return "volume:" + volume; }
 
 Manager::State::State(const config::ClusterConfig& config_in, const std::string& self_name, raft::Restored restored,
-                      std::uint64_t seed, Instant start)
+                      std::uint64_t seed, std::uint64_t told_index_in, Instant start)
     : config(config_in),
       self(config.node(self_name)),
       prng(seed),
@@ -44,6 +44,7 @@ Manager::State::State(const config::ClusterConfig& config_in, const std::string&
       liveness(config, self_name, start),
       holder(self_name, incarnation, config.timing),
       granter(config.timing),
+      told_index(told_index_in),
       next_heartbeat(start),
       plan_at(start),
       now(start) {
@@ -117,9 +118,9 @@ void Manager::State::story(const std::string& kind, const std::string& subject, 
 }
 
 Manager::Manager(const config::ClusterConfig& config, const std::string& self, raft::Restored restored,
-                 std::uint64_t seed, Instant now) {
+                 std::uint64_t seed, std::uint64_t told_index, Instant now) {
   BASCULE_ASSERT(config.node(self) != nullptr);
-  state_ = std::make_unique<State>(config, self, std::move(restored), seed, now);
+  state_ = std::make_unique<State>(config, self, std::move(restored), seed, told_index, now);
 }
 
 Manager::~Manager() = default;

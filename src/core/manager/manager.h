@@ -81,8 +81,9 @@ using Effects = std::vector<Effect>;
 class Manager {
  public:
   /// `self` is a node of `config`. `seed` is from getrandom(): election jitter, proposal ids and the incarnation.
+  /// `told_index`: what entries of the log up to this one told was told before this start, and is not told again.
   Manager(const config::ClusterConfig& config, const std::string& self, raft::Restored restored, std::uint64_t seed,
-          Instant now);
+          std::uint64_t told_index, Instant now);
   ~Manager();
   Manager(const Manager&) = delete;
   Manager& operator=(const Manager&) = delete;

@@ -70,7 +70,7 @@ void World::power_on(const std::string& name) {
   host.agents.clear();
   host.blockd.promoted_epoch.reset();
   host.blockd.grow_wanted = host.blockd.shrink_wanted = false;
-  host.manager = std::make_unique<Manager>(config_, name, host.disk, seed_++, now_);
+  host.manager = std::make_unique<Manager>(config_, name, host.disk, seed_++, 0, now_);
   step(host, input::Tick{});
   if (config_.node(name)->role == config::NodeRole::data) tell_block_state(host);
 }

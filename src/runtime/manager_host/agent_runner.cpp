@@ -28,6 +28,7 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
   request.timeout = action.timeout;
   request.interval = action.interval;
   request.device = action.device;
+  if (!action.device.empty()) last_device_ = action.device;
   auto invocation = agents::invocation(step, request);
   process::Launch launch{step.name, action.operation, std::move(invocation.path), std::move(invocation.arguments),
                          std::move(invocation.environment), action.timeout};
@@ -42,7 +43,8 @@ void AgentRunner::kill() {
   processes_->kill_all([this] { sink_(transition::input::CgroupKilled{}); });
 }
 
-void AgentRunner::unmount(const std::string& device) {
+void AgentRunner::unmount(const std::string& link) {
+  const std::string& device = last_device_.empty() ? link : last_device_;
   if (device.empty()) return sink_(transition::input::Unmounted{true});
   unmounter_.unmount_all(device, unmount_patience, [this](const process::UnmountResult& result) {
     sink_(transition::input::Unmounted{result.clean});

@@ -25,12 +25,13 @@ class AgentRunner {
   void run(const transition::effect::RunAction& action);
   void cancel();
   void kill();
-  /// `device`: the volume's link or path, which may be gone already.
-  void unmount(const std::string& device);
+  /// The device that the last action was given or, after a restart of the manager, what `link` points to.
+  void unmount(const std::string& link);
 
  private:
   const config::Service& service_;
   std::string node_;
+  std::string last_device_;
   Sink sink_;
   std::unique_ptr<process::ServiceProcesses> processes_;
   process::Executor executor_;

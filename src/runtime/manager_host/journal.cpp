@@ -35,6 +35,11 @@ message::Event parse(const nlohmann::json& json) {
   return event;
 }
 
+std::uint64_t index_of(const message::Event& event) {
+  const auto found = event.fields.find("index");
+  return found == event.fields.end() ? 0 : std::strtoull(found->second.c_str(), nullptr, 10);
+}
+
 }  // namespace
 
 std::string event_json(const message::Event& event) {
@@ -73,6 +78,7 @@ void Journal::load(const std::string& path) {
       continue;
     }
     sequence_ = std::max(sequence_, events_.back().sequence);
+    told_index_ = std::max(told_index_, index_of(events_.back()));
     if (events_.size() > kept_events) events_.pop_front();
   }
 }

@@ -24,6 +24,8 @@ class Journal {
   void add(message::Event event);
   void keep_decision(const std::string& json);
   [[nodiscard]] const std::deque<message::Event>& events() const { return events_; }
+  /// The highest index of the consensus log whose events are in the journal ("index" of an event's fields).
+  [[nodiscard]] std::uint64_t told_index() const { return told_index_; }
   std::uint64_t listen(Listener listener);
   void unlisten(std::uint64_t id) { listeners_.erase(id); }
 
@@ -34,6 +36,7 @@ class Journal {
   std::ofstream events_file_;
   std::ofstream decisions_file_;
   std::uint64_t sequence_ = 0;
+  std::uint64_t told_index_ = 0;
   std::uint64_t next_listener_ = 1;
   std::map<std::uint64_t, Listener> listeners_;
 };

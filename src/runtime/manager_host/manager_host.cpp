@@ -113,7 +113,8 @@ Result<void> ManagerHost::State::open_storage(std::uint64_t seed) {
   auto opened = raft_storage::RaftStorage::open(options.state_dir, owner, report);
   if (!opened) return tl::unexpected(opened.error());
   storage = std::move(opened->storage);
-  manager = std::make_unique<manager::Manager>(config, options.node, std::move(opened->restored), seed, boot_time());
+  manager = std::make_unique<manager::Manager>(config, options.node, std::move(opened->restored), seed,
+                                               journal.told_index(), boot_time());
   return {};
 }
 

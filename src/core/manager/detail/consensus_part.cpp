@@ -68,7 +68,12 @@ void Manager::State::apply(const consensus::Apply& entry) {
     return;
   }
   const auto applied = store.apply(entry.index, *proposal);
-  for (const auto& event : applied.events) story(event.kind, event.subject, event.text, event.fields);
+  for (const auto& event : applied.events) {
+    if (entry.index <= told_index) break;
+    auto fields = event.fields;
+    fields["index"] = std::to_string(entry.index);
+    story(event.kind, event.subject, event.text, std::move(fields));
+  }
   proposal_applied(*proposal, applied);
   if (applied.changed) applied_state_changed();
   compact_when_long();

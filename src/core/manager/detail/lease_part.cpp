@@ -51,6 +51,7 @@ void Manager::State::lease_requested(const message::LeaseRequest& request) {
 }
 
 void Manager::State::lease_granted(const message::LeaseGrant& grant) {
+  note_currentness(grant.applied_index);
   const auto outcome = holder.grant(grant, now);
   for (const auto& lease : outcome.extended) {
     out->push_back(effect::GrantLease{lease.name, lease.epoch, lease.end});

@@ -7,7 +7,7 @@ namespace bascule::manager {
 namespace {
 constexpr Duration resend_after = milliseconds(200);
 constexpr Duration people_wait = seconds(10);
-constexpr Duration machines_wait = seconds(3);
+constexpr Duration machines_wait = seconds(10);
 constexpr Duration forwarded_is_fresh = seconds(1);
 }  // namespace
 

@@ -73,7 +73,14 @@ transition::input::Ownership Manager::State::ownership_of(const Runner& runner) 
   return ownership;
 }
 
+void Manager::State::note_currentness(std::uint64_t leader_applied_index) {
+  if (state_is_current || store.state().applied_index < leader_applied_index) return;
+  state_is_current = true;
+  tell_ownership();
+}
+
 void Manager::State::tell_ownership() {
+  if (!state_is_current) return;
   bool gained = false;
   for (auto& runner : runners) {
     const auto ownership = ownership_of(runner);

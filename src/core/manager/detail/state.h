@@ -24,7 +24,7 @@ namespace bascule::manager {
 /// functions by subject; each says what it is responsible for.
 struct Manager::State {
   State(const config::ClusterConfig& config_in, const std::string& self, raft::Restored restored, std::uint64_t seed,
-        Instant now);
+        std::uint64_t told_index_in, Instant now);
 
   // ---- consensus_part: the log, and what is applied from it --------------------------------------------------------
   void step_consensus(const consensus::Input& input);
@@ -95,6 +95,7 @@ struct Manager::State {
   void step_runner(Runner& runner, const transition::Input& input);
   void carry_out(Runner& runner, transition::Effect& effect);
   void tell_ownership();
+  void note_currentness(std::uint64_t leader_applied_index);
   [[nodiscard]] transition::input::Ownership ownership_of(const Runner& runner) const;
   void tell_volume(const std::string& volume, const std::string& refusal);
   void tick_runners();
@@ -112,6 +113,7 @@ struct Manager::State {
   void volume_changed(const input::VolumeChanged& changed);
   void tell_in_sync();
   void ask_in_sync_change(const std::string& name, Volume& volume);
+  [[nodiscard]] bool nobody_has_data(const std::string& volume) const;
   void promote(Runner& runner, const transition::effect::PromoteVolume& promote);
   [[nodiscard]] std::string promoted_by(const std::string& volume) const;
   void peer_lost(const std::string& node);
@@ -148,7 +150,11 @@ struct Manager::State {
   std::map<std::uint64_t, Pending> pending;          ///< by proposal id
   std::map<std::uint64_t, Instant> recently_forwarded;
   std::uint64_t last_compaction = 0;
+  std::uint64_t told_index = 0;
 
+  /// What was restored from disk may be old: a machine that found its service running must not kill it because of that.
+  /// True once everything was applied that a leader had applied when it first spoke to us.
+  bool state_is_current = false;
   Instant next_heartbeat{};
   Instant plan_at{};
   bool plan_dirty = true;

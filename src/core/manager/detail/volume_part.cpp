@@ -1,5 +1,7 @@
 // What blockd is told, and what it asks for.
 
+#include <algorithm>
+
 #include "core/manager/detail/state.h"
 
 namespace bascule::manager {
@@ -49,14 +51,26 @@ void Manager::State::ask_in_sync_change(const std::string& name, Volume& volume)
     propose(message::GrowInSync{name, state.epoch, state.in_sync_version, volume.state.peer});
 }
 
+/// True for a new volume that is promoted for the first time, or whose replicas all still say that they are new. A single
+/// empty disk put in the place of a full one is not that: its promotion is refused by blockd.
+bool Manager::State::nobody_has_data(const std::string& name) const {
+  const auto agreed = store.state().volumes.find(name);
+  if (agreed == store.state().volumes.end() || agreed->second.in_sync != std::set{self->name}) return false;
+  if (!volumes.at(name).state.report.just_created) return false;
+  if (agreed->second.epoch <= 1) return true;
+  for (const auto& [node, disk] : config.volume(name)->disk) {
+    const auto* report = liveness.newest_report(node);
+    const auto says_new = [&](const message::VolumeReport& volume) { return volume.name == name && volume.just_created; };
+    if (report == nullptr || std::none_of(report->volumes.begin(), report->volumes.end(), says_new)) return false;
+  }
+  return true;
+}
+
 void Manager::State::promote(Runner& runner, const transition::effect::PromoteVolume& wanted) {
   auto& volume = volumes[*runner.volume];
   volume.promoted_by = runner.name;
   tell_in_sync();
-  // Nobody has data yet: the set was made of this node alone when the volume was initialised.
-  const auto agreed = store.state().volumes.find(*runner.volume);
-  const bool alone = agreed != store.state().volumes.end() && agreed->second.in_sync == std::set{self->name};
-  const bool initial = wanted.initial || (alone && volume.state.report.just_created);
+  const bool initial = wanted.initial || nobody_has_data(*runner.volume);
   out->push_back(effect::Promote{*runner.volume, wanted.epoch, initial});
 }
 

@@ -1,0 +1,104 @@
+#include <sched.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "edge/api/api_server.h"
+#include "runtime/manager_host/manager_host.h"
+#include "runtime/watchdog/config_file.h"
+
+namespace {
+
+using namespace bascule;
+
+std::string host_name() {
+  utsname names{};
+  return uname(&names) == 0 ? names.nodename : "";
+}
+
+/// Heartbeats must not wait for whatever else this machine does. Agents are started with normal priority again.
+void become_punctual() {
+  sched_param priority{};
+  priority.sched_priority = 10;
+  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority) != 0)
+    spdlog::warn("no real-time priority: {}", std::strerror(errno));
+  if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) spdlog::warn("memory is not locked: {}", std::strerror(errno));
+}
+
+/// The API's view of the manager.
+class Door : public api::ManagerDoor {
+ public:
+  explicit Door(manager_host::ManagerHost& host) : host_(host) {}
+
+  nlohmann::json status() override { return nlohmann::json::parse(host_.status_json()); }
+
+  std::vector<message::Event> events(std::uint64_t since) override {
+    std::vector<message::Event> found;
+    for (const auto& event : host_.journal().events())
+      if (event.sequence > since) found.push_back(event);
+    return found;
+  }
+
+  void change(message::Command command, Done done) override {
+    const std::string what = message::text(command);
+    host_.change(std::move(command), [done = std::move(done), what](bool accepted, const std::string& why) {
+      if (accepted) return done(nlohmann::json{{"done", what}});
+      done(fail("refused", "", why));
+    });
+  }
+
+ private:
+  manager_host::ManagerHost& host_;
+};
+
+Result<void> serve(const std::string& config_file, const manager_host::Options& options) {
+  const auto config = config::load(config_file);
+  if (!config) return tl::unexpected(config.error());
+  boost::asio::io_context io(1);
+  auto host = manager_host::ManagerHost::open(io, *config, options);
+  if (!host) return tl::unexpected(host.error());
+  Door door(**host);
+  auto server = api::ApiServer::start(io, options.run_dir + "/manager.sock", door);
+  if (!server) return tl::unexpected(server.error());
+  (*host)->journal().listen([&](const message::Event& event) { (*server)->publish(event); });
+  boost::asio::signal_set signals(io, SIGTERM, SIGINT);
+  signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
+  become_punctual();
+  spdlog::info("{} of {} is up", options.node, config->name);
+  io.run();
+  spdlog::info("ends; services and volumes go on without a manager until their leases end");
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string config_file = config::default_file;
+  manager_host::Options options;
+  options.node = host_name();
+  CLI::App app("Consensus, leases, policy and services of this node.", "bascule-managerd");
+  app.footer("Example:\n  bascule-managerd --config /etc/bascule/cluster.toml");
+  app.add_option("--config", config_file, "configuration")->capture_default_str();
+  app.add_option("--node", options.node, "which node this is")->capture_default_str();
+  app.add_option("--run-dir", options.run_dir, "sockets")->capture_default_str();
+  app.add_option("--state-dir", options.state_dir, "consensus log, events")->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  spdlog::set_default_logger(spdlog::stderr_logger_st("bascule-managerd"));
+  spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e %n %l: %v");
+  if (const auto served = serve(config_file, options); !served) {
+    spdlog::error("{}", served.error().text());
+    return 2;
+  }
+  return 0;
+}
