@@ -92,6 +92,23 @@ class Hosts(unittest.TestCase):
         self.alice.thaw()
         self.assertTrue(wait_until(lambda: os.path.getsize(count) > size))
 
+    def test_a_program_cannot_leave_the_host_by_its_cgroup(self):
+        root = kernel.cgroup2_root()
+        self.alice.run(["sh", "-ec", f"mkdir {root}/service; setsid -f sh -c 'echo $$ >{root}/service/cgroup.procs; "
+                        "while :; do echo x >>/run/escaped; sleep 0.02; done'"])
+        self.assertTrue(os.path.isdir(os.path.join(self.alice.cgroup, "service")))
+        count = self.alice.path("/run/escaped")
+        self.assertTrue(wait_until(lambda: os.path.exists(count)))
+        self.alice.freeze()
+        self.assertTrue(wait_until(
+            lambda: "frozen 1" in kernel.read_file(os.path.join(self.alice.cgroup, "cgroup.events"))))
+        size = os.path.getsize(count)
+        time.sleep(0.1)  # five turns of its loop
+        self.assertEqual(os.path.getsize(count), size)
+        self.alice.thaw()
+        self.alice.kill()
+        self.assertTrue(wait_until(lambda: not self.alice.up()))
+
     def test_a_killed_host_loses_all_but_its_disk(self):
         self.alice.write("/var/lib/bascule/kept", "kept")
         self.alice.write("/run/lost", "lost")

@@ -38,6 +38,8 @@ def make_mounts(spec):
     for source, target in spec["binds"]:
         os.makedirs(target, exist_ok=True)
         kernel.mount(source, target, flags=kernel.MS_BIND)
+    # The host's own cgroup is the root of what it sees: what its programs make there is frozen and killed with it.
+    kernel.mount(spec["cgroup"], kernel.cgroup2_root(), flags=kernel.MS_BIND)
     kernel.mount("proc", "/proc", "proc")
     os.makedirs("/run/resource-agents", exist_ok=True)
     os.makedirs("/run/lock", exist_ok=True)
