@@ -89,7 +89,11 @@ void ReplicationChecker::stopped(std::size_t node) {
     if (each.node == node && each.fate == Write::Fate::Open) failed(each.stamp);
 }
 
-void ReplicationChecker::resync_started(std::size_t target) { has_[target] = flushed_; }
+void ReplicationChecker::resync_started(std::size_t target) {
+  has_[target] = flushed_;
+  // What it held beyond that is being replaced; no later flush of this node can mean it.
+  std::erase_if(unflushed_, [&](std::uint64_t stamp) { return write(stamp).node == target; });
+}
 
 void ReplicationChecker::resync_finished(std::size_t target, const std::array<const Stamps*, nodes>& disks) {
   has_[target] = has_[1 - target];
