@@ -134,7 +134,7 @@ class Node:
     def start(self):
         with open(self.log_path, "a") as log:
             self.process = subprocess.Popen(
-                [self.pair.blockd, "--config", self.config, "--node", self.name, "--volume", "data", "--run-dir",
+                [*self.pair.blockd_prefix, self.pair.blockd, "--config", self.config, "--node", self.name, "--volume", "data", "--run-dir",
                  self.run_dir], stderr=log)
         wait_for(self.connect_control, f"{self.name}'s control socket")
         return self
@@ -200,6 +200,7 @@ class Pair:
     def __init__(self, programs, size_mib=64, sizes=None, directory=None):
         self.blockd, self.tool = f"{programs}/bascule-blockd", f"{programs}/block-test-tool"
         self.directory = tempfile.mkdtemp(prefix="bascule-block-", dir=directory)
+        self.blockd_prefix = []
         self.port = free_port()
         self.size = size_mib * MIB
         self.config = self.write_config("cluster.toml", size_mib)

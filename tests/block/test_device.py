@@ -146,6 +146,53 @@ class Device(unittest.TestCase):
         run("umount", self.mount_point)
         run("e2fsck", "-fn", device)
 
+    def test_a_stop_or_a_kill_while_writes_are_held_does_not_hang(self):
+        pair = self.pair
+        for number, end in enumerate(("kill", "terminate")):
+            device = self.device(pair.alice)
+            pair.revoke("alice")
+            pair.alice.wait_state(lease_valid=False)
+            writer = subprocess.Popen(["dd", "if=/dev/zero", f"of={device}", "bs=4k", "count=1", "oflag=direct"],
+                                      stderr=subprocess.DEVNULL)
+            flusher = subprocess.Popen(["sync", device], stderr=subprocess.DEVNULL)
+            pair.alice.wait_state(writes_held=1)
+            getattr(pair.alice.process, end)()
+            pair.alice.process.wait(timeout=15)
+            pair.alice.drop_control()
+            self.assertNotEqual(writer.wait(timeout=15), 0)
+            flusher.wait(timeout=15)
+            wait_for(lambda: not os.path.lexists(f"{pair.alice.run_dir}/device/data"), "the link to go")
+            wait_for(lambda: pair.alice.run_dir not in run("cat", "/proc/mounts"), "the mount to go")
+            pair.alice.start()
+            pair.alice.in_sync(2, NAMES)
+            pair.wait_in_step()
+            pair.grant("alice", number + 2)
+            pair.alice.control.ask("promote", epoch=number + 2, initial=False)
+
+    @runner.needs("unshare", "nsenter")
+    def test_the_last_of_a_mount_namespace_can_be_killed(self):
+        pair = self.pair
+        pair.alice.demote()
+        pair.alice.stop()
+        pair.blockd_prefix = ["unshare", "--mount", "--propagation", "private"]
+        pair.alice.start()
+        pair.alice.in_sync(2, NAMES)
+        pair.wait_in_step()
+        pair.grant("alice", 2)
+        pair.alice.control.ask("promote", epoch=2, initial=False)
+        device = self.device(pair.alice)
+        children = run("ps", "-o", "pid=", "--ppid", str(pair.alice.process.pid)).split()
+        inside = ["nsenter", "--target", children[0], "--mount"]
+        run(*inside, "mkfs.ext4", "-q", device)
+        run(*inside, "mount", device, self.mount_point)
+        run(*inside, "sh", "-c", f"dd if=/dev/zero of={self.mount_point}/dirty bs=64k count=40 2>/dev/null")
+        pair.alice.process.kill()
+        run("kill", "-9", *children)
+        pair.alice.process.wait(timeout=15)
+        pair.alice.drop_control()
+        wait_for(lambda: not os.path.exists(f"/proc/{children[0]}"), "the helper to end")
+        wait_for(lambda: device not in run("losetup", "-l", "-O", "NAME").split(), "the loop device to go")
+
 
 if __name__ == "__main__":
     runner.main()

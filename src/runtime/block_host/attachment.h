@@ -5,9 +5,8 @@
 #include <string>
 
 #include "base/result.h"
+#include "runtime/device/device_helper.h"
 #include "runtime/device/fuse_device.h"
-#include "runtime/device/loop_device.h"
-#include "runtime/uring/offload.h"
 
 namespace bascule::block_host {
 
@@ -22,12 +21,13 @@ class Attachment {
   using AttachDone = std::function<void(const Result<void>&)>;
   using DetachDone = std::function<void(device::LoopDevice::Detached)>;
 
-  Attachment(uring::Ring& ring, uring::BufferPool& pool, uring::Offload& offload, device::Volume& volume,
-             std::string run_dir);
+  /// Starts the device helper; so before the ring and everything else is there.
+  [[nodiscard]] static Result<std::unique_ptr<Attachment>> prepare(const std::string& run_dir,
+                                                                   const std::string& volume);
   ~Attachment();
 
-  /// Mounts the FUSE file system. Errors: why there will be no device.
-  Result<void> mount();
+  /// Mounts the FUSE file system, and leaves the mount namespace. Errors: why there will be no device.
+  Result<void> mount(uring::Ring& ring, uring::BufferPool& pool, device::Volume& volume);
   void attach(AttachDone done);
   void detach(DetachDone done);
   void abandon();
@@ -39,17 +39,14 @@ class Attachment {
   [[nodiscard]] const std::string& device() const { return device_; }  ///< "/dev/loop3"; empty unless Attached
 
  private:
-  void attached(std::uint64_t turn, const Result<void>& result, std::shared_ptr<device::LoopDevice> loop,
-                const AttachDone& done);
-  void publish(const std::string& device);
+  Attachment(device::DeviceHelper::Paths paths, std::unique_ptr<device::DeviceHelper> helper)
+      : paths_(std::move(paths)), helper_(std::move(helper)) {}
+  void attached(const Result<std::string>& device, const AttachDone& done);
 
-  uring::Ring& ring_;
-  uring::BufferPool& pool_;
-  uring::Offload& offload_;
-  device::Volume& volume_;
-  std::string run_dir_, link_, device_;
-  std::unique_ptr<device::FuseDevice> fuse_;
-  std::shared_ptr<device::LoopDevice> loop_;
+  device::DeviceHelper::Paths paths_;
+  std::unique_ptr<device::DeviceHelper> helper_;
+  std::unique_ptr<device::FuseDevice> fuse_;  // destroyed first: then nothing of the helper waits for us
+  std::string device_;
   State state_ = State::Detached;
   std::uint64_t turn_ = 0;  ///< grows with each change of mind: what an earlier turn finishes is dropped
 };

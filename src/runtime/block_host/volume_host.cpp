@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 
 namespace bascule::block_host {
 namespace {
@@ -83,9 +82,9 @@ Result<void> VolumeHost::open(const Options& options) {
 }
 
 Result<void> VolumeHost::open_devices(const Options& options) {
-  std::error_code error;
-  std::filesystem::create_directories(options.run_dir, error);
-  if (error) return fail("the run directory cannot be made", options.run_dir, error.message());
+  auto attachment = Attachment::prepare(options.run_dir, options.volume);
+  if (!attachment) return tl::unexpected(attachment.error());
+  attachment_ = std::move(*attachment);
   auto ring = uring::Ring::create();
   if (!ring) return tl::unexpected(ring.error());
   ring_ = std::move(*ring);
@@ -93,9 +92,6 @@ Result<void> VolumeHost::open_devices(const Options& options) {
   if (!pool) return tl::unexpected(pool.error());
   pool_ = std::move(*pool);
   if (const auto registered = ring_->register_arena(pool_->arena()); !registered) log(registered.error().text());
-  auto offload = uring::Offload::create(*ring_);
-  if (!offload) return tl::unexpected(offload.error());
-  offload_ = std::move(*offload);
   auto activity = ActivityWriter::open(options.run_dir + "/activity." + options.volume);
   if (!activity) return tl::unexpected(activity.error());
   activity_.emplace(std::move(*activity));
@@ -109,8 +105,7 @@ Result<void> VolumeHost::open_devices(const Options& options) {
   auto nbd = device::NbdExport::listen(*ring_, *pool_, *this, facts_.nbd);
   if (!nbd) return tl::unexpected(nbd.error());
   nbd_ = std::move(*nbd);
-  attachment_ = std::make_unique<Attachment>(*ring_, *pool_, *offload_, *this, options.run_dir);
-  if (const auto mounted = attachment_->mount(); !mounted) {
+  if (const auto mounted = attachment_->mount(*ring_, *pool_, *this); !mounted) {
     facts_.attach_failure = "no block device: " + mounted.error().text();
     log(facts_.attach_failure);
   }
@@ -137,7 +132,6 @@ VolumeHost::~VolumeHost() {
   attachment_.reset();
   control_.reset();
   link_.reset();
-  offload_.reset();
   ring_->cancel(signal_watch_);
   if (signals_ >= 0) ::close(signals_);
   const Instant until = uring::Ring::now() + seconds(1);
@@ -156,7 +150,7 @@ void VolumeHost::run() {
   log(fmt::format("{} is attached, the peer is {}", backing_.path(), facts_.peer));
   for (;;) {
     end_turn();
-    if (stopping_ && demoted_for_stop_ && disk_->in_flight() == 0 && !offload_->busy()) return;
+    if (stopping_ && demoted_for_stop_ && disk_->in_flight() == 0) return;
     if (stopping_ && uring::Ring::now() >= stop_at_) return log("gave up waiting, stopping now");
     ring_->wait();
     begin_turn();

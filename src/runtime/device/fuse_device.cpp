@@ -27,14 +27,13 @@ std::string mount_options(int descriptor) {
 }  // namespace
 
 Result<std::unique_ptr<FuseDevice>> FuseDevice::mount(uring::Ring& ring, uring::BufferPool& pool, Volume& volume,
-                                                      const std::string& mount_point) {
+                                                      const std::string& mount_point, const std::string& source) {
   // What a killed predecessor left: EINVAL when there is nothing.
   while (umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
   }
   const int descriptor = ::open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return fail_errno("the volume cannot be shown as a file", "/dev/fuse", errno);
   constexpr unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOATIME;
-  const std::string source = "bascule:" + volume.name();
   if (::mount(source.c_str(), mount_point.c_str(), "fuse.bascule", flags, mount_options(descriptor).c_str()) != 0) {
     const int error_number = errno;
     ::close(descriptor);
@@ -53,7 +52,8 @@ FuseDevice::FuseDevice(uring::Ring& ring, uring::BufferPool& pool, Volume& volum
 
 FuseDevice::~FuseDevice() {
   ring_.cancel(watch_);
-  umount2(mount_point_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  // MNT_FORCE aborts the connection. Closing would not: the ring still holds the descriptor for its watch.
+  umount2(mount_point_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
   ::close(descriptor_);
   if (scratch_ != 0) pool_.release(scratch_);
 }

@@ -22,10 +22,12 @@ namespace bascule::device {
 /// a file system that stayed mounted over a forced demotion can never write again.
 class FuseDevice final : public Requester {
  public:
-  /// Mounts; a dead mount of a killed predecessor is taken away first. Errors: not root, no /dev/fuse, not mountable.
+  /// Mounts; a dead mount of a killed predecessor is taken away first. `source` is what mount(8) shows.
+  /// Errors: not root, no /dev/fuse, not mountable.
   [[nodiscard]] static Result<std::unique_ptr<FuseDevice>> mount(uring::Ring& ring, uring::BufferPool& pool,
-                                                                 Volume& volume, const std::string& mount_point);
-  /// Unmounts lazily; whoever has the file open gets errors.
+                                                                 Volume& volume, const std::string& mount_point,
+                                                                 const std::string& source);
+  /// Ends the connection at once: whoever waits for an answer, or has the file open, gets errors. Then unmounts lazily.
   ~FuseDevice() override;
 
   [[nodiscard]] std::string file() const { return mount_point_ + "/data"; }

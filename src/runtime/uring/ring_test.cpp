@@ -8,8 +8,6 @@
 
 #include <cstdlib>
 
-#include "runtime/uring/offload.h"
-
 namespace bascule::uring {
 namespace {
 
@@ -110,20 +108,6 @@ TEST_F(RingTest, AWatchReportsAgainUntilItIsCancelled) {
   while (ring->operations_in_flight() > 0) ring->turn();
   EXPECT_EQ(reports, 3);
   ::close(event);
-}
-
-TEST_F(RingTest, OffloadedWorkReportsOnTheEventThread) {
-  auto offload = Offload::create(*ring);
-  ASSERT_TRUE(offload.has_value());
-  const auto here = std::this_thread::get_id();
-  std::thread::id worker, reporter;
-  bool done = false;
-  (*offload)->run([&] { worker = std::this_thread::get_id(); },
-                  [&] { reporter = std::this_thread::get_id(), done = true; });
-  run_until(done);
-  EXPECT_NE(worker, here);
-  EXPECT_EQ(reporter, here);
-  EXPECT_FALSE((*offload)->busy());
 }
 
 }  // namespace

@@ -18,7 +18,6 @@
 #include "runtime/block_host/peer_link.h"
 #include "runtime/block_host/state_report.h"
 #include "runtime/device/nbd_export.h"
-#include "runtime/uring/offload.h"
 
 namespace bascule::block_host {
 
@@ -132,7 +131,6 @@ class VolumeHost final : public device::Volume,
   // What is destroyed last stands first.
   std::unique_ptr<uring::BufferPool> pool_;
   std::unique_ptr<uring::Ring> ring_;
-  std::unique_ptr<uring::Offload> offload_;
   Backing backing_;
   std::optional<ActivityWriter> activity_;
   std::optional<LeaseReader> lease_reader_;
