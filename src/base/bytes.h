@@ -17,9 +17,7 @@ using ByteView = std::span<const Byte>;
 using Bytes = std::vector<Byte>;
 
 inline ByteView view_of(std::string_view text) { return {reinterpret_cast<const Byte*>(text.data()), text.size()}; }
-inline std::string_view text_of(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view text_of(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 /// Reads integers from bytes that a peer sent. Reading past the end makes ok() false and yields zeros; the caller
 /// checks ok() once, after the last field.

@@ -7,10 +7,10 @@ namespace bascule {
 
 /// An operating error as a person reads it. Programmer errors are assertions (assert.h), never this.
 struct Error {
-  std::string what;  ///< what failed: "cluster.toml cannot be used"
-  std::string where; ///< the place: "line 12, node.bob.address"; may be empty
-  std::string why;   ///< the cause: "10.0.0.1 is already the address of alice"; may be empty
-  std::string hint;  ///< what to do about it; may be empty
+  std::string what;   ///< what failed: "cluster.toml cannot be used"
+  std::string where;  ///< the place: "line 12, node.bob.address"; may be empty
+  std::string why;    ///< the cause: "10.0.0.1 is already the address of alice"; may be empty
+  std::string hint;   ///< what to do about it; may be empty
 
   /// One line: "what: where: why (hint)".
   [[nodiscard]] std::string text() const;

@@ -52,40 +52,39 @@ Manager::State::State(const config::ClusterConfig& config_in, const std::string&
 }
 
 void Manager::State::dispatch(const Input& input) {
-  std::visit(
-      Overloaded{
-          [](const input::Tick&) {},
-          [&](const input::Received& in) {
-            heard(in.from);
-            std::visit(Overloaded{
-                           [&](const message::Consensus& body) {
-                             if (auto decoded = raft::decode(body.body))
-                               step_consensus(consensus::MessageReceived{in.from, std::move(*decoded)});
-                           },
-                           [&](const message::NodeReport& report) {
-                             std::vector<membership::LivenessEvent> events;
-                             if (liveness.report(report, now, events)) plan_dirty = true;
-                             tell(events);
-                           },
-                           [&](const message::LeaseRequest& request) { lease_requested(request); },
-                           [&](const message::LeaseGrant& grant) { lease_granted(grant); },
-                           [&](const message::Forward& forward) { forwarded(in.from, forward); },
-                           [&](const message::ForwardReply& reply) { proposal_refused(reply); },
-                       },
-                       in.message);
-          },
-          [&](const input::Persisted& in) { persisted(in.sequence); },
-          [&](const input::PersistFailed& in) { step_consensus(consensus::PersistFailed{in.reason}); },
-          [&](const input::VolumeChanged& in) { volume_changed(in); },
-          [&](const input::VolumeRefused& in) { tell_volume(in.volume, in.operation + ": " + in.why); },
-          [&](const input::VolumeStory& in) { story(in.kind, in.volume, in.text, in.fields); },
-          [&](const input::ForRunner& in) {
-            for (auto& runner : runners)
-              if (runner.name == in.runner) step_runner(runner, in.input);
-          },
-          [&](const input::Change& in) { change(in); },
-      },
-      input);
+  std::visit(Overloaded{
+                 [](const input::Tick&) {},
+                 [&](const input::Received& in) {
+                   heard(in.from);
+                   std::visit(Overloaded{
+                                  [&](const message::Consensus& body) {
+                                    if (auto decoded = raft::decode(body.body))
+                                      step_consensus(consensus::MessageReceived{in.from, std::move(*decoded)});
+                                  },
+                                  [&](const message::NodeReport& report) {
+                                    std::vector<membership::LivenessEvent> events;
+                                    if (liveness.report(report, now, events)) plan_dirty = true;
+                                    tell(events);
+                                  },
+                                  [&](const message::LeaseRequest& request) { lease_requested(request); },
+                                  [&](const message::LeaseGrant& grant) { lease_granted(grant); },
+                                  [&](const message::Forward& forward) { forwarded(in.from, forward); },
+                                  [&](const message::ForwardReply& reply) { proposal_refused(reply); },
+                              },
+                              in.message);
+                 },
+                 [&](const input::Persisted& in) { persisted(in.sequence); },
+                 [&](const input::PersistFailed& in) { step_consensus(consensus::PersistFailed{in.reason}); },
+                 [&](const input::VolumeChanged& in) { volume_changed(in); },
+                 [&](const input::VolumeRefused& in) { tell_volume(in.volume, in.operation + ": " + in.why); },
+                 [&](const input::VolumeStory& in) { story(in.kind, in.volume, in.text, in.fields); },
+                 [&](const input::ForRunner& in) {
+                   for (auto& runner : runners)
+                     if (runner.name == in.runner) step_runner(runner, in.input);
+                 },
+                 [&](const input::Change& in) { change(in); },
+             },
+             input);
 }
 
 void Manager::State::run_due() {

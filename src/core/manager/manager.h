@@ -33,44 +33,119 @@ struct VolumeState {
 namespace input {
 struct Tick {};
 /// A datagram of another manager, decoded and checked (wire/cluster_message).
-struct Received { std::uint32_t from = 0; message::Message message; };
-struct Persisted { std::uint64_t sequence = 0; };
-struct PersistFailed { std::string reason; };
+struct Received {
+  std::uint32_t from = 0;
+  message::Message message;
+};
+struct Persisted {
+  std::uint64_t sequence = 0;
+};
+struct PersistFailed {
+  std::string reason;
+};
 /// blockd's state; `connected` false: its control socket is gone.
-struct VolumeChanged { std::string volume; bool connected = false; VolumeState state; };
+struct VolumeChanged {
+  std::string volume;
+  bool connected = false;
+  VolumeState state;
+};
 /// blockd refused a command (promote, demote): the sentence.
-struct VolumeRefused { std::string volume; std::string operation; std::string why; };
+struct VolumeRefused {
+  std::string volume;
+  std::string operation;
+  std::string why;
+};
 /// A story line of blockd.
-struct VolumeStory { std::string volume; std::string kind; std::string text; std::map<std::string, std::string> fields; };
+struct VolumeStory {
+  std::string volume;
+  std::string kind;
+  std::string text;
+  std::map<std::string, std::string> fields;
+};
 /// For the runner of `service` (or of a volume without a service: "volume:NAME").
-struct ForRunner { std::string runner; transition::Input input; };
+struct ForRunner {
+  std::string runner;
+  transition::Input input;
+};
 /// A change that a person asked for.
-struct Change { RequestId request = 0; message::Command command; };
+struct Change {
+  RequestId request = 0;
+  message::Command command;
+};
 }  // namespace input
 using Input = std::variant<input::Tick, input::Received, input::Persisted, input::PersistFailed, input::VolumeChanged,
                            input::VolumeRefused, input::VolumeStory, input::ForRunner, input::Change>;
 
 namespace effect {
-struct Send { std::uint32_t to = 0; message::Message message; };
+struct Send {
+  std::uint32_t to = 0;
+  message::Message message;
+};
 /// Durable, in order; answered by Persisted{sequence}.
-struct Persist { std::uint64_t sequence = 0; raft::LogChange change; };
-struct Promote { std::string volume; std::uint64_t epoch = 0; bool initial = false; };
-struct Demote { std::string volume; bool force = false; };
-struct FailIo { std::string volume; };
-struct InSync { std::string volume; std::uint64_t version = 0; std::vector<std::string> members; };
-struct PeerLost { std::string volume; std::string reason; };
-struct RunAction { std::string runner; transition::effect::RunAction action; };
-struct CancelActions { std::string runner; };
-struct KillCgroup { std::string runner; };
-struct Unmount { std::string runner; std::string volume; };
+struct Persist {
+  std::uint64_t sequence = 0;
+  raft::LogChange change;
+};
+struct Promote {
+  std::string volume;
+  std::uint64_t epoch = 0;
+  bool initial = false;
+};
+struct Demote {
+  std::string volume;
+  bool force = false;
+};
+struct FailIo {
+  std::string volume;
+};
+struct InSync {
+  std::string volume;
+  std::uint64_t version = 0;
+  std::vector<std::string> members;
+};
+struct PeerLost {
+  std::string volume;
+  std::string reason;
+};
+struct RunAction {
+  std::string runner;
+  transition::effect::RunAction action;
+};
+struct CancelActions {
+  std::string runner;
+};
+struct KillCgroup {
+  std::string runner;
+};
+struct Unmount {
+  std::string runner;
+  std::string volume;
+};
 /// To watchdogd.
-struct GrantLease { std::string slot; std::uint64_t epoch = 0; Instant end{}; };
-struct ReleaseLease { std::string slot; std::uint64_t epoch = 0; };
-struct ChangeDone { RequestId request = 0; bool accepted = false; std::string why; };
-struct Story { message::Event event; };  ///< `at_ns` set; the driver adds the wall clock and keeps it
+struct GrantLease {
+  std::string slot;
+  std::uint64_t epoch = 0;
+  Instant end{};
+};
+struct ReleaseLease {
+  std::string slot;
+  std::uint64_t epoch = 0;
+};
+struct ChangeDone {
+  RequestId request = 0;
+  bool accepted = false;
+  std::string why;
+};
+struct Story {
+  message::Event event;
+};  ///< `at_ns` set; the driver adds the wall clock and keeps it
 /// What a decision was taken on: JSON, kept on disk so that it can be looked at later.
-struct KeepDecision { std::string json; };
-struct Stop { std::string reason; };  ///< the process cannot go on
+struct KeepDecision {
+  std::string json;
+};
+struct Stop {
+  std::string reason;
+};  ///< the process cannot go on
 }  // namespace effect
 using Effect = std::variant<effect::Send, effect::Persist, effect::Promote, effect::Demote, effect::FailIo,
                             effect::InSync, effect::PeerLost, effect::RunAction, effect::CancelActions,

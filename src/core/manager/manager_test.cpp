@@ -129,8 +129,9 @@ TEST_F(ManagerTest, ComesBackAfterABlackoutInAnyOrder) {
       world.power_on(name);
       world.run(seconds(3));
     }
-    ASSERT_TRUE(world.run_until([&] { return (world.serves("alice", "shop") || world.serves("bob", "shop")) && in_sync().size() == 2; },
-                                seconds(20)));
+    ASSERT_TRUE(world.run_until(
+        [&] { return (world.serves("alice", "shop") || world.serves("bob", "shop")) && in_sync().size() == 2; },
+        seconds(20)));
   }
 }
 
@@ -158,7 +159,7 @@ TEST_F(ManagerTest, AVolumeHeldByHandIsPrimaryWithoutItsService) {
   EXPECT_EQ(world.change("alice", message::HoldVolume{"data", "alice"}), "");
   ASSERT_TRUE(world.run_until([&] { return world.host("alice").blockd.promoted_epoch.has_value(); }, seconds(10)));
   EXPECT_EQ(world.change("alice", message::HoldVolume{"data", ""}), "");
-  ASSERT_TRUE(world.run_until([&] { return status()["volumes"][0]["owner"].is_null(); }, seconds(10)));
+  ASSERT_TRUE(world.run_until([&] { return status("bob")["volumes"][0]["owner"].is_null(); }, seconds(10)));
   EXPECT_FALSE(world.host("alice").blockd.promoted_epoch.has_value());
   EXPECT_EQ(world.change("bob", message::SetTarget{"shop", true}), "");
   EXPECT_TRUE(serves_within("alice", seconds(10)) || serves_within("bob", seconds(10)));

@@ -109,7 +109,8 @@ bool World::run_until(const std::function<bool()>& done, Duration patience) {
     for (auto& entry : agenda_)
       if (entry.at <= now_) due.push_back(entry);
     std::erase_if(agenda_, [&](const Later& entry) { return entry.at <= now_; });
-    std::sort(due.begin(), due.end(), [](const Later& a, const Later& b) { return std::tie(a.at, a.order) < std::tie(b.at, b.order); });
+    std::sort(due.begin(), due.end(),
+              [](const Later& a, const Later& b) { return std::tie(a.at, a.order) < std::tie(b.at, b.order); });
     for (auto& entry : due)
       if (auto& host = hosts_.at(entry.host); host.on && host.boot == entry.boot) entry.act(host);
     for (auto& [name, host] : hosts_)
@@ -269,7 +270,8 @@ void World::check_never_two() {
     const bool leased = lease != host.leases.end() && lease->second.second > now_;
     if (host.on && leased && host.agents["IPaddr2"].running) answering.push_back(name);
   }
-  if (answering.size() > 1) breaches_.push_back("two nodes answer at " + std::to_string(to_ms(now_.time_since_epoch())) + " ms");
+  if (answering.size() > 1)
+    breaches_.push_back("two nodes answer at " + std::to_string(to_ms(now_.time_since_epoch())) + " ms");
 }
 
 std::string World::status(const std::string& name) { return hosts_.at(name).manager->status_json(now_); }

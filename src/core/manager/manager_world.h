@@ -10,8 +10,8 @@
 
 #include "core/manager/manager.h"
 
-/// Three managers in virtual time, for tests: datagrams that take a millisecond, disks that take two, a pretended blockd
-/// and pretended agents on each data node. Everything else is the product.
+/// Three managers in virtual time, for tests: datagrams that take a millisecond, disks that take two, a pretended
+/// blockd and pretended agents on each data node. Everything else is the product.
 namespace bascule::manager::test {
 
 struct PretendedAgent {
@@ -35,9 +35,9 @@ struct Host {
   bool on = false;
   std::uint64_t boot = 0;  ///< what was under way in an earlier boot is lost with it
   std::unique_ptr<Manager> manager;
-  raft::Restored disk;     ///< what the consensus log would give back
+  raft::Restored disk;  ///< what the consensus log would give back
   PretendedBlockd blockd;
-  std::map<std::string, PretendedAgent> agents;  ///< by step
+  std::map<std::string, PretendedAgent> agents;                     ///< by step
   std::map<std::string, std::pair<std::uint64_t, Instant>> leases;  ///< as watchdogd would hold them
 };
 
@@ -99,7 +99,8 @@ class World {
   RequestId next_request_ = 1;
 };
 
-/// alice and bob with volume `data`, carol the witness, service `shop` on it with the steps Filesystem, IPaddr2, apache.
+/// alice and bob with volume `data`, carol the witness, service `shop` on it with the steps Filesystem, IPaddr2,
+/// apache.
 [[nodiscard]] config::ClusterConfig shop_config(bool autostart);
 
 }  // namespace bascule::manager::test

@@ -26,7 +26,10 @@ struct Ownership {
   std::optional<std::uint64_t> volume_epoch;
   bool stop_requested = false;
 };
-struct Lease { std::uint64_t epoch = 0; Instant end{}; };  ///< of the service (of the volume, where there is no service)
+struct Lease {
+  std::uint64_t epoch = 0;
+  Instant end{};
+};  ///< of the service (of the volume, where there is no service)
 /// From blockd. `promoted_epoch` is set while it is primary; `device` when the block device is there.
 struct VolumeChanged {
   bool attached = false;
@@ -36,12 +39,14 @@ struct VolumeChanged {
 };
 struct ActionDone {
   ActionId action = 0;
-  int return_code = 0;      ///< OCF return code; -1: timed out and killed; -2: could not be run
-  std::string reason;       ///< the agent's ocf-exit-reason, or the last line of stderr
+  int return_code = 0;  ///< OCF return code; -1: timed out and killed; -2: could not be run
+  std::string reason;   ///< the agent's ocf-exit-reason, or the last line of stderr
   Duration took{};
 };
-struct CgroupKilled {};     ///< every process of the service is gone
-struct Unmounted { bool clean = false; };  ///< nothing of the volume's device is mounted any more
+struct CgroupKilled {};  ///< every process of the service is gone
+struct Unmounted {
+  bool clean = false;
+};                          ///< nothing of the volume's device is mounted any more
 struct ProcessesExited {};  ///< the service's cgroup became empty by itself (a hint: monitor now)
 }  // namespace input
 using Input = std::variant<input::Tick, input::Ownership, input::Lease, input::VolumeChanged, input::ActionDone,
@@ -51,20 +56,34 @@ namespace effect {
 struct RunAction {
   ActionId action = 0;
   std::size_t step_index = 0;
-  std::string operation;      ///< start, stop, monitor
+  std::string operation;  ///< start, stop, monitor
   Duration timeout{};
-  Duration interval{};        ///< of a recurring monitor; 0 otherwise
-  std::string device;         ///< of the volume, for a Filesystem step without its own device parameter
+  Duration interval{};  ///< of a recurring monitor; 0 otherwise
+  std::string device;   ///< of the volume, for a Filesystem step without its own device parameter
 };
-struct CancelActions {};      ///< kill whatever agent is running
-struct PromoteVolume { std::uint64_t epoch = 0; bool initial = false; };
-struct DemoteVolume { bool force = false; };
+struct CancelActions {};  ///< kill whatever agent is running
+struct PromoteVolume {
+  std::uint64_t epoch = 0;
+  bool initial = false;
+};
+struct DemoteVolume {
+  bool force = false;
+};
 struct FailHeldIo {};
-struct KillCgroup {};         ///< SIGKILL to everything of the service; answered by CgroupKilled
-struct Unmount {};            ///< lazily if need be; answered by Unmounted
-struct Propose { message::Command command; };
-struct ReleaseLease { std::uint64_t service_epoch = 0; std::uint64_t volume_epoch = 0; };  ///< watchdogd: disarmed, nothing runs here
-struct Event { std::string kind; std::string text; std::map<std::string, std::string> fields; };
+struct KillCgroup {};  ///< SIGKILL to everything of the service; answered by CgroupKilled
+struct Unmount {};     ///< lazily if need be; answered by Unmounted
+struct Propose {
+  message::Command command;
+};
+struct ReleaseLease {
+  std::uint64_t service_epoch = 0;
+  std::uint64_t volume_epoch = 0;
+};  ///< watchdogd: disarmed, nothing runs here
+struct Event {
+  std::string kind;
+  std::string text;
+  std::map<std::string, std::string> fields;
+};
 }  // namespace effect
 using Effect = std::variant<effect::RunAction, effect::CancelActions, effect::PromoteVolume, effect::DemoteVolume,
                             effect::FailHeldIo, effect::KillCgroup, effect::Unmount, effect::Propose,
@@ -79,8 +98,8 @@ class ServiceRunner {
   /// `service` may have no steps (a volume without a service). `node` is this node.
   ServiceRunner(config::Service service, std::string node, config::Timing timing);
 
-  /// Total: every input in every state. The first thing it does is to probe (monitor each step once): Unknown -> Stopped or
-  /// Started, because managerd may have been restarted under a running service.
+  /// Total: every input in every state. The first thing it does is to probe (monitor each step once): Unknown ->
+  /// Stopped or Started, because managerd may have been restarted under a running service.
   void step(const Input& input, Instant now, Effects& effects);
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] message::ServiceReport report() const;

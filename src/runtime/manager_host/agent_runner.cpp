@@ -30,8 +30,12 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
   request.device = action.device;
   if (!action.device.empty()) last_device_ = action.device;
   auto invocation = agents::invocation(step, request);
-  process::Launch launch{step.name, action.operation, std::move(invocation.path), std::move(invocation.arguments),
-                         std::move(invocation.environment), action.timeout};
+  process::Launch launch{step.name,
+                         action.operation,
+                         std::move(invocation.path),
+                         std::move(invocation.arguments),
+                         std::move(invocation.environment),
+                         action.timeout};
   executor_.run(std::move(launch), [this, id = action.action](const process::Completion& done) {
     sink_(transition::input::ActionDone{id, done.return_code, done.reason, done.took});
   });

@@ -19,8 +19,8 @@ class AgentRunner {
   using Sink = std::function<void(transition::Input)>;
 
   /// `directory` is process::node_directory(); `sink` gets the answers, from the io_context.
-  AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node, const std::string& directory,
-              process::Log log, Sink sink);
+  AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node,
+              const std::string& directory, process::Log log, Sink sink);
 
   void run(const transition::effect::RunAction& action);
   void cancel();

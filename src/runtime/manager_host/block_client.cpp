@@ -114,8 +114,10 @@ void BlockClient::line(const std::string& text) {
   if (field<std::string>(json, "event", "") == "story") {
     std::map<std::string, std::string> fields;
     if (const auto given = json.find("fields"); given != json.end() && given->is_object())
-      for (const auto& [key, value] : given->items()) fields[key] = value.is_string() ? value.get<std::string>() : value.dump();
-    sink_(manager::input::VolumeStory{volume_, field<std::string>(json, "kind", ""), field<std::string>(json, "text", ""), fields});
+      for (const auto& [key, value] : given->items())
+        fields[key] = value.is_string() ? value.get<std::string>() : value.dump();
+    sink_(manager::input::VolumeStory{volume_, field<std::string>(json, "kind", ""),
+                                      field<std::string>(json, "text", ""), fields});
   }
   const auto asked = asked_.find(field<std::uint64_t>(json, "id", 0));
   if (asked == asked_.end()) return;
@@ -137,11 +139,12 @@ void BlockClient::request(const std::string& operation, const std::string& json_
 }
 
 void BlockClient::write() {
-  asio::async_write(socket_, asio::buffer(outgoing_.front()), [this](const boost::system::error_code& error, std::size_t) {
-    if (error || outgoing_.empty()) return;  // the reader notices the loss
-    outgoing_.pop_front();
-    if (!outgoing_.empty()) write();
-  });
+  asio::async_write(socket_, asio::buffer(outgoing_.front()),
+                    [this](const boost::system::error_code& error, std::size_t) {
+                      if (error || outgoing_.empty()) return;  // the reader notices the loss
+                      outgoing_.pop_front();
+                      if (!outgoing_.empty()) write();
+                    });
 }
 
 void BlockClient::promote(std::uint64_t epoch, bool initial) {

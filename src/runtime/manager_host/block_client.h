@@ -13,8 +13,8 @@
 
 namespace bascule::manager_host {
 
-/// The manager's end of one blockd's control socket (docs/architecture.md, "Control of blockd"): connects, connects again
-/// when it is lost, and turns lines into inputs of the manager.
+/// The manager's end of one blockd's control socket (docs/architecture.md, "Control of blockd"): connects, connects
+/// again when it is lost, and turns lines into inputs of the manager.
 class BlockClient {
  public:
   using Sink = std::function<void(manager::Input)>;

@@ -12,8 +12,8 @@
 
 namespace bascule::manager_host {
 
-/// The node's story: the newest events in memory, all of them in STATE_DIR/events.jsonl (cut when it grows too long), and
-/// what decisions were taken on in STATE_DIR/decisions.jsonl.
+/// The node's story: the newest events in memory, all of them in STATE_DIR/events.jsonl (cut when it grows too long),
+/// and what decisions were taken on in STATE_DIR/decisions.jsonl.
 class Journal {
  public:
   using Listener = std::function<void(const message::Event&)>;

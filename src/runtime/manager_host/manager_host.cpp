@@ -45,7 +45,11 @@ Result<void> make_directory(const std::string& path) {
 
 struct ManagerHost::State {
   State(asio::io_context& io_in, const config::ClusterConfig& config_in, Options options_in)
-      : io(io_in), config(config_in), options(std::move(options_in)), timer(io), links(io, config, *config.node(options.node)) {}
+      : io(io_in),
+        config(config_in),
+        options(std::move(options_in)),
+        timer(io),
+        links(io, config, *config.node(options.node)) {}
 
   Result<void> open();
   Result<void> open_storage(std::uint64_t seed);
@@ -136,7 +140,8 @@ void ManagerHost::State::open_data_node() {
     open_runner(service, directory);
     if (volume.disk.count(options.node) == 0) continue;
     auto sink = [this](manager::Input input) { step(input); };
-    auto client = std::make_unique<BlockClient>(io, volume.name, options.run_dir + "/blockd." + volume.name + ".sock", sink);
+    auto client =
+        std::make_unique<BlockClient>(io, volume.name, options.run_dir + "/blockd." + volume.name + ".sock", sink);
     client->start();
     blocks.emplace(volume.name, std::move(client));
   }
@@ -238,8 +243,8 @@ ManagerHost::~ManagerHost() = default;
 Result<std::unique_ptr<ManagerHost>> ManagerHost::open(asio::io_context& io, const config::ClusterConfig& config,
                                                        Options options) {
   if (config.node(options.node) == nullptr)
-    return fail("this node is not in the configuration", options.node, "cluster.toml has no [node." + options.node + "]",
-                "start with --node, or set the host name");
+    return fail("this node is not in the configuration", options.node,
+                "cluster.toml has no [node." + options.node + "]", "start with --node, or set the host name");
   auto state = std::make_unique<State>(io, config, std::move(options));
   if (auto opened = state->open(); !opened) return tl::unexpected(opened.error());
   return std::unique_ptr<ManagerHost>(new ManagerHost(std::move(state)));

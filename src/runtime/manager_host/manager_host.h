@@ -26,7 +26,7 @@ class ManagerHost {
 
   /// Opens everything; fails with one sentence when the surroundings are unusable. `config` outlives the object.
   [[nodiscard]] static Result<std::unique_ptr<ManagerHost>> open(boost::asio::io_context& io,
-                                                                const config::ClusterConfig& config, Options options);
+                                                                 const config::ClusterConfig& config, Options options);
   ~ManagerHost();
   ManagerHost(const ManagerHost&) = delete;
   ManagerHost& operator=(const ManagerHost&) = delete;

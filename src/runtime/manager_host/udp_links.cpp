@@ -47,8 +47,9 @@ void UdpLinks::send(std::uint32_t to, const message::Message& message) {
 }
 
 void UdpLinks::receive() {
-  socket_.async_receive_from(asio::buffer(buffer_), sender_,
-                             [this](const boost::system::error_code& error, std::size_t size) { received(error, size); });
+  socket_.async_receive_from(
+      asio::buffer(buffer_), sender_,
+      [this](const boost::system::error_code& error, std::size_t size) { received(error, size); });
 }
 
 void UdpLinks::received(const boost::system::error_code& error, std::size_t size) {

@@ -23,12 +23,12 @@ struct Node {
 
 struct Volume {
   std::string name;
-  std::uint64_t size_bytes = 0;               ///< usable size; 0: as large as the smaller backing disk allows
-  std::map<std::string, std::string> disk;    ///< data node -> backing file or block device
+  std::uint64_t size_bytes = 0;             ///< usable size; 0: as large as the smaller backing disk allows
+  std::map<std::string, std::string> disk;  ///< data node -> backing file or block device
   char protocol = 'C';
-  std::uint16_t port = 0;                     ///< TCP port of the DRBD connection, default 7789 + index of the volume
-  std::uint32_t al_extents = 1237;            ///< hot 4 MiB extents of the activity log
-  std::uint64_t resync_rate_max = 0;          ///< bytes per second, 0: as fast as it goes
+  std::uint16_t port = 0;             ///< TCP port of the DRBD connection, default 7789 + index of the volume
+  std::uint32_t al_extents = 1237;    ///< hot 4 MiB extents of the activity log
+  std::uint64_t resync_rate_max = 0;  ///< bytes per second, 0: as fast as it goes
 };
 
 /// One step of a service: an OCF agent and its parameters (`OCF_RESKEY_*`).
@@ -46,24 +46,25 @@ struct Step {
 
 struct Service {
   std::string name;
-  std::optional<std::string> volume;          ///< promoted before the first step, demoted after the last stop
-  std::vector<std::string> addresses;         ///< service addresses "10.0.0.10" guarded by the kernel's address lease
+  std::optional<std::string> volume;   ///< promoted before the first step, demoted after the last stop
+  std::vector<std::string> addresses;  ///< service addresses "10.0.0.10" guarded by the kernel's address lease
   std::optional<std::string> preferred_node;
-  std::uint32_t stickiness = 100;             ///< > 0: a running service stays where it is although it prefers another node
-  bool autostart = true;                      ///< the target of a service that was never started or stopped by hand
-  std::uint32_t migration_threshold = 3;      ///< failures on one node before the service moves
-  std::vector<Step> steps;                    ///< started in this order, stopped in reverse; mount and address come first
+  std::uint32_t stickiness = 100;         ///< > 0: a running service stays where it is although it prefers another node
+  bool autostart = true;                  ///< the target of a service that was never started or stopped by hand
+  std::uint32_t migration_threshold = 3;  ///< failures on one node before the service moves
+  std::vector<Step> steps;                ///< started in this order, stopped in reverse; mount and address come first
 };
 
 struct Timing {
   Duration heartbeat = milliseconds(50);
   Duration election_min = milliseconds(150);
   Duration election_max = milliseconds(300);
-  Duration lease = milliseconds(450);         ///< how long a lease lasts from the moment the holder asked for it
-  Duration lease_margin = milliseconds(40);   ///< what others wait on top, for drift and scheduling
-  Duration hold_grace = seconds(3);           ///< a service whose lease ended is kept, mute and held, this long before it is stopped
-  Duration stop_deadline = seconds(10);       ///< from the end of the grace until its cgroup is killed
-  Duration watchdog_deadline = seconds(20);   ///< from the end of a lease until the watchdog is no longer petted
+  Duration lease = milliseconds(450);        ///< how long a lease lasts from the moment the holder asked for it
+  Duration lease_margin = milliseconds(40);  ///< what others wait on top, for drift and scheduling
+  Duration hold_grace =
+      seconds(3);  ///< a service whose lease ended is kept, mute and held, this long before it is stopped
+  Duration stop_deadline = seconds(10);      ///< from the end of the grace until its cgroup is killed
+  Duration watchdog_deadline = seconds(20);  ///< from the end of a lease until the watchdog is no longer petted
 };
 
 struct ClusterConfig {

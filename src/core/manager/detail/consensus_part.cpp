@@ -108,8 +108,7 @@ void Manager::State::leader_changed(const consensus::LeaderChanged& change) {
   else
     granter.follow();
   told_lease_over.clear();
-  for (auto it = pending.begin(); it != pending.end();)
-    it = it->second.decision ? pending.erase(it) : std::next(it);
+  for (auto it = pending.begin(); it != pending.end();) it = it->second.decision ? pending.erase(it) : std::next(it);
   if (change.leader != 0) {
     const auto* leader = config.node(change.leader);
     story("leader-elected", leader != nullptr ? leader->name : "?",

@@ -66,8 +66,8 @@ void Manager::State::release_idle_leases() {
     if (lease.end > now) continue;
     bool idle = true;
     for (const auto& runner : runners) {
-      const bool concerned = runner.slot() == lease.name ||
-                             (runner.volume && membership::volume_lease(*runner.volume) == lease.name);
+      const bool concerned =
+          runner.slot() == lease.name || (runner.volume && membership::volume_lease(*runner.volume) == lease.name);
       if (concerned && runner.machine->report().state != "Stopped") idle = false;
     }
     if (idle) release_lease(lease.name, lease.epoch);

@@ -12,12 +12,11 @@ constexpr Duration forwarded_is_fresh = seconds(1);
 }  // namespace
 
 void Manager::State::change(const input::Change& change) {
-  auto refuse = [&](const Error& error) {
-    out->push_back(effect::ChangeDone{change.request, false, error.text()});
-  };
+  auto refuse = [&](const Error& error) { out->push_back(effect::ChangeDone{change.request, false, error.text()}); };
   if (auto valid = store::validate(change.command, config); !valid) return refuse(valid.error());
   const auto views = node_views();
-  const policy::Snapshot snapshot{config, store.state(), self->name, may_decide(), raft.leadership().leader != 0, now, views};
+  const policy::Snapshot snapshot{config, store.state(), self->name, may_decide(), raft.leadership().leader != 0,
+                                  now,    views};
   if (auto sensible = policy::admissible(snapshot, change.command); !sensible) return refuse(sensible.error());
   Pending entry;
   entry.proposal = {prng.next(), self->name, change.command};
@@ -82,8 +81,8 @@ void Manager::State::proposal_refused(const message::ForwardReply& reply) {
 }
 
 void Manager::State::proposal_done(const consensus::ProposalDone& done) {
-  const bool entered_the_log = done.outcome == consensus::ProposalOutcome::Committed ||
-                               done.outcome == consensus::ProposalOutcome::Unknown;
+  const bool entered_the_log =
+      done.outcome == consensus::ProposalOutcome::Committed || done.outcome == consensus::ProposalOutcome::Unknown;
   if (entered_the_log) return;  // apply() or the next leader tells
   recently_forwarded.erase(done.id);
   const auto it = pending.find(done.id);

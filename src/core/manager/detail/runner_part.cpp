@@ -13,14 +13,22 @@ std::string Manager::State::Runner::slot() const {
 void Manager::State::make_runners() {
   if (self->role != config::NodeRole::data) return;
   for (const auto& service : config.services)
-    runners.push_back({service.name, service.volume, false,
-                       std::make_unique<transition::ServiceRunner>(service, self->name, config.timing), {}, false});
+    runners.push_back({service.name,
+                       service.volume,
+                       false,
+                       std::make_unique<transition::ServiceRunner>(service, self->name, config.timing),
+                       {},
+                       false});
   for (const auto& volume : config.volumes) {
     config::Service by_hand;
     by_hand.name = runner_of_volume(volume.name);
     by_hand.volume = volume.name;
-    runners.push_back({by_hand.name, volume.name, true,
-                       std::make_unique<transition::ServiceRunner>(by_hand, self->name, config.timing), {}, false});
+    runners.push_back({by_hand.name,
+                       volume.name,
+                       true,
+                       std::make_unique<transition::ServiceRunner>(by_hand, self->name, config.timing),
+                       {},
+                       false});
     volumes[volume.name];
   }
 }
@@ -34,7 +42,8 @@ void Manager::State::step_runner(Runner& runner, const transition::Input& input)
 
 void Manager::State::carry_out(Runner& runner, transition::Effect& effect) {
   namespace te = transition::effect;
-  if (auto* run = std::get_if<te::RunAction>(&effect)) return void(out->push_back(effect::RunAction{runner.name, *run}));
+  if (auto* run = std::get_if<te::RunAction>(&effect))
+    return void(out->push_back(effect::RunAction{runner.name, *run}));
   if (std::holds_alternative<te::CancelActions>(effect))
     return void(out->push_back(effect::CancelActions{runner.name}));
   if (auto* wanted = std::get_if<te::PromoteVolume>(&effect)) return promote(runner, *wanted);
@@ -88,7 +97,8 @@ void Manager::State::tell_ownership() {
                       ownership.volume_epoch == runner.told.volume_epoch &&
                       ownership.stop_requested == runner.told.stop_requested;
     if (same) continue;
-    gained = gained || ownership.service_epoch != runner.told.service_epoch || ownership.volume_epoch != runner.told.volume_epoch;
+    gained = gained || ownership.service_epoch != runner.told.service_epoch ||
+             ownership.volume_epoch != runner.told.volume_epoch;
     runner.told = ownership;
     runner.ever_told = true;
     step_runner(runner, ownership);

@@ -83,9 +83,9 @@ struct Manager::State {
 
   // ---- runner_part: the services' machines -------------------------------------------------------------------------
   struct Runner {
-    std::string name;                    ///< of the service, or runner_of_volume()
+    std::string name;  ///< of the service, or runner_of_volume()
     std::optional<std::string> volume;
-    bool by_hand = false;                ///< of a volume held by hand
+    bool by_hand = false;  ///< of a volume held by hand
     std::unique_ptr<transition::ServiceRunner> machine;
     transition::input::Ownership told;
     bool ever_told = false;
@@ -104,10 +104,10 @@ struct Manager::State {
   struct Volume {
     bool connected = false;
     VolumeState state;
-    std::string promoted_by;             ///< the runner that the promotion belongs to
-    std::uint64_t told_version = 0;      ///< of the in-sync set
+    std::string promoted_by;         ///< the runner that the promotion belongs to
+    std::uint64_t told_version = 0;  ///< of the in-sync set
     bool told = false;
-    std::uint64_t asked_version = 0;     ///< a change of the set was proposed against this version
+    std::uint64_t asked_version = 0;  ///< a change of the set was proposed against this version
     Instant ask_again{};
   };
   void volume_changed(const input::VolumeChanged& changed);
@@ -146,8 +146,8 @@ struct Manager::State {
     std::uint32_t to = 0;
     Bytes body;
   };
-  std::deque<Waiting> waiting;                       ///< consensus messages that wait for the disk
-  std::map<std::uint64_t, Pending> pending;          ///< by proposal id
+  std::deque<Waiting> waiting;               ///< consensus messages that wait for the disk
+  std::map<std::uint64_t, Pending> pending;  ///< by proposal id
   std::map<std::uint64_t, Instant> recently_forwarded;
   std::uint64_t last_compaction = 0;
   std::uint64_t told_index = 0;
@@ -158,11 +158,11 @@ struct Manager::State {
   Instant next_heartbeat{};
   Instant plan_at{};
   bool plan_dirty = true;
-  std::set<std::string> told_lease_over;             ///< nodes whose lease end was told in this leadership
+  std::set<std::string> told_lease_over;  ///< nodes whose lease end was told in this leadership
 
   std::uint64_t story_sequence = 0;
   Instant now{};
-  Effects* out = nullptr;                            ///< of the step under way
+  Effects* out = nullptr;  ///< of the step under way
 };
 
 }  // namespace bascule::manager

@@ -97,7 +97,8 @@ Json service_json(const Source& source, const config::Service& service, const st
   json["hint"] = explanation.hint;
   json["steps"] = report != nullptr ? steps_json(*report, known) : Json::array();
   for (const auto& [node, failure] : agreed.failures)
-    json["failures"].push_back({{"node", node}, {"count", failure.count}, {"start_failed", failure.start_failed}, {"text", failure.text}});
+    json["failures"].push_back(
+        {{"node", node}, {"count", failure.count}, {"start_failed", failure.start_failed}, {"text", failure.text}});
   return json;
 }
 
@@ -125,7 +126,8 @@ Json replica_json(const Source& source, const std::string& node, const std::stri
 
 std::uint64_t size_of(const Source& source, const config::Volume& volume) {
   for (const auto& [node, disk] : volume.disk)
-    if (const auto* report = find_volume(source.liveness.newest_report(node), volume.name); report != nullptr && report->size_bytes != 0)
+    if (const auto* report = find_volume(source.liveness.newest_report(node), volume.name);
+        report != nullptr && report->size_bytes != 0)
       return report->size_bytes;
   return volume.size_bytes;
 }
@@ -167,8 +169,11 @@ std::string Manager::State::status_json() const {
   json["summary"] = plan.summary;
   json["healthy"] = plan.healthy;
   json["problems"] = plan.problems;
-  json["quorum"] = {{"have", leader != nullptr}, {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
-                    {"term", leadership.term}, {"votes_seen", seen}, {"votes", config.nodes.size()}};
+  json["quorum"] = {{"have", leader != nullptr},
+                    {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
+                    {"term", leadership.term},
+                    {"votes_seen", seen},
+                    {"votes", config.nodes.size()}};
   json["nodes"] = nodes_json(source, store.state());
   json["services"] = Json::array();
   for (const auto& service : config.services) {
@@ -178,8 +183,7 @@ std::string Manager::State::status_json() const {
     json["services"].push_back(std::move(entry));
   }
   json["volumes"] = Json::array();
-  for (const auto& volume : config.volumes)
-    json["volumes"].push_back(volume_json(source, volume, store.state(), plan));
+  for (const auto& volume : config.volumes) json["volumes"].push_back(volume_json(source, volume, store.state(), plan));
   return json.dump();
 }
 

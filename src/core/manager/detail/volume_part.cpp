@@ -51,8 +51,8 @@ void Manager::State::ask_in_sync_change(const std::string& name, Volume& volume)
     propose(message::GrowInSync{name, state.epoch, state.in_sync_version, volume.state.peer});
 }
 
-/// True for a new volume that is promoted for the first time, or whose replicas all still say that they are new. A single
-/// empty disk put in the place of a full one is not that: its promotion is refused by blockd.
+/// True for a new volume that is promoted for the first time, or whose replicas all still say that they are new. A
+/// single empty disk put in the place of a full one is not that: its promotion is refused by blockd.
 bool Manager::State::nobody_has_data(const std::string& name) const {
   const auto agreed = store.state().volumes.find(name);
   if (agreed == store.state().volumes.end() || agreed->second.in_sync != std::set{self->name}) return false;
@@ -60,7 +60,9 @@ bool Manager::State::nobody_has_data(const std::string& name) const {
   if (agreed->second.epoch <= 1) return true;
   for (const auto& [node, disk] : config.volume(name)->disk) {
     const auto* report = liveness.newest_report(node);
-    const auto says_new = [&](const message::VolumeReport& volume) { return volume.name == name && volume.just_created; };
+    const auto says_new = [&](const message::VolumeReport& volume) {
+      return volume.name == name && volume.just_created;
+    };
     if (report == nullptr || std::none_of(report->volumes.begin(), report->volumes.end(), says_new)) return false;
   }
   return true;
