@@ -92,6 +92,7 @@ void Manager::State::run_due() {
   heartbeat_when_due();
   watch_presence();
   tick_runners();
+  resend_questions();
   resend_proposals();
   plan_when_due();
 }

@@ -194,6 +194,9 @@ void Core::count_matches() {
   const bool first = !committed_in_term();
   advance_commit(matched);
   if (first) admit_waiting_reads();
+  // Followers apply at once, not with the next heartbeat: whoever was granted something acts on it.
+  for (auto& [id, progress] : peers_)
+    if (progress.state == ProgressState::Replicate && progress.in_flight.empty()) send_entries(id, progress, 0);
   const auto& placed = log_.configuration();
   if (placed.index <= commit_ && !placed.configuration.is_voter(config_.id)) {
     send_to_all();

@@ -32,6 +32,7 @@ void Manager::State::carry_out(consensus::Effect& effect) {
   if (auto* snapshot = std::get_if<consensus::RestoreSnapshot>(&effect)) return restore(*snapshot);
   if (auto* done = std::get_if<consensus::ProposalDone>(&effect)) return proposal_done(*done);
   if (auto* leader = std::get_if<consensus::LeaderChanged>(&effect)) return leader_changed(*leader);
+  if (auto* ready = std::get_if<consensus::ReadReady>(&effect)) return current_for(ready->id);
   if (auto* stop = std::get_if<consensus::Stop>(&effect)) return void(out->push_back(effect::Stop{stop->reason}));
 }
 

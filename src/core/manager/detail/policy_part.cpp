@@ -1,10 +1,15 @@
 // The leader's decisions.
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/manager/detail/state.h"
 
 namespace bascule::manager {
+
+namespace {
+constexpr Duration plan_again_after = milliseconds(5);  // a decision on its way must not make this loop spin
+}
 
 std::map<std::string, policy::NodeView> Manager::State::node_views() const {
   std::map<std::string, policy::NodeView> views;
@@ -32,7 +37,7 @@ void Manager::State::plan_when_due() {
   plan_dirty = false;
   tell_lease_ends();
   const auto plan = make_plan();
-  plan_at = std::min(plan.plan_again, now + seconds(1));
+  plan_at = std::clamp(plan.plan_again, now + plan_again_after, now + seconds(1));
   decide(plan);
 }
 

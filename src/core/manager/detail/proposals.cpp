@@ -11,7 +11,43 @@ constexpr Duration machines_wait = seconds(10);
 constexpr Duration forwarded_is_fresh = seconds(1);
 }  // namespace
 
+/// A change is judged on a state that is not older than the question: what a person was just told is true here too.
 void Manager::State::change(const input::Change& change) {
+  const auto id = prng.next();
+  ask_for_currentness(id, asked.emplace(id, Asked{change, {}, now + people_wait}).first->second);
+}
+
+void Manager::State::ask_for_currentness(std::uint64_t id, Asked& question) {
+  question.ask_again = now + resend_after;
+  step_consensus(consensus::ReadIndex{id});
+}
+
+void Manager::State::current_for(std::uint64_t id) {
+  const auto it = asked.find(id);
+  if (it == asked.end()) return;
+  const auto change = std::move(it->second.change);
+  asked.erase(it);
+  judge(change);
+}
+
+void Manager::State::resend_questions() {
+  std::vector<std::uint64_t> due, over;
+  for (const auto& [id, question] : asked) {
+    if (now >= question.give_up)
+      over.push_back(id);
+    else if (now >= question.ask_again)
+      due.push_back(id);
+  }
+  for (const auto id : over) {
+    out->push_back(effect::ChangeDone{asked.at(id).change.request, false,
+                                      "no majority of the nodes answers: nothing was changed"});
+    asked.erase(id);
+  }
+  for (const auto id : due)
+    if (const auto it = asked.find(id); it != asked.end()) ask_for_currentness(id, it->second);
+}
+
+void Manager::State::judge(const input::Change& change) {
   auto refuse = [&](const Error& error) { out->push_back(effect::ChangeDone{change.request, false, error.text()}); };
   if (auto valid = store::validate(change.command, config); !valid) return refuse(valid.error());
   const auto views = node_views();

@@ -50,7 +50,16 @@ struct Manager::State {
     Instant next_send{};
     Instant give_up{};
   };
+  struct Asked {
+    input::Change change;
+    Instant ask_again{};
+    Instant give_up{};
+  };
   void change(const input::Change& change);
+  void ask_for_currentness(std::uint64_t id, Asked& asked);
+  void current_for(std::uint64_t id);
+  void judge(const input::Change& change);
+  void resend_questions();
   void propose(message::Command command);
   void submit(Pending pending);
   void send_proposal(Pending& pending);
@@ -149,6 +158,7 @@ struct Manager::State {
   std::deque<Waiting> waiting;               ///< consensus messages that wait for the disk
   std::map<std::uint64_t, Pending> pending;  ///< by proposal id
   std::map<std::uint64_t, Instant> recently_forwarded;
+  std::map<std::uint64_t, Asked> asked;  ///< changes that wait until this node's state is current, by read id
   std::uint64_t last_compaction = 0;
   std::uint64_t told_index = 0;
 
