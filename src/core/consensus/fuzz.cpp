@@ -42,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         message = raft::AppendResponse{term, small(), small() < 4, small(), small(), small()};
         break;
       case 5:
-        message = raft::SnapshotChunk{term, small(), small(), small(), config.bootstrap, 4, small(), Bytes(small() % 5)};
+        message =
+            raft::SnapshotChunk{term, small(), small(), small(), config.bootstrap, 4, small(), Bytes(small() % 5)};
         break;
       case 6:
         message = raft::SnapshotResponse{term, small(), small(), small()};

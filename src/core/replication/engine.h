@@ -41,7 +41,7 @@ struct Config {
   Duration connect_interval = milliseconds(300);
   Duration request_timeout = seconds(10);  ///< a write that the peer has not answered for so long drops the connection
   std::uint64_t seed = 1;                  ///< for UUIDs and jitter; the driver takes it from getrandom()
-  std::uint32_t canaries = 0;              ///< tests only: deliberate faults that checkers must find (detail/canary.h)
+  std::uint32_t canaries = 0;              ///< tests only: deliberate faults that checkers must find (canary.h)
 };
 
 /// What the driver read from disk before the engine was made.

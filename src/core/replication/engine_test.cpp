@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <optional>
 #include <sstream>
 
 #include "core/replication/detail/states.h"
@@ -136,6 +137,14 @@ class Transcript {
       ADD_FAILURE() << "no such command: " << verb;
   }
 
+  static std::optional<drbd::Packet> bare_packet(const std::string& name) {
+    if (name == "InitialData") return drbd::InitialData{};
+    if (name == "InitialMeta") return drbd::InitialMeta{};
+    if (name == "Ping") return drbd::Ping{};
+    if (name == "PingAck") return drbd::PingAck{};
+    return std::nullopt;
+  }
+
   drbd::Packet packet(std::istringstream& words) {
     std::string name;
     words >> name;
@@ -144,10 +153,7 @@ class Transcript {
       words >> value;
       return value;
     };
-    if (name == "InitialData") return drbd::InitialData{};
-    if (name == "InitialMeta") return drbd::InitialMeta{};
-    if (name == "Ping") return drbd::Ping{};
-    if (name == "PingAck") return drbd::PingAck{};
+    if (auto found = bare_packet(name)) return *found;
     if (name == "Protocol") {
       drbd::Protocol protocol;
       if (words >> name && name == "A") protocol.protocol = drbd::ReplicationProtocol::A;

@@ -35,6 +35,14 @@ Packet decoded(const Bytes& bytes, Socket socket, const WireOptions& options = k
   return std::get<Frame>(*step).packet;
 }
 
+void append_block_acks(std::vector<Packet>& packets, BlockId id) {
+  for (const auto kind : {BlockAck::Kind::ReceiveAck, BlockAck::Kind::WriteAck, BlockAck::Kind::ResyncWriteAck,
+                          BlockAck::Kind::Superseded, BlockAck::Kind::NegativeAck, BlockAck::Kind::NegativeDataReply,
+                          BlockAck::Kind::NegativeResyncReply, BlockAck::Kind::VerifyResult,
+                          BlockAck::Kind::ResyncIsInSync, BlockAck::Kind::ResyncCancel, BlockAck::Kind::RetryWrite})
+    packets.push_back(BlockAck{.kind = kind, .sector = 8, .block_id = id, .size_bytes = 4096, .sequence = 2});
+}
+
 /// One example of each packet, with every field different from its default.
 std::vector<Packet> examples() {
   const BlockId id{0x1122334455667788};
@@ -102,11 +110,7 @@ std::vector<Packet> examples() {
       UnplugRemote{},
       Ping{},
       PingAck{}};
-  for (const auto kind : {BlockAck::Kind::ReceiveAck, BlockAck::Kind::WriteAck, BlockAck::Kind::ResyncWriteAck,
-                          BlockAck::Kind::Superseded, BlockAck::Kind::NegativeAck, BlockAck::Kind::NegativeDataReply,
-                          BlockAck::Kind::NegativeResyncReply, BlockAck::Kind::VerifyResult,
-                          BlockAck::Kind::ResyncIsInSync, BlockAck::Kind::ResyncCancel, BlockAck::Kind::RetryWrite})
-    packets.push_back(BlockAck{.kind = kind, .sector = 8, .block_id = id, .size_bytes = 4096, .sequence = 2});
+  append_block_acks(packets, id);
   return packets;
 }
 

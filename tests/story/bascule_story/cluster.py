@@ -196,6 +196,7 @@ class Cluster:
         self.wait_for("The replicas connect", lambda: len(self.replicas()) == 2 and all(
             replica.get("connection") not in (None, "", "StandAlone", "Unconnected", "WFConnection")
             for replica in self.replicas().values()), 30)
+        self.wait_for("A first copy is chosen", lambda: self.volume_state().get("initialised"), 30)
 
     def volume_primary(self, name):
         """Makes the volume primary by hand and returns its block device."""

@@ -8,7 +8,7 @@
 
 #include "base/bitmap.h"
 #include "base/prng.h"
-#include "core/replication/detail/canary.h"
+#include "core/replication/canary.h"
 #include "core/replication/detail/states.h"
 #include "core/replication/engine.h"
 #include "wire/drbd/uuid_compare.h"
@@ -76,7 +76,8 @@ struct Session {
   std::uint32_t agreed_version = 0;
   std::uint32_t number = 0;  ///< counts sessions
   std::uint32_t sequence = 0;
-  Instant meta_heard{};  ///< last packet on either socket
+  Instant meta_heard{};             ///< last packet on either socket
+  std::uint32_t feature_flags = 0;  ///< agreed
 };
 
 /// Facts that all machines of the engine share, and the way out for effects. Machines change facts only through the

@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint32_t protocol_min = 86;
 constexpr std::uint32_t protocol_max = 101;
 constexpr std::uint32_t lowest_usable = 100;
+/// Only so that the sizes carry queue limits, as those of every kernel do: nothing is ever sent as P_WSAME.
+constexpr std::uint32_t features_offered = drbd::feature::kWriteSame;
 
 std::string sectors_text(std::uint64_t sectors) { return std::to_string(sectors * 512) + " bytes"; }
 
@@ -22,7 +24,7 @@ void Handshake::refuse(std::string why) { core_.drop(ConnectionState::Disconnect
 
 void Handshake::begin(const Connector::Pair& pair) {
   Session& session = core_.session;
-  session = Session{true, pair.data, pair.meta, pair.resolve_conflicts, 0, session.number + 1, 0, core_.now};
+  session = Session{true, pair.data, pair.meta, pair.resolve_conflicts, 0, session.number + 1, 0, core_.now, 0};
   phase_ = Phase::Features;
   until_ = core_.now + 4 * core_.config.ping_timeout;
   have_protocol_ = have_sizes_ = have_uuids_ = ready_ = false;
@@ -30,6 +32,7 @@ void Handshake::begin(const Connector::Pair& pair) {
   drbd::Features features;
   features.protocol_min = protocol_min;
   features.protocol_max = protocol_max;
+  features.feature_flags = features_offered;
   core_.send_data(std::move(features));
   if (pair.early) (void)received(*pair.early);
 }
@@ -69,7 +72,8 @@ void Handshake::on_features(const drbd::Features& features) {
     return refuse("the peer speaks versions " + std::to_string(features.protocol_min) + " to " +
                   std::to_string(peer_max) + ", this node 100 and 101");
   core_.session.agreed_version = agreed;
-  const drbd::WireOptions options{agreed, 0, 0};
+  core_.session.feature_flags = features_offered & features.feature_flags;
+  const drbd::WireOptions options{agreed, core_.session.feature_flags, 0};
   core_.emit(effect::UseWire{core_.session.data, drbd::Socket::Data, options});
   core_.emit(effect::UseWire{core_.session.meta, drbd::Socket::Meta, options});
   phase_ = Phase::Parameters;
@@ -150,6 +154,7 @@ void Handshake::send_parameters() {
   sizes.disk_sectors = core_.disk_usable() ? core_.usable_sectors() : 0;
   sizes.user_sectors = core_.config.size_limit_bytes / 512;
   sizes.current_sectors = core_.superblock.effective_sectors;
+  if ((core_.session.feature_flags & drbd::feature::kWriteSame) != 0) sizes.queue_limits = drbd::QueueLimits{};
   core_.send_data(std::move(sizes));
   if (core_.disk_usable()) send_uuids();
   send_state();

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "core/replication/detail/canary.h"
+#include "core/replication/canary.h"
 #include "runtime/sim/replication/world.h"
 
 namespace bascule::sim {
