@@ -46,18 +46,24 @@ class Stage:
                                       timeout_s, 0.02)
         return found
 
-    def wait_gap_over(self, fault_ns, owner_not=None):
-        """The first answer of the service's new place: one that came after the new place had been started."""
-        if owner_not is not None:
-            event = self.cluster.wait_for(
-                f"The service is granted to another node than {owner_not}",
-                lambda: next((e for e in self.timeline.find("service-granted", fault_ns)
-                              if e["fields"].get("node") not in (None, owner_not)), None), SERVICE_TIMEOUT_S, 0.02)
-            fault_ns = max(fault_ns, event["at_ns"])
-        answered = self.wait_answer(fault_ns)
+    def wait_granted(self, fault_ns, owner):
+        """Waits until the service was given to another node than this one; the moment."""
+        event = self.cluster.wait_for(
+            f"The service is granted to another node than {owner}",
+            lambda: next((e for e in self.timeline.find("service-granted", fault_ns)
+                          if e["fields"].get("node") not in (None, owner)), None), SERVICE_TIMEOUT_S, 0.02)
+        return max(fault_ns, event["at_ns"])
+
+    def answered(self, after_ns):
+        """The first answer after a moment, told in the timeline."""
+        answered = self.wait_answer(after_ns)
         self.timeline.note({"at_ns": answered, "host": "client", "kind": "answered",
                             "text": "the first request is answered again"})
         return answered
+
+    def wait_gap_over(self, fault_ns, owner_not):
+        """The first answer of the service's new place: one that came after it was given to another node."""
+        return self.answered(self.wait_granted(fault_ns, owner_not))
 
     def run_on(self, seconds=None):
         time.sleep(self.after_s if seconds is None else seconds)
@@ -105,12 +111,13 @@ def freeze(stage):
     fault = frozen.freeze()
     stage.strike(fault)
     seen = Seen(fault, stage.owner)
-    seen.answered_ns = stage.wait_gap_over(fault, owner_not=stage.owner)
+    granted = stage.wait_granted(fault, stage.owner)
     thaw_at = fault + int(stage.cluster.world.watchdog_ms * 0.8 * 1e6)
     time.sleep(max(0.0, (thaw_at - kernel.boottime_ns()) / 1e9))
     if frozen.up():
         frozen.thaw()
-        stage.run_on(max(stage.after_s, 2))
+    seen.answered_ns = stage.answered(granted)
+    stage.run_on(max(stage.after_s, 2))
     return seen
 
 
@@ -200,7 +207,8 @@ def blackout(stage):
         for name in order:
             stage.run_on(1)
             stage.cluster.boot(name)
-        seen.answered_ns = stage.wait_answer(kernel.boottime_ns())
+        answered = stage.answered(kernel.boottime_ns())
+        seen.answered_ns = seen.answered_ns or answered
         stage.cluster.wait_started(SERVICE_TIMEOUT_S)
         stage.wait_resynced()
         seen.remarks.append(f"order {', '.join(order)}: served by {stage.cluster.owner()}")
@@ -239,9 +247,7 @@ def stale_return(stage, seen):
     cluster.world.heal(stage.hosts[stage.owner], stage.hosts[stage.other])
     seen.returned_ns = kernel.boottime_ns()
     cluster.boot(seen.victim)
-    seen.answered_ns = stage.wait_answer(seen.returned_ns)
-    stage.timeline.note({"at_ns": seen.answered_ns, "host": "client", "kind": "answered",
-                         "text": "the first request is answered again"})
+    seen.answered_ns = stage.answered(seen.returned_ns)
     cluster.wait_started(SERVICE_TIMEOUT_S)
     first = stage.timeline.first("service-granted", seen.fault_ns)
     seen.verdicts["service_only_with_the_returned_node"] = first is None or \
