@@ -22,6 +22,14 @@ void rotate(const std::string& path) {
     std::filesystem::rename(path, path + ".old", ignored);
 }
 
+/// The machine died in the middle of a line: what comes next must not be written behind it.
+bool ends_torn(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file || file.tellg() == 0) return false;
+  file.seekg(-1, std::ios::end);
+  return file.get() != '\n';
+}
+
 message::Event parse(const nlohmann::json& json) {
   message::Event event;
   event.sequence = json.value("seq", std::uint64_t{0});
@@ -61,7 +69,9 @@ Result<void> Journal::open(const std::string& state_dir) {
   rotate(events_path);
   rotate(decisions_path);
   load(events_path);
+  const bool torn = ends_torn(events_path);
   events_file_.open(events_path, std::ios::app);
+  if (torn) events_file_ << '\n';
   decisions_file_.open(decisions_path, std::ios::app);
   if (!events_file_ || !decisions_file_) return fail_errno("the journal cannot be written", state_dir, errno);
   return {};
