@@ -61,8 +61,10 @@ def fields(capture, condition, *names):
 
 def decode(capture):
     """(how often each command was seen, lines about frames that the dissector did not understand)."""
-    bad = fields(capture, f"_ws.malformed || (drbd && _ws.expert.severity == {SEVERITY_ERROR}) || (tcp.port == 7789 && data)",
-                 "frame.number", "_ws.col.Info", "_ws.expert.message")
+    # What TCP sends again when the link is cut is TCP's affair: those frames repeat bytes that were decoded before.
+    again = "tcp.analysis.retransmission || tcp.analysis.fast_retransmission || tcp.analysis.out_of_order"
+    bad = fields(capture, f"(_ws.malformed || (drbd && _ws.expert.severity == {SEVERITY_ERROR}) || "
+                 f"(tcp.port == 7789 && data)) && !({again})", "frame.number", "_ws.col.Info", "_ws.expert.message")
     seen = Counter()
     for line in fields(capture, "drbd", "drbd.command"):
         seen.update(int(word, 16) for word in line.split(","))
