@@ -29,12 +29,20 @@ def log(text):
     print(f"{kernel.boottime_ns() / 1e9:.3f} {text}", file=sys.stderr, flush=True)
 
 
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+
 def make_mounts(spec):
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    checkout = os.open(CHECKOUT, os.O_PATH)
     for directory in spec["tmpfs"]:
         if os.path.isdir(directory):
             mode = "1777" if directory in ("/tmp", "/var/tmp", "/dev/shm") else "0755"
             kernel.mount("bascule-host", directory, "tmpfs", data=f"mode={mode}")
+    if not os.path.isdir(CHECKOUT):  # it lies in a directory that the host has for itself now, /tmp for example
+        os.makedirs(CHECKOUT)
+        kernel.mount(f"/proc/self/fd/{checkout}", CHECKOUT, flags=kernel.MS_BIND)
+    os.close(checkout)
     for source, target in spec["binds"]:
         os.makedirs(target, exist_ok=True)
         kernel.mount(source, target, flags=kernel.MS_BIND)
