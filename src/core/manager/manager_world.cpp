@@ -114,7 +114,7 @@ bool World::run_until(const std::function<bool()>& done, Duration patience) {
     for (auto& entry : due)
       if (auto& host = hosts_.at(entry.host); host.on && host.boot == entry.boot) entry.act(host);
     for (auto& [name, host] : hosts_)
-      if (host.on && host.manager->next_deadline() <= now_) step(host, input::Tick{});
+      if (host.on && host.manager->next_deadline() <= now_) step(host, input::Tick{}), ++ticks_;
     synchronise_replicas();
     check_never_two();
   }

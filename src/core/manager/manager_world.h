@@ -64,6 +64,8 @@ class World {
   [[nodiscard]] Instant now() const { return now_; }
   [[nodiscard]] const std::vector<message::Event>& story() const { return story_; }
   [[nodiscard]] bool told(const std::string& kind, const std::string& subject) const;
+  /// How often managers were stepped only because a deadline of theirs had come.
+  [[nodiscard]] std::uint64_t ticks() const { return ticks_; }
   /// Breaches of "never two": filled while running.
   [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
 
@@ -91,6 +93,7 @@ class World {
   std::set<std::pair<std::string, std::string>> cuts_;
   std::vector<Later> agenda_;
   std::uint64_t order_ = 0;
+  std::uint64_t ticks_ = 0;
   std::uint64_t seed_ = 1;
   Instant now_ = instant_from_ns(1'000'000'000);
   std::vector<message::Event> story_;

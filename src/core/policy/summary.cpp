@@ -102,6 +102,7 @@ std::string about_services(const View& view) {
   const auto running = std::count_if(services.begin(), services.end(),
                                      [&](const auto& s) { return view.wants_started(s) && view.runs(s); });
   if (wanted == 0) return "No service is to run.";
+  if (wanted == 1) return running == 1 ? "The service runs." : "The service does not run.";
   if (running == wanted) return fmt::format("All {} services run.", wanted);
   return fmt::format("{} of {} services run.", running, wanted);
 }

@@ -11,7 +11,7 @@ TEST(Summary, AllIsWell) {
   World world;
   world.alice_runs_shop();
   const Plan plan = world.plan();
-  EXPECT_EQ(plan.summary, "All 1 services run. Data on 2 of 2 nodes. If alice fails now, bob takes over.");
+  EXPECT_EQ(plan.summary, "The service runs. Data on 2 of 2 nodes. If alice fails now, bob takes over.");
   EXPECT_TRUE(plan.healthy);
   EXPECT_TRUE(plan.problems.empty());
 }
@@ -22,7 +22,7 @@ TEST(Summary, WithoutTheWitnessTheNextFailureIsOneTooMany) {
   world.dies("carol");
   const Plan plan = world.plan();
   EXPECT_EQ(plan.summary,
-            "All 1 services run. Data on 2 of 2 nodes. If alice fails now, everything stops: those who are left are no "
+            "The service runs. Data on 2 of 2 nodes. If alice fails now, everything stops: those who are left are no "
             "majority (carol is away).");
   EXPECT_FALSE(plan.healthy);
   EXPECT_EQ(plan.problems.at(0), "carol is not online");
@@ -34,7 +34,7 @@ TEST(Summary, WithAStaleCopyNobodyTakesOver) {
   world.bob_becomes_stale();
   const Plan plan = world.plan();
   EXPECT_EQ(plan.summary,
-            "All 1 services run. Data on 1 of 2 nodes. If alice fails now, shop stops: data: the copy of bob is older "
+            "The service runs. Data on 1 of 2 nodes. If alice fails now, shop stops: data: the copy of bob is older "
             "than that of alice: bob is not in the in-sync set {alice}.");
   EXPECT_FALSE(plan.healthy);
 }
@@ -47,7 +47,7 @@ TEST(Summary, TheStaleStoryComesFirstWithWhatToDo) {
   const Plan plan = world.plan();
   EXPECT_EQ(
       plan.summary,
-      "0 of 1 services run. Data on 0 of 2 nodes. shop does not run: alice is not online; data: the copy of bob is "
+      "The service does not run. Data on 0 of 2 nodes. shop does not run: alice is not online; data: the copy of bob is "
       "older than that of alice: bob is not in the in-sync set {alice} (start alice again, shop comes back with "
       "it; nothing was lost).");
   EXPECT_EQ(plan.problems.size(), 3u) << "the service, the volume, the node";
