@@ -53,8 +53,8 @@ struct Plan {
   std::vector<Decision> decisions;              ///< at most one for each service and for each volume
   std::map<std::string, Explanation> services;  ///< one for each configured service
   std::map<std::string, Explanation> volumes;   ///< one for each configured volume
-  std::string summary;   ///< "The service runs. Data on 2 of 2 nodes. If alice fails now, bob takes over."
-  bool healthy = false;  ///< every service is as wanted, every copy complete, any one node may fail
+  std::string summary;                ///< "The service runs. Data on 2 of 2 nodes. If alice fails now, bob takes over."
+  bool healthy = false;               ///< every service is as wanted, every copy complete, any one node may fail
   std::vector<std::string> problems;  ///< sentences, the worst first
   Instant plan_again = never;         ///< worth planning again by then even if nothing new is observed
 };

@@ -45,11 +45,11 @@ TEST(Summary, TheStaleStoryComesFirstWithWhatToDo) {
   world.bob_becomes_stale();
   world.dies("alice");
   const Plan plan = world.plan();
-  EXPECT_EQ(
-      plan.summary,
-      "The service does not run. Data on 0 of 2 nodes. shop does not run: alice is not online; data: the copy of bob is "
-      "older than that of alice: bob is not in the in-sync set {alice} (start alice again, shop comes back with "
-      "it; nothing was lost).");
+  EXPECT_EQ(plan.summary,
+            "The service does not run. Data on 0 of 2 nodes. shop does not run: alice is not online; data: the copy of "
+            "bob is "
+            "older than that of alice: bob is not in the in-sync set {alice} (start alice again, shop comes back with "
+            "it; nothing was lost).");
   EXPECT_EQ(plan.problems.size(), 3u) << "the service, the volume, the node";
 }
 
