@@ -26,6 +26,9 @@ using Instant = BootClock::time_point;
 /// "Never", as a deadline.
 inline constexpr Instant never = Instant::max();
 
+/// `instant` + `duration`, and never stays never: the sum itself would overflow.
+constexpr Instant later(Instant instant, Duration duration) { return instant == never ? never : instant + duration; }
+
 constexpr std::int64_t to_ms(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }

@@ -13,17 +13,18 @@ Instant ServiceRunner::State::next_deadline() const {
   const auto consider = [&](bool applies, Instant at) {
     if (applies && at > now) next = std::min(next, at);
   };
-  consider(name == Unknown && !probed, first_seen + probe_volume_wait);
+  consider(name == Unknown && !probed, later(first_seen, probe_volume_wait));
   consider(name == Unknown && probes_done, adopt_by);
   consider(in({Promoting, Starting, Started, Stopping}), run_lease_end);
   consider(name == Held, hold_until());
   consider(name == Stopping, kill_at());
   consider(name == Promoting, next_promote);
-  consider(name == Promoting && promote_since != never && !volume.refusal.empty(), promote_since + promote_patience);
-  consider(volume_lost_at != never && name != Killing, volume_lost_at + volume_lost_grace);
+  consider(name == Promoting && promote_since != never && !volume.refusal.empty(),
+           later(promote_since, promote_patience));
+  consider(volume_lost_at != never && name != Killing, later(volume_lost_at, volume_lost_grace));
   consider(demote_since != never, next_demote);
-  consider(demote_since != never && name == Stopping, demote_since + demote_patience);
-  consider(name == Killing && !killing.unmount_asked, killing.since + kill_patience);
+  consider(demote_since != never && name == Stopping, later(demote_since, demote_patience));
+  consider(name == Killing && !killing.unmount_asked, later(killing.since, kill_patience));
   consider(releasing.has_value() && in({Stopped, Failed}), next_release);
   if (name == Started) {
     for (const StepRun& step : steps) consider(!step.action, step.next_monitor);

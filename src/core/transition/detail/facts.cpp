@@ -35,9 +35,9 @@ bool ServiceRunner::State::in(std::initializer_list<ServiceStateName> names) con
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Instant ServiceRunner::State::hold_until() const { return run_lease_end + timing.hold_grace; }
+Instant ServiceRunner::State::hold_until() const { return later(run_lease_end, timing.hold_grace); }
 
-Instant ServiceRunner::State::kill_at() const { return hold_until() + timing.stop_deadline; }
+Instant ServiceRunner::State::kill_at() const { return later(hold_until(), timing.stop_deadline); }
 
 std::size_t ServiceRunner::State::first_not_started() const {
   std::size_t index = 0;

@@ -28,7 +28,7 @@ bool ServiceRunner::State::rule_agent_overdue() {
 /// Without its volume nothing of a service is worth keeping; blockd may only be reconnecting, though.
 bool ServiceRunner::State::rule_volume_lost() {
   if (!in({Starting, Started, Held, Stopping}) || volume_lost_at == never || demote_since != never) return false;
-  if (!volume.attached && now < volume_lost_at + volume_lost_grace) return false;
+  if (!volume.attached && now < later(volume_lost_at, volume_lost_grace)) return false;
   const std::string text = "volume " + *config.volume + " is no longer primary here";
   record_failure(false, text);
   kill(text);

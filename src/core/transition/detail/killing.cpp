@@ -37,7 +37,7 @@ void ServiceRunner::State::kill(const std::string& reason) {
 /// long.
 bool ServiceRunner::State::rule_kill_unmount() {
   if (name != Killing || !has_volume || killing.unmount_asked) return false;
-  if (!killing.cgroup_killed && now < killing.since + kill_patience) return false;
+  if (!killing.cgroup_killed && now < later(killing.since, kill_patience)) return false;
   killing.unmount_asked = true;
   emit(effect::Unmount{});
   return true;

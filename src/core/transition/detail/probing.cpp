@@ -11,7 +11,7 @@ using Condition = StepRun::Condition;
 /// Each step is asked once whether it runs. What mounts a volume that is not primary here cannot run.
 bool ServiceRunner::State::rule_probe() {
   if (name != Unknown || probed) return false;
-  if (has_volume && !volume_known && now < first_seen + probe_volume_wait) return false;
+  if (has_volume && !volume_known && now < later(first_seen, probe_volume_wait)) return false;
   probed = true;
   for (std::size_t index = 0; index < steps.size(); ++index) {
     const bool mounts = has_volume && agents::mounts_the_volume(config.steps[index]);

@@ -53,7 +53,7 @@ bool ServiceRunner::State::rule_promoted() {
 
 bool ServiceRunner::State::rule_promote_failed() {
   if (name != Promoting || volume.refusal.empty()) return false;
-  if (now >= promote_since + promote_patience && volume.attached) {
+  if (now >= later(promote_since, promote_patience) && volume.attached) {
     const std::string text = "volume " + *config.volume + " cannot be promoted: " + volume.refusal;
     record_failure(true, text);
     failed = true;

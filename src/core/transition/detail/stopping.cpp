@@ -56,7 +56,7 @@ bool ServiceRunner::State::rule_demote() {
   if (name != Stopping || recovering || !steps_stopped() || volume_down()) return false;
   if (demote_since == never) {
     demote_since = next_demote = now;
-  } else if (now >= demote_since + demote_patience) {
+  } else if (now >= later(demote_since, demote_patience)) {
     kill("volume " + *config.volume + " cannot be demoted: " + volume.refusal);
     return true;
   }
