@@ -59,7 +59,7 @@ std::string hint_of(const View& view, const config::Service& service, const std:
     if (!view.online(node)) return fmt::format("start {} again", node);
     if (view.standby(node)) return fmt::format("bascule online {}", node);
     if (!reason_of_ban(view, service, node).empty())
-      return fmt::format("remove the cause, then: bascule clear-failures {}", service.name);
+      return fmt::format("remove the cause, then: bascule clear {}", service.name);
     if (service.volume && !view.volume(*service.volume).in_sync.contains(node))
       return fmt::format("wait until {} has a complete copy of {}", node, *service.volume);
   }

@@ -160,7 +160,7 @@ TEST(ServiceRules, WhenItFailedEverywhereItSaysWhatToDo) {
   world.apply(SetStandby{"bob", true});
   EXPECT_EQ(world.decided(), Texts{});
   EXPECT_EQ(world.about_shop().why, "shop failed to start on alice: apache start: rc 1; bob is in standby");
-  EXPECT_EQ(world.about_shop().hint, "remove the cause, then: bascule clear-failures shop");
+  EXPECT_EQ(world.about_shop().hint, "remove the cause, then: bascule clear shop");
   world.apply(ClearFailures{"shop", ""});
   EXPECT_EQ(world.decided(), Texts{"grant shop to alice (epoch 2): it has no owner, alice is ready"});
 }
