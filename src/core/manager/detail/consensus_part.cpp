@@ -65,7 +65,7 @@ void Manager::State::apply(const consensus::Apply& entry) {
   if (!proposal) {
     // Written by a later version, or damaged before it was proposed: every node skips it alike.
     store.skip(entry.index);
-    story("takeover-refused", "log", "entry " + std::to_string(entry.index) + " is not understood and was skipped");
+    story("entry-skipped", "log", "entry " + std::to_string(entry.index) + " is not understood and was skipped");
     return;
   }
   const auto applied = store.apply(entry.index, *proposal);
