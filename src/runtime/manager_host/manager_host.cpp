@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -17,18 +16,13 @@
 #include "runtime/manager_host/udp_links.h"
 #include "runtime/raft_storage/raft_storage.h"
 #include "runtime/watchdog/client.h"
+#include "runtime/watchdog/lease_file.h"
 
 namespace bascule::manager_host {
 
 namespace asio = boost::asio;
 
 namespace {
-
-Instant boot_time() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return instant_from_ns(std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
-}
 
 Result<std::uint64_t> random_seed() {
   std::uint64_t seed = 0;
@@ -118,7 +112,7 @@ Result<void> ManagerHost::State::open_storage(std::uint64_t seed) {
   if (!opened) return tl::unexpected(opened.error());
   storage = std::move(opened->storage);
   manager = std::make_unique<manager::Manager>(config, options.node, std::move(opened->restored), seed,
-                                               journal.told_index(), boot_time());
+                                               journal.told_index(), watchdog::boot_now());
   return {};
 }
 
@@ -164,7 +158,7 @@ void ManagerHost::State::step(const manager::Input& input) {
     inputs.swap(queued);
     for (const auto& next : inputs) {
       manager::Effects effects;
-      manager->step(next, boot_time(), effects);
+      manager->step(next, watchdog::boot_now(), effects);
       for (auto& effect : effects) carry_out(effect);
     }
   }
@@ -181,7 +175,7 @@ void ManagerHost::State::arm_timer() {
   const Instant deadline = manager->next_deadline();
   if (deadline == timer_at) return;
   timer_at = deadline;
-  timer.expires_after(std::clamp(deadline - boot_time(), Duration::zero(), Duration(seconds(1))));
+  timer.expires_after(std::clamp(deadline - watchdog::boot_now(), Duration::zero(), Duration(seconds(1))));
   timer.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     timer_at = never;
@@ -250,7 +244,7 @@ Result<std::unique_ptr<ManagerHost>> ManagerHost::open(asio::io_context& io, con
   return std::unique_ptr<ManagerHost>(new ManagerHost(std::move(state)));
 }
 
-std::string ManagerHost::status_json() const { return state_->manager->status_json(boot_time()); }
+std::string ManagerHost::status_json() const { return state_->manager->status_json(watchdog::boot_now()); }
 
 void ManagerHost::change(message::Command command, Done done) {
   const auto request = state_->next_request++;
