@@ -1,7 +1,6 @@
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -27,11 +26,6 @@ Examples:
 
 The disk must have been prepared with: bascule volume create data
 Ends on SIGTERM; exit code 2 and one sentence when it cannot run.)";
-
-std::string host_name() {
-  utsname names{};
-  return uname(&names) == 0 ? names.nodename : "";
-}
 
 void say(const std::string& text) { std::fprintf(stderr, "bascule-blockd: %s\n", text.c_str()); }
 
@@ -62,7 +56,7 @@ Result<void> serve(const std::string& config_file, block_host::Options options) 
 
 int main(int argc, char** argv) {
   std::string config_file = config::default_file;
-  block_host::Options options{{}, host_name(), "", "/run/bascule"};
+  block_host::Options options{{}, config::host_name(), "", "/run/bascule"};
   CLI::App app("Runs one replicated volume: the disk, the peer, the block device, the NBD export.", "bascule-blockd");
   app.footer(kExamples);
   app.add_option("--config", config_file, "configuration")->capture_default_str();

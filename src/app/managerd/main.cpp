@@ -2,7 +2,6 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -17,11 +16,6 @@
 namespace {
 
 using namespace bascule;
-
-std::string host_name() {
-  utsname names{};
-  return uname(&names) == 0 ? names.nodename : "";
-}
 
 /// Heartbeats must not wait for whatever else this machine does. Agents are started with normal priority again.
 void become_punctual() {
@@ -82,7 +76,7 @@ Result<void> serve(const std::string& config_file, const manager_host::Options& 
 int main(int argc, char** argv) {
   std::string config_file = config::default_file;
   manager_host::Options options;
-  options.node = host_name();
+  options.node = config::host_name();
   CLI::App app("Consensus, leases, policy and services of this node.", "bascule-managerd");
   app.footer("Example:\n  bascule-managerd --config /etc/bascule/cluster.toml");
   app.add_option("--config", config_file, "configuration")->capture_default_str();

@@ -1,6 +1,5 @@
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -13,11 +12,6 @@
 namespace {
 
 using namespace bascule;
-
-std::string host_name() {
-  utsname names{};
-  return uname(&names) == 0 ? names.nodename : "";
-}
 
 /// Late is the same as dead for this program. What the machine does not permit, it goes on without.
 void become_punctual() {
@@ -51,7 +45,7 @@ Result<void> serve(const watchdog::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  watchdog::Options options{config::default_file, host_name(), "/run/bascule", "/dev/watchdog"};
+  watchdog::Options options{config::default_file, config::host_name(), "/run/bascule", "/dev/watchdog"};
   CLI::App app("Keeps this node's leases: the lease page, the kernel's address lease, the watchdog.",
                "bascule-watchdogd");
   app.add_option("--config", options.config_file, "configuration")->capture_default_str();

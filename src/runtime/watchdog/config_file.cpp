@@ -1,10 +1,17 @@
 #include "runtime/watchdog/config_file.h"
 
+#include <sys/utsname.h>
+
 #include <cerrno>
 #include <fstream>
 #include <iterator>
 
 namespace bascule::config {
+
+std::string host_name() {
+  utsname names{};
+  return uname(&names) == 0 ? names.nodename : "";
+}
 
 Result<ClusterConfig> load(const std::string& path) {
   errno = 0;

@@ -8,6 +8,9 @@ namespace bascule::config {
 
 inline constexpr const char* default_file = "/etc/bascule/cluster.toml";
 
+/// What `uname -n` says: which node this is, unless --node says otherwise. Empty when the kernel does not tell.
+[[nodiscard]] std::string host_name();
+
 /// Reads and checks the file at `path`.
 [[nodiscard]] Result<ClusterConfig> load(const std::string& path);
 
