@@ -5,6 +5,7 @@
 #include "base/bitmap.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/digest.h"
 #include "base/prng.h"
 #include "base/result.h"
 
@@ -15,6 +16,15 @@ TEST(Crc32c, MatchesTheVectorsOfRfc3720) {
   EXPECT_EQ(crc32c(Bytes(32, 0x00)), 0x8a9136aau);
   EXPECT_EQ(crc32c(Bytes(32, 0xff)), 0x62a8ab43u);
   EXPECT_EQ(crc32c(view_of("123456789")), 0xe3069283u);
+}
+
+TEST(Digest, MatchesKnownVectors) {
+  EXPECT_EQ(digest_of(Digest::crc32c, Bytes(4096, 0)), (Bytes{0x89, 0x41, 0xf9, 0x98}));  // as the kernel writes it
+  EXPECT_EQ(digest_of(Digest::sha1, view_of("abc")).size(), digest_bytes(Digest::sha1));
+  EXPECT_EQ(hmac(Digest::md5, view_of("Jefe"), view_of("what do ya want for nothing?")),  // RFC 2202, test case 2
+            (Bytes{0x75, 0x0c, 0x78, 0x3e, 0x6a, 0xb0, 0xb5, 0x03, 0xea, 0xa8, 0x6e, 0x31, 0x0a, 0x5d, 0xb7, 0x38}));
+  EXPECT_EQ(digest_named("sha1"), Digest::sha1);
+  EXPECT_FALSE(digest_named("rot13"));
 }
 
 TEST(Bitmap, BehavesAsASetOfNumbers) {

@@ -15,7 +15,8 @@ struct Engine::State : Machines {
   using Machines::Machines;
 };
 
-Engine::Engine(const Config& config, Restored restored, Instant now) : state_(new State(config, restored, now)) {}
+Engine::Engine(const Config& config, std::optional<Restored> restored, Instant now)
+    : state_(new State(config, restored, now)) {}
 Engine::~Engine() { delete state_; }
 Engine::Engine(Engine&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
 Engine& Engine::operator=(Engine&& other) noexcept {

@@ -8,8 +8,18 @@ namespace bascule::replication::detail {
 
 namespace flag = drbd_metadata::flag;
 
-Attach::Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const Restored& restored)
-    : core_(core), metadata_(metadata), activity_log_(activity_log), state_(initial_state()) {
+Attach::Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const std::optional<Restored>& restored)
+    : core_(core), metadata_(metadata), activity_log_(activity_log) {
+  if (restored) {
+    begin(*restored);
+  } else {
+    core_.disk = DiskState::Diskless;
+    phase_ = Phase::Done;
+  }
+}
+
+void Attach::begin(const Restored& restored) {
+  state_ = initial_state();
   load_bitmap(restored.bitmap);
   core_.crashed_primary = (core_.superblock.flags & flag::kCrashedPrimary) != 0;
   if ((core_.superblock.flags & flag::kPrimaryIndicator) != 0) apply_activity_log(restored.activity_log);

@@ -8,13 +8,15 @@ namespace bascule::replication::detail {
 ///   bitmap (with the hot extents of a crashed primary) durable -> superblock durable -> empty activity log durable
 class Attach {
  public:
-  Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const Restored& restored);
+  /// Without `restored` there is no disk, and nothing to do.
+  Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const std::optional<Restored>& restored);
   void advance();
   [[nodiscard]] bool done() const { return phase_ == Phase::Done; }
 
  private:
   enum class Phase : std::uint8_t { Begin, Bits, Superblock, Ring, Done };
 
+  void begin(const Restored& restored);
   void load_bitmap(const Bytes& bitmap);
   void apply_activity_log(const Bytes& ring);
   [[nodiscard]] DiskState initial_state() const;
@@ -23,7 +25,7 @@ class Attach {
   Metadata& metadata_;
   ActivityLog& activity_log_;
   Phase phase_ = Phase::Begin;
-  DiskState state_;
+  DiskState state_ = DiskState::Diskless;
 };
 
 }  // namespace bascule::replication::detail

@@ -13,8 +13,8 @@ constexpr Duration stand_alone_retry = seconds(5);
 
 }  // namespace
 
-Machines::Machines(const Config& config, const Restored& restored, Instant now)
-    : core_(config, restored.superblock, now),
+Machines::Machines(const Config& config, const std::optional<Restored>& restored, Instant now)
+    : core_(config, restored ? restored->superblock : drbd_metadata::Superblock{}, now),
       metadata_(core_),
       activity_log_(core_, metadata_),
       attach_(core_, metadata_, activity_log_, restored),

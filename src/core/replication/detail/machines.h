@@ -13,7 +13,7 @@ namespace bascule::replication::detail {
 /// none has anything left to do. They meet in the facts of Core, so none calls another one back.
 class Machines {
  public:
-  Machines(const Config& config, const Restored& restored, Instant now);
+  Machines(const Config& config, const std::optional<Restored>& restored, Instant now);
 
   void step(const Input& input, Instant now, Effects& effects);
   [[nodiscard]] Instant next_deadline() const;
@@ -35,6 +35,11 @@ class Machines {
   void on(const input::PeerLostHint& hint);
   void on(const input::LeaseRead& lease);
   void on(const input::FailHeldIo&);
+  template <typename Other>
+  void on(const Other& other) {
+    if constexpr (requires { other.command; })
+      core_.emit(effect::CommandDone{other.command, drbd::StateChangeResult::NotSupported, "not known here"});
+  }
 
   // -- packets of the session; false: the packet breaks the protocol
   bool on_data_packet(const drbd::Packet& packet, BufferId buffer);

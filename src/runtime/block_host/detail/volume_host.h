@@ -87,6 +87,8 @@ class VolumeHost final : public device::Volume,
   void perform(replication::effect::Complete& complete) {
     answers_.push_back({complete.request, complete.error_number});
   }
+  template <typename Other>
+  void perform(Other&) {}
   void perform(replication::effect::RequestShrink&) { state_changed_ = true; }
   void perform(replication::effect::RequestGrow&) { state_changed_ = true; }
   void perform(replication::effect::Event& event);

@@ -133,6 +133,8 @@ class ReplicationWorld {
   void carry_out(Node& node, const replication::effect::RequestGrow& effect);
   void carry_out(Node& node, const replication::effect::Event& effect);
   void carry_out(Node&, const replication::effect::StatusChanged&) {}
+  template <typename Other>
+  void carry_out(Node&, const Other&) {}
   Duration disk_delay();
   void check_overlap(Node& node, replication::OperationId operation, std::uint64_t sector, std::uint64_t sectors);
 

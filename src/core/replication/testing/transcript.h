@@ -1,0 +1,359 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <sstream>
+#include <string>
+
+#include "core/replication/engine.h"
+#include "wire/drbd_metadata/metadata.h"
+
+/// For the tests of this room: transcripts of one engine, and the beginnings that many of them share.
+namespace bascule::replication::testing {
+
+inline constexpr std::uint64_t backing_bytes = (16ULL << 20) + 64 * 1024;
+inline constexpr std::uint64_t data_sectors = 16ULL * 2048;
+inline constexpr std::uint64_t generation = 0x1111222233334440ULL;
+
+/// Plays a transcript: a line is an input, or "< " and one effect that it must have, in order and with none left out.
+/// "= " checks the status. `disk` answers everything that is under way at the disk, until nothing is.
+class Transcript {
+ public:
+  struct Setup {
+    bool created_anew = false;
+    const char* self = "alice";
+    /// Changes the configuration before the engine is made.
+    std::function<void(Config&)> configure = nullptr;
+    std::function<void(Restored&)> restore = nullptr;
+    bool diskless = false;
+  };
+  Transcript() : Transcript(Setup{}) {}
+  explicit Transcript(bool created_anew, const char* self = "alice") : Transcript(Setup{created_anew, self}) {}
+  explicit Transcript(const Setup& setup) {
+    auto created = drbd_metadata::create_v08(backing_bytes).value();
+    Restored restored;
+    restored.superblock = created.superblock;
+    if (!setup.created_anew) {
+      restored.superblock.current_uuid = generation;
+      restored.superblock.effective_sectors = data_sectors;
+      restored.superblock.flags |= drbd_metadata::flag::kConsistent | drbd_metadata::flag::kWasUpToDate;
+    }
+    restored.bitmap.assign(created.layout.bitmap_bytes, 0);
+    restored.activity_log.assign(restored.superblock.shape().blocks() * 4096, 0);
+    Config config;
+    config.self = setup.self;
+    config.peer = std::string(setup.self) == "alice" ? "bob" : "alice";
+    config.backing_bytes = backing_bytes;
+    config.size_limit_bytes = data_sectors * 512;
+    if (setup.configure) setup.configure(config);
+    if (setup.restore) setup.restore(restored);
+    engine_.emplace(config, setup.diskless ? std::nullopt : std::optional(std::move(restored)), now_);
+  }
+
+  void play(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      line.erase(0, line.find_first_not_of(' '));
+      if (!line.empty()) one(line);
+      if (::testing::Test::HasFailure()) return;
+    }
+    EXPECT_TRUE(pending_.empty()) << "after the last line there is still: "
+                                  << (pending_.empty() ? "" : pending_.front());
+  }
+
+ private:
+  void one(const std::string& line) {
+    if (line[0] == '<') {
+      const std::string got = pending_.empty() ? "nothing" : pending_.front();
+      if (!pending_.empty()) pending_.pop_front();
+      EXPECT_EQ("< " + got, line) << "after: " << last_;
+    } else if (line[0] == '=') {
+      EXPECT_NE(status_text().find(line.substr(2)), std::string::npos) << status_text() << "\nis not: " << line;
+    } else {
+      EXPECT_TRUE(pending_.empty()) << "after: " << last_
+                                    << "\nunexpected: " << (pending_.empty() ? "" : pending_.front());
+      last_ = line;
+      std::istringstream words(line);
+      command(words);
+    }
+  }
+
+  std::string status_text() const {
+    const Status status = engine_->status();
+    return std::string(drbd::name_of(status.role)) + " " + drbd::name_of(status.connection) + " " +
+           drbd::name_of(status.disk) + "/" + drbd::name_of(status.peer_disk) + " oos " +
+           std::to_string(status.out_of_sync_bytes) + " held " + std::to_string(status.writes_held) + " why " +
+           status.why;
+  }
+
+  void step(const Input& input) {
+    Effects effects;
+    engine_->step(input, now_, effects);
+    for (const Effect& effect : effects) std::visit([this](const auto& each) { note(each); }, effect);
+  }
+
+  void command(std::istringstream& words) {
+    std::string verb;
+    words >> verb;
+    const auto number = [&words] {
+      std::uint64_t value = 0;
+      words >> value;
+      return value;
+    };
+    const auto word = [&words] {
+      std::string text;
+      words >> text;
+      return text;
+    };
+    if (verb == "tick")
+      step(input::Tick{});
+    else if (verb == "at")
+      now_ = instant_from_ns(static_cast<std::int64_t>(number()) * 1'000'000), step(input::Tick{});
+    else if (verb == "disk")
+      while (!disk_.empty()) answer_disk(0);
+    else if (verb == "disk-fails")
+      answer_disk(5);
+    else if (verb == "connected")
+      step(input::SocketConnected{static_cast<std::uint32_t>(number())});
+    else if (verb == "accepted")
+      step(input::SocketAccepted{static_cast<std::uint32_t>(number()) | input::kAcceptedSocketBit});
+    else if (verb == "closed")
+      step(input::SocketClosed{static_cast<std::uint32_t>(number()), "reset"});
+    else if (verb == "promote") {
+      const auto epoch = number();
+      step(input::Promote{epoch, word() == "initial"});
+    } else if (verb == "demote")
+      step(input::Demote{word() == "force"});
+    else if (verb == "in-sync") {
+      const auto version = number();
+      const bool self = word() == "self";
+      step(input::InSyncCommitted{version, self, word() == "peer"});
+    } else if (verb == "lease") {
+      const auto epoch = number();
+      step(input::LeaseRead{epoch, instant_from_ns(static_cast<std::int64_t>(number()) * 1'000'000)});
+    } else if (verb == "write") {
+      const auto request = number();
+      const auto offset = number();
+      const auto length = number();
+      step(input::Write{request, offset, static_cast<std::uint32_t>(length), 7, word() == "fua"});
+    } else if (verb == "flush")
+      step(input::Flush{number()});
+    else if (verb == "fail-io")
+      step(input::FailHeldIo{});
+    else if (verb == "packet") {
+      const auto socket = static_cast<std::uint32_t>(number());
+      const bool in = socket >= 100;
+      step(input::PacketReceived{in ? (socket - 100) | input::kAcceptedSocketBit : socket, 0, packet(words), 0});
+    } else
+      ADD_FAILURE() << "no such command: " << verb;
+  }
+
+  static std::optional<drbd::Packet> bare_packet(const std::string& name) {
+    if (name == "InitialData") return drbd::InitialData{};
+    if (name == "InitialMeta") return drbd::InitialMeta{};
+    if (name == "Ping") return drbd::Ping{};
+    if (name == "PingAck") return drbd::PingAck{};
+    return std::nullopt;
+  }
+
+  drbd::Packet packet(std::istringstream& words) {
+    std::string name;
+    words >> name;
+    const auto number = [&words] {
+      std::uint64_t value = 0;
+      words >> value;
+      return value;
+    };
+    if (auto found = bare_packet(name)) return *found;
+    if (name == "Protocol") {
+      drbd::Protocol protocol;
+      if (words >> name && name == "A") protocol.protocol = drbd::ReplicationProtocol::A;
+      return protocol;
+    }
+    if (name == "Features") {
+      drbd::Features features;
+      features.protocol_min = static_cast<std::uint32_t>(number());
+      features.protocol_max = static_cast<std::uint32_t>(number());
+      return features;
+    }
+    if (name == "Sizes") {
+      drbd::Sizes sizes;
+      sizes.disk_sectors = number();
+      sizes.user_sectors = number();
+      sizes.current_sectors = number();
+      return sizes;
+    }
+    if (name == "Uuids") {
+      drbd::Uuids uuids;
+      uuids.current = generation + number();
+      uuids.bitmap = number();
+      if (uuids.bitmap != 0) uuids.bitmap += generation;
+      return uuids;
+    }
+    if (name == "Created") {
+      drbd::Uuids uuids;
+      uuids.current = drbd::kUuidJustCreated;
+      return uuids;
+    }
+    if (name == "State") {
+      drbd::State state;
+      state.state.role = static_cast<drbd::Role>(number());
+      state.state.disk = static_cast<drbd::DiskState>(number());
+      state.state.connection = static_cast<drbd::ConnectionState>(number());
+      return state;
+    }
+    if (name == "WriteAck" || name == "NegativeAck") {
+      drbd::BlockAck ack;
+      if (name[0] == 'N') ack.kind = drbd::BlockAck::Kind::NegativeAck;
+      ack.block_id = drbd::BlockId{number()};
+      ack.sector = number();
+      ack.size_bytes = static_cast<std::uint32_t>(number());
+      return ack;
+    }
+    if (name == "BarrierAck") {
+      const auto epoch = static_cast<std::uint32_t>(number());
+      return drbd::BarrierAck{epoch, static_cast<std::uint32_t>(number())};
+    }
+    if (name == "Data") {
+      drbd::Data data;
+      data.sector = number();
+      data.size_bytes = static_cast<std::uint32_t>(number());
+      data.block_id = drbd::BlockId{number()};
+      return data;
+    }
+    if (name == "Barrier") return drbd::Barrier{static_cast<std::uint32_t>(number()), 0};
+    ADD_FAILURE() << "no such packet: " << name;
+    return drbd::DelayProbe{};
+  }
+
+  void answer_disk(int error_number) {
+    const OperationId operation = disk_.front();
+    disk_.pop_front();
+    step(input::DiskDone{operation, error_number});
+  }
+
+  static std::string socket_text(std::uint32_t socket) {
+    return (socket & input::kAcceptedSocketBit) != 0 ? std::to_string((socket & ~input::kAcceptedSocketBit) + 100)
+                                                     : std::to_string(socket);
+  }
+  void note(const effect::DiskWrite& effect) {
+    disk_.push_back(effect.operation);
+    pending_.push_back("disk-write " + std::to_string(effect.offset) + " " + std::to_string(effect.length) +
+                       (effect.durable ? " durable" : ""));
+  }
+  void note(const effect::DiskRead& effect) {
+    disk_.push_back(effect.operation);
+    pending_.push_back("disk-read " + std::to_string(effect.offset));
+  }
+  void note(const effect::DiskFlush& effect) {
+    disk_.push_back(effect.operation);
+    pending_.push_back("disk-flush");
+  }
+  void note(const effect::MetadataWrite& effect) {
+    disk_.push_back(effect.operation);
+    const auto layout = drbd_metadata::internal_layout(backing_bytes).value();
+    const char* what = effect.offset == layout.superblock_offset     ? "superblock"
+                       : effect.offset >= layout.activity_log_offset ? "activity-log"
+                                                                     : "bitmap";
+    pending_.push_back(std::string("metadata ") + what);
+  }
+  void note(const effect::Connect& effect) { pending_.push_back("connect " + socket_text(effect.socket)); }
+  void note(const effect::CloseSocket& effect) { pending_.push_back("close " + socket_text(effect.socket)); }
+  void note(const effect::UseWire&) {}
+  void note(const effect::Send& effect) {
+    std::string text = "send " + socket_text(effect.socket) + " " + drbd::name_of(drbd::command_of(effect.packet));
+    if (const auto* data = std::get_if<drbd::Data>(&effect.packet))
+      text += " " + std::to_string(data->sector) + " " + std::to_string(data->size_bytes);
+    if (const auto* barrier = std::get_if<drbd::Barrier>(&effect.packet)) text += " " + std::to_string(barrier->number);
+    if (const auto* ack = std::get_if<drbd::BarrierAck>(&effect.packet))
+      text += " " + std::to_string(ack->number) + " " + std::to_string(ack->set_size);
+    pending_.push_back(text);
+  }
+  void note(const effect::TakeBuffer&) {}
+  void note(const effect::ReleaseBuffer&) {}
+  void note(const effect::Complete& effect) {
+    pending_.push_back("complete " + std::to_string(effect.request) + " " + std::to_string(effect.error_number));
+  }
+  void note(const effect::RequestShrink& effect) {
+    pending_.push_back("shrink " + std::to_string(effect.known_version));
+  }
+  void note(const effect::RequestGrow& effect) { pending_.push_back("grow " + std::to_string(effect.known_version)); }
+  void note(const effect::Event& effect) {
+    if (effect.kind == "takeover-refused" || effect.kind == "volume-promoted" || effect.kind == "volume-demoted")
+      pending_.push_back(effect.kind);
+  }
+  void note(const effect::StatusChanged&) {}
+  template <typename Other>
+  void note(const Other&) {}
+
+  std::optional<Engine> engine_;
+  Instant now_ = instant_from_ns(1'000'000);
+  std::deque<std::string> pending_;
+  std::deque<OperationId> disk_;
+  std::string last_;
+};
+
+inline constexpr const char* attach = R"(
+  tick
+  < metadata bitmap
+  disk
+  < metadata superblock
+  < metadata activity-log
+  tick
+  < connect 1
+)";
+
+/// Nothing is known of the size yet, so there is no bitmap.
+inline constexpr const char* attach_created_anew = R"(
+  tick
+  < metadata superblock
+  disk
+  < metadata activity-log
+  tick
+  < connect 1
+)";
+
+/// Alice opens meta (her name is the smaller one) and accepts data.
+inline constexpr const char* pair_up = R"(
+  connected 1
+  < send 1 P_INITIAL_META
+  accepted 1
+  packet 101 InitialData
+  < send 101 P_CONNECTION_FEATURES
+  packet 101 Features 86 101
+  < send 101 P_PROTOCOL
+  < send 101 P_SYNC_PARAM89
+  < send 101 P_SIZES
+  < send 101 P_UUIDS
+  < send 101 P_STATE
+  packet 101 Protocol
+)";
+
+inline constexpr const char* connect_as_equals = R"(
+  packet 101 Sizes 32768 32768 32768
+  packet 101 Uuids 0 0
+  packet 101 State 2 8 8
+  < metadata superblock
+  < send 101 P_STATE
+  disk
+  packet 101 State 2 8 10
+  = Secondary Connected UpToDate/UpToDate
+)";
+
+inline constexpr const char* promote = R"(
+  in-sync 5 self peer
+  lease 1 10000
+  promote 1
+  < metadata superblock
+  < send 101 P_STATE
+  disk
+  < volume-promoted
+  < send 101 P_UUIDS
+  < send 101 P_STATE
+  = Primary Connected
+)";
+
+}  // namespace bascule::replication::testing
