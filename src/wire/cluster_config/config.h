@@ -8,11 +8,16 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "wire/drbd_config/options.h"
 
 /// The meaning of cluster.toml, checked. See FORMAT.md for every key.
 namespace bascule::config {
 
-enum class NodeRole { data, witness };
+enum class NodeRole {
+  data,
+  witness,
+  peer,  ///< a DRBD node that runs nothing of ours: it has a replica and no vote
+};
 
 struct Node {
   std::string name;
@@ -29,6 +34,13 @@ struct Volume {
   std::uint16_t port = 0;             ///< TCP port of the DRBD connection, default 7789 + index of the volume
   std::uint32_t al_extents = 1237;    ///< hot 4 MiB extents of the activity log
   std::uint64_t resync_rate_max = 0;  ///< bytes per second, 0: as fast as it goes
+  /// `authority = "operator"`: DRBD's own rules and the person at the console decide, no lease and no in-sync set.
+  bool operator_decides = false;
+  drbd_config::Options options;                 ///< [volume.NAME.net], .disk, .options, .handlers
+  std::map<std::string, std::string> metadata;  ///< data node -> "internal", a device, or "device[index]"
+  std::uint32_t minor = 0;                      ///< what DRBD's tools call the device
+  bool accept_loss = false;                     ///< protocol A: a takeover may lose what was still on its way
+  bool flush_waits_for_peer = true;             ///< `peer_flush`: false gives the kernel's behaviour
 };
 
 /// One step of a service: an OCF agent and its parameters (`OCF_RESKEY_*`).
