@@ -1,0 +1,125 @@
+#include "core/replication/detail/connection.h"
+
+#include "core/replication/detail/generation.h"
+
+namespace bascule::replication::detail {
+namespace {
+
+constexpr Duration stand_alone_retry = seconds(5);
+
+}  // namespace
+
+void Connection::connect() {
+  if (core_.connection == ConnectionState::StandAlone && leave_stand_alone_ <= core_.now) {
+    leave_stand_alone_ = never;
+    core_.become(ConnectionState::Unconnected, "try again");
+  }
+  const bool attached = parts_.attach.done() || core_.disk == DiskState::Failed;
+  const bool quiet = attached && parts_.peer_writes.idle() && parts_.membership.may_connect() && !core_.dropping;
+  if (core_.connection == ConnectionState::Unconnected && quiet) {
+    core_.become(ConnectionState::WFConnection, "looking for the peer");
+    parts_.connector.want(retry_at_);
+  }
+  if (core_.connection == ConnectionState::WFConnection && !core_.session.open && quiet)
+    if (const auto pair = parts_.connector.take_pair()) begin_session(*pair);
+  check_newcomers();
+}
+
+void Connection::begin_session(const Connector::Pair& pair) {
+  core_.peer = PeerView{};
+  parts_.handshake.begin(pair);
+  parts_.keepalive.session_began();
+  parts_.writes.session_began();
+}
+
+/// A peer that connects anew has lost the session, or it is a leftover of the dance: a PING on the old one tells.
+void Connection::check_newcomers() {
+  if (!parts_.connector.newcomer_waits() || !core_.session.open || core_.dropping) return;
+  if (is_connected(core_.connection)) return parts_.keepalive.probe();
+  if (const auto meta = parts_.connector.take_newer_meta()) {
+    core_.emit(effect::CloseSocket{core_.session.meta, "crossed connection"});
+    core_.session.meta = *meta;
+    core_.session.resolve_conflicts = true;
+    core_.emit(effect::UseWire{*meta, drbd::Socket::Meta, {core_.session.agreed_version, 0, 0}});
+  }
+}
+
+void Connection::act_on_handshake() {
+  if (core_.dropping) return;
+  if (parts_.handshake.take_ready())
+    act_on(decide(core_));
+  else
+    reconsider();
+}
+
+/// The first primary of a new pair: one side has become UpToDate while both were connected and empty.
+void Connection::reconsider() {
+  if (core_.connection != ConnectionState::Connected || (core_.primary() && !core_.serving)) return;
+  const bool own_first = core_.disk == DiskState::UpToDate && core_.peer.disk == DiskState::Inconsistent;
+  const bool peer_first = core_.disk == DiskState::Inconsistent && core_.peer.disk == DiskState::UpToDate;
+  if (own_first || peer_first) act_on(decide(core_));
+}
+
+void Connection::act_on(const Verdict& verdict) {
+  core_.event("handshake", verdict.text);
+  if (verdict.kind == Verdict::Kind::Refuse) {
+    const bool may_change = core_.primary() && core_.peer.role == Role::Primary;
+    return core_.drop(ConnectionState::Disconnecting, verdict.text, !may_change);
+  }
+  if (verdict.kind == Verdict::Kind::NoSync && core_.primary() && !parts_.membership.may_connect())
+    return core_.drop(ConnectionState::NetworkFailure, "writes of this node must be told by a new generation first");
+  if (core_.disk_usable()) adopt(core_.superblock, verdict.own_uuids);
+  core_.peer.uuids = verdict.peer_uuids;
+  core_.why.clear();
+  if (!is_connected(core_.connection)) core_.event("peer-connected", verdict.text);
+  if (verdict.kind == Verdict::Kind::NoSync)
+    connected_without_sync(verdict);
+  else
+    parts_.exchange.begin(verdict);
+}
+
+void Connection::connected_without_sync(const Verdict& verdict) {
+  core_.become(ConnectionState::Connected, verdict.text);
+  const auto better = [](DiskState disk) { return disk == DiskState::Outdated || disk == DiskState::Consistent; };
+  if (better(core_.peer.disk)) core_.peer.disk = DiskState::UpToDate;
+  if (better(core_.disk)) core_.become(DiskState::UpToDate, "equal to the peer's");
+  if (core_.disk == DiskState::UpToDate && core_.peer.disk == DiskState::UpToDate) core_.crashed_primary = false;
+  if (core_.disk_usable()) parts_.metadata.superblock_changed();
+}
+
+void Connection::end_session() {
+  const Core::Drop drop = *core_.dropping;
+  core_.dropping.reset();
+  const bool was_connected = is_connected(core_.connection);
+  if (!core_.session.open) return;
+  core_.emit(effect::CloseSocket{core_.session.data, drop.reason});
+  core_.emit(effect::CloseSocket{core_.session.meta, drop.reason});
+  core_.session.open = false;
+  core_.become(drop.why, drop.reason);
+  core_.peer.role = Role::Unknown;
+  core_.peer.disk = DiskState::DUnknown;
+  parts_.handshake.ended();
+  parts_.writes.session_lost();
+  parts_.peer_writes.session_lost();
+  parts_.resync.session_lost();
+  parts_.exchange.session_lost();
+  if (was_connected) core_.event("peer-lost", drop.reason);
+  if (core_.disk_usable() && core_.disk != DiskState::Attaching && was_connected) parts_.metadata.superblock_changed();
+  core_.why = drop.reason;
+  if (drop.refuse) {
+    core_.become(ConnectionState::StandAlone, drop.reason);
+    leave_stand_alone_ = core_.now + stand_alone_retry;
+    retry_at_ = leave_stand_alone_;
+    return;
+  }
+  const Duration pause = was_connected ? core_.config.connect_interval / 10 : core_.config.connect_interval;
+  retry_at_ = core_.now + pause + Duration{core_.prng.between(0, pause.count())};
+  if (drop.why == ConnectionState::Disconnecting) core_.become(ConnectionState::StandAlone, drop.reason);
+  core_.become(ConnectionState::Unconnected, "try again");
+}
+
+void Connection::wake_from_stand_alone() {
+  if (core_.connection == ConnectionState::StandAlone) leave_stand_alone_ = retry_at_ = core_.now;
+}
+
+}  // namespace bascule::replication::detail

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "core/replication/detail/parts.h"
+
+namespace bascule::replication::detail {
+
+/// The life of the connection: when to look for the peer, what follows from the handshake, what the end of a session
+/// means to the other machines, and when to try again.
+class Connection {
+ public:
+  explicit Connection(Parts& parts, Instant now) : parts_(parts), core_(parts.core), retry_at_(now) {}
+
+  /// Ends the session if somebody asked for it.
+  void end_session();
+  /// From StandAlone to a pair of sockets.
+  void connect();
+  void act_on_handshake();
+  /// What was refused may be agreed on now: try again at once.
+  void wake_from_stand_alone();
+  [[nodiscard]] Instant deadline() const { return leave_stand_alone_; }
+
+ private:
+  void begin_session(const Connector::Pair& pair);
+  void act_on(const Verdict& verdict);
+  void connected_without_sync(const Verdict& verdict);
+  void reconsider();
+  void check_newcomers();
+
+  Parts& parts_;
+  Core& core_;
+  Instant retry_at_;  ///< when to look for the peer again
+  Instant leave_stand_alone_ = never;
+};
+
+}  // namespace bascule::replication::detail

@@ -1,0 +1,20 @@
+#include "core/replication/detail/parts.h"
+
+namespace bascule::replication::detail {
+
+Parts::Parts(const Config& config, const std::optional<Restored>& restored, Instant now)
+    : core(config, restored ? restored->superblock : drbd_metadata::Superblock{}, now),
+      metadata(core),
+      activity_log(core, metadata),
+      attach(core, metadata, activity_log, restored),
+      connector(core),
+      handshake(core, metadata),
+      keepalive(core),
+      writes(core, metadata, activity_log),
+      peer_writes(core, metadata),
+      exchange(core, metadata, handshake),
+      resync(core, metadata, handshake, writes, peer_writes),
+      membership(core, metadata),
+      role_change(core, metadata, activity_log, handshake, writes, peer_writes) {}
+
+}  // namespace bascule::replication::detail

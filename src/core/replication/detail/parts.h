@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+
+#include "core/replication/detail/attach.h"
+#include "core/replication/detail/bitmap_exchange.h"
+#include "core/replication/detail/keepalive.h"
+#include "core/replication/detail/membership.h"
+#include "core/replication/detail/resync.h"
+#include "core/replication/detail/role_change.h"
+
+namespace bascule::replication::detail {
+
+/// All machines of one engine, in the order in which they are made. They meet in the facts of Core.
+struct Parts {
+  Parts(const Config& config, const std::optional<Restored>& restored, Instant now);
+
+  Core core;
+  Metadata metadata;
+  ActivityLog activity_log;
+  Attach attach;
+  Connector connector;
+  Handshake handshake;
+  Keepalive keepalive;
+  Writes writes;
+  PeerWrites peer_writes;
+  BitmapExchange exchange;
+  Resync resync;
+  Membership membership;
+  RoleChange role_change;
+};
+
+}  // namespace bascule::replication::detail

@@ -1,0 +1,84 @@
+#include "core/replication/detail/session_packets.h"
+
+namespace bascule::replication::detail {
+
+bool SessionPackets::on_data_packet(const drbd::Packet& packet, BufferId buffer) {
+  if (parts_.handshake.received(packet)) {
+    if (std::holds_alternative<drbd::State>(packet)) on_peer_state();
+    return true;
+  }
+  if (!is_connected(core_.connection)) {
+    core_.release(
+        std::holds_alternative<drbd::Data>(packet) || std::holds_alternative<drbd::ResyncReply>(packet) ? buffer : 0);
+    return false;
+  }
+  if (const auto* data = std::get_if<drbd::Data>(&packet)) return parts_.peer_writes.data(*data, buffer);
+  if (const auto* barrier = std::get_if<drbd::Barrier>(&packet)) return parts_.peer_writes.barrier(*barrier);
+  if (const auto* reply = std::get_if<drbd::ResyncReply>(&packet)) return parts_.resync.reply(*reply, buffer);
+  if (const auto* request = std::get_if<drbd::ResyncRequest>(&packet)) return parts_.resync.request(*request);
+  if (const auto* mark = std::get_if<drbd::OutOfSync>(&packet)) return parts_.exchange.out_of_sync(*mark);
+  if (const auto* uuid = std::get_if<drbd::SyncUuid>(&packet)) return parts_.exchange.sync_uuid(*uuid);
+  if (std::holds_alternative<drbd::BitmapChunk>(packet) || std::holds_alternative<drbd::CompressedBitmap>(packet))
+    return parts_.exchange.bitmap(packet);
+  if (const auto* request = std::get_if<drbd::StateChangeRequest>(&packet))
+    return on_state_change_request(request->change, false), true;
+  if (const auto* request = std::get_if<drbd::ConnectionStateChangeRequest>(&packet))
+    return on_state_change_request(request->change, true), true;
+  return std::holds_alternative<drbd::UnplugRemote>(packet) || std::holds_alternative<drbd::DelayProbe>(packet);
+}
+
+bool SessionPackets::on_meta_packet(const drbd::Packet& packet) {
+  if (std::holds_alternative<drbd::Ping>(packet)) return core_.send_meta(drbd::PingAck{}), true;
+  if (std::holds_alternative<drbd::PingAck>(packet)) {
+    parts_.connector.refuse_newcomers();  // the session lives
+    parts_.resync.ping_acknowledged();
+    return true;
+  }
+  if (const auto* ack = std::get_if<drbd::BlockAck>(&packet)) return on_block_ack(*ack);
+  if (const auto* ack = std::get_if<drbd::BarrierAck>(&packet)) return parts_.writes.barrier_acknowledged(*ack);
+  return std::holds_alternative<drbd::DelayProbe>(packet);
+}
+
+bool SessionPackets::on_block_ack(const drbd::BlockAck& ack) {
+  using Kind = drbd::BlockAck::Kind;
+  if (!is_connected(core_.connection)) return false;
+  switch (ack.kind) {
+    case Kind::WriteAck:
+    case Kind::ResyncWriteAck:
+    case Kind::NegativeAck:
+      return ack.block_id == drbd::kSyncerBlockId ? parts_.resync.acknowledged(ack) : parts_.writes.acknowledged(ack);
+    case Kind::NegativeResyncReply:
+      return parts_.resync.negative_reply(ack);
+    case Kind::ReceiveAck:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void SessionPackets::on_state_change_request(const drbd::StateChange& change, bool connection_wide) {
+  using drbd::StateChangeResult;
+  const auto wanted = drbd::apply_change(core_.state_word(), drbd::mirror(change).mask, drbd::mirror(change).value);
+  StateChangeResult result = StateChangeResult::Success;
+  const bool ends =
+      wanted && (change.mask & drbd::kConnectionField.mask) != 0 && wanted->connection == ConnectionState::TearDown;
+  if (!wanted)
+    result = StateChangeResult::NotSupported;
+  else if (wanted->peer == Role::Primary && core_.primary())
+    result = StateChangeResult::TwoPrimaries;
+  else if ((change.mask & drbd::kConnectionField.mask) != 0 && !ends)
+    result = StateChangeResult::NotSupported;
+  if (connection_wide)
+    core_.send_meta(drbd::ConnectionStateChangeReply{result});
+  else
+    core_.send_meta(drbd::StateChangeReply{result});
+  if (ends) core_.drop(ConnectionState::TearDown, "the peer disconnects");
+}
+
+void SessionPackets::on_peer_state() {
+  if (!is_connected(core_.connection)) return;
+  if (core_.primary() && core_.peer.role == Role::Primary)
+    core_.drop(ConnectionState::ProtocolError, "the peer became Primary while this node is");
+}
+
+}  // namespace bascule::replication::detail

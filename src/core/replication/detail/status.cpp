@@ -1,0 +1,33 @@
+#include "core/replication/detail/machines.h"
+
+namespace bascule::replication::detail {
+
+Status status_of(const Parts& parts) {
+  const Core& core = parts.core;
+  Status status;
+  status.role = core.serving || !core.primary() ? core.role : Role::Secondary;
+  if (core.primary() && !core.serving && core.failing_io) status.role = Role::Primary;
+  status.connection = core.connection;
+  status.disk = core.disk;
+  status.peer_role = core.peer.role;
+  status.peer_disk = core.peer.disk;
+  status.epoch = core.epoch;
+  status.size_bytes = core.size_bytes();
+  status.out_of_sync_bytes = core.bitmap.count() * drbd_metadata::kBlockBytes;
+  status.resync_total_bytes = parts.resync.total_bytes();
+  status.resync_done_bytes = parts.resync.done_bytes();
+  status.writes_acknowledged = core.writes_acknowledged;
+  status.writes_held = parts.writes.held();
+  status.lease_valid = core.lease_valid();
+  status.just_created = core.just_created();
+  status.wants_shrink = parts.membership.wants_shrink();
+  status.wants_grow = parts.membership.wants_grow();
+  status.current_uuid = core.superblock.current_uuid;
+  status.bitmap_uuid = core.superblock.bitmap_uuid;
+  status.history_uuid_0 = core.superblock.history_uuids[0];
+  status.history_uuid_1 = core.superblock.history_uuids[1];
+  status.why = core.why;
+  return status;
+}
+
+}  // namespace bascule::replication::detail
