@@ -85,6 +85,7 @@ struct Send {
 struct TakeBuffer {
   BufferId buffer;
   std::uint32_t length;
+  bool zeroed = false;  ///< its bytes must be zeroes, else they may be anything
 };
 /// The driver may reuse it once all effects before this are carried out.
 struct ReleaseBuffer {

@@ -23,6 +23,24 @@ void Core::send_meta(drbd::Packet packet) {
   if (session.open) emit(effect::Send{session.meta, 0, std::move(packet), 0});
 }
 
+void Core::send_ack(drbd::BlockAck::Kind kind, const Range& range, drbd::BlockId block_id) {
+  if (!session.open) return;
+  drbd::BlockAck ack;
+  ack.kind = kind;
+  ack.sector = range.offset / 512;
+  ack.block_id = block_id;
+  ack.size_bytes = static_cast<std::uint32_t>(range.length);
+  ack.sequence = ++session.sequence;
+  send_meta(ack);
+}
+
+BufferId Core::take_buffer(std::uint32_t length, bool zeroed) {
+  const BufferId buffer = next_buffer;
+  next_buffer = kEngineBufferBit | (next_buffer + 1);
+  emit(effect::TakeBuffer{buffer, length, zeroed});
+  return buffer;
+}
+
 void Core::release(BufferId buffer) {
   if (buffer != 0) emit(effect::ReleaseBuffer{buffer});
 }
@@ -70,16 +88,15 @@ bool Core::replicates() const {
   return connection == ConnectionState::SyncSource && peer.disk >= DiskState::Inconsistent;
 }
 
-bool Core::inside(const Range& range) const {
-  return range.length != 0 && range.offset % 512 == 0 && range.length % 512 == 0 &&
-         range.length <= drbd::kMaxDataBytes && range.offset < size_bytes() &&
-         range.length <= size_bytes() - range.offset;
+bool Core::inside(const Range& range, std::uint64_t longest) const {
+  return range.length != 0 && range.offset % 512 == 0 && range.length % 512 == 0 && range.length <= longest &&
+         range.offset < size_bytes() && range.length <= size_bytes() - range.offset;
 }
 
-std::optional<Range> Core::range_of(std::uint64_t sector, std::uint64_t length) const {
+std::optional<Range> Core::range_of(std::uint64_t sector, std::uint64_t length, std::uint64_t longest) const {
   if (sector >= superblock.effective_sectors) return std::nullopt;
   const Range range{sector * 512, length};
-  return inside(range) ? std::optional(range) : std::nullopt;
+  return inside(range, longest) ? std::optional(range) : std::nullopt;
 }
 
 drbd::StateWord Core::state_word() const {

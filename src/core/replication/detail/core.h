@@ -74,8 +74,9 @@ struct Session {
   SocketId meta = 0;
   bool resolve_conflicts = false;  ///< we accepted the meta socket
   std::uint32_t agreed_version = 0;
-  std::uint32_t number = 0;  ///< counts sessions
-  std::uint32_t sequence = 0;
+  std::uint32_t number = 0;         ///< counts sessions
+  std::uint32_t sequence = 0;       ///< of the last Data or BlockAck that went out
+  std::uint32_t peer_sequence = 0;  ///< the highest one seen of the peer, on either socket
   Instant meta_heard{};             ///< last packet on either socket
   std::uint32_t feature_flags = 0;  ///< agreed
 };
@@ -95,7 +96,11 @@ class Core {
   /// On the data (meta) socket of the open session; nothing is sent without one.
   void send_data(drbd::Packet packet, BufferId buffer = 0);
   void send_meta(drbd::Packet packet);
+  /// An answer about one block; it takes the next number of the sequence that Data and acks share.
+  void send_ack(drbd::BlockAck::Kind kind, const Range& range, drbd::BlockId block_id);
   void release(BufferId buffer);
+  /// A buffer of the engine's own.
+  BufferId take_buffer(std::uint32_t length, bool zeroed = false);
   void complete(RequestId request, int error_number);
 
   // -- state changes
@@ -124,9 +129,19 @@ class Core {
   }
   /// Is a write sent to the peer now?
   [[nodiscard]] bool replicates() const;
-  [[nodiscard]] bool inside(const Range& range) const;
-  /// What a packet names, if it lies in the device and is no longer than 1 MiB.
-  [[nodiscard]] std::optional<Range> range_of(std::uint64_t sector, std::uint64_t length) const;
+  /// The peer's disk can answer reads, and is enough for writes: it has the data as the application knows it.
+  [[nodiscard]] bool peer_has_data() const {
+    return session.open && !dropping && is_connected(connection) && peer.disk == DiskState::UpToDate;
+  }
+  /// DRBD refuses writes when neither disk is UpToDate.
+  [[nodiscard]] bool may_write() const { return disk == DiskState::UpToDate || peer_has_data(); }
+  /// Requests wait: the operator said so, no data is reachable, or a fencing handler runs.
+  [[nodiscard]] bool suspended() const { return suspended_user || suspended_no_data || suspended_fencing; }
+  [[nodiscard]] bool agreed(std::uint32_t feature) const { return (session.feature_flags & feature) != 0; }
+  [[nodiscard]] bool inside(const Range& range, std::uint64_t longest = drbd::kMaxDataBytes) const;
+  /// What a packet names, if it lies in the device and is no longer than that.
+  [[nodiscard]] std::optional<Range> range_of(std::uint64_t sector, std::uint64_t length,
+                                              std::uint64_t longest = drbd::kMaxDataBytes) const;
 
   [[nodiscard]] drbd::StateWord state_word() const;
 
@@ -143,6 +158,7 @@ class Core {
   bool serving = false;  ///< primary, and the promotion is durable
   std::uint64_t epoch = 0;
   bool failing_io = false;
+  bool suspended_user = false, suspended_no_data = false, suspended_fencing = false;
   DiskState disk = DiskState::Attaching;
   ConnectionState connection = ConnectionState::Unconnected;
   PeerView peer;
@@ -164,6 +180,8 @@ class Core {
   };
   std::optional<Drop> dropping;
   std::uint64_t writes_acknowledged = 0;
+  Statistics statistics;  ///< the counters; what is pending is asked of the machines
+  BufferId next_buffer = kEngineBufferBit;
 };
 
 }  // namespace bascule::replication::detail

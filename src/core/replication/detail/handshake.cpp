@@ -24,7 +24,7 @@ void Handshake::refuse(std::string why) { core_.drop(ConnectionState::Disconnect
 
 void Handshake::begin(const Connector::Pair& pair) {
   Session& session = core_.session;
-  session = Session{true, pair.data, pair.meta, pair.resolve_conflicts, 0, session.number + 1, 0, core_.now, 0};
+  session = Session{true, pair.data, pair.meta, pair.resolve_conflicts, 0, session.number + 1, 0, 0, core_.now, 0};
   phase_ = Phase::Features;
   until_ = core_.now + 4 * core_.config.ping_timeout;
   have_protocol_ = have_sizes_ = have_uuids_ = ready_ = false;

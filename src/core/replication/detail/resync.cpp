@@ -79,11 +79,9 @@ void Resync::start_reads() {
   for (std::size_t index = 0; index < serving_.size() && reading_ < max_reading; ++index) {
     Serving& slot = serving_[index];
     if (!slot.used || slot.buffer != 0 || writes_.local_write_overlaps(slot.range)) continue;
-    slot.buffer = next_buffer_;
-    next_buffer_ = kEngineBufferBit | (next_buffer_ + 1);
     ++reading_;
     const auto length = static_cast<std::uint32_t>(slot.range.length);
-    core_.emit(effect::TakeBuffer{slot.buffer, length});
+    slot.buffer = core_.take_buffer(length);
     core_.emit(effect::DiskRead{operation_of(Owner::ResyncRead, index), slot.range.offset, length, slot.buffer});
   }
 }
@@ -97,12 +95,7 @@ void Resync::read_done(OperationId operation, int error_number) {
     reply.size_bytes = static_cast<std::uint32_t>(slot.range.length);
     core_.send_data(std::move(reply), slot.buffer);
   } else if (current) {
-    drbd::BlockAck negative;
-    negative.kind = drbd::BlockAck::Kind::NegativeResyncReply;
-    negative.sector = slot.range.offset / 512;
-    negative.block_id = drbd::kSyncerBlockId;
-    negative.size_bytes = static_cast<std::uint32_t>(slot.range.length);
-    core_.send_meta(negative);
+    core_.send_ack(drbd::BlockAck::Kind::NegativeResyncReply, slot.range, drbd::kSyncerBlockId);
     core_.event("disk-read-failed", "a block cannot be read for the resync");
   }
   core_.release(slot.buffer);

@@ -64,7 +64,6 @@ class Resync {
 
   std::vector<Serving> serving_;
   std::size_t reading_ = 0;
-  BufferId next_buffer_ = kEngineBufferBit;
 
   std::vector<Range> asked_;   ///< requests without reply
   std::uint32_t writing_ = 0;  ///< replies not yet durable
