@@ -19,6 +19,8 @@ class Backing {
   /// Errors: missing, neither file nor block device, used by another process.
   [[nodiscard]] static Result<Backing> open(const std::string& path);
 
+  /// A detached volume has none: then there is no descriptor and the size is 0.
+  [[nodiscard]] bool open() const { return descriptor_ >= 0; }
   [[nodiscard]] int descriptor() const { return descriptor_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "runtime/block_host/operator_command.h"
 #include "runtime/uring/inbox.h"
 #include "runtime/uring/stream.h"
 #include "runtime/uring/unix_socket.h"
@@ -130,8 +131,10 @@ void Control::answer(ClientId client, const json& id, json reply) {
   send(client, reply);
 }
 
-void Control::refuse(ClientId client, const json& id, const Error& error) {
+void Control::refuse(ClientId client, const json& id, const Error& error,
+                     std::optional<drbd::StateChangeResult> result) {
   json reply = {{"ok", false}, {"error", error_of(error)}};
+  if (result) reply["error"]["code"] = static_cast<int>(*result), reply["error"]["name"] = name_of(*result);
   if (!id.is_null()) reply["id"] = id;
   send(client, reply);
 }

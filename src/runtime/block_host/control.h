@@ -2,11 +2,13 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "runtime/uring/ring.h"
+#include "wire/drbd/state.h"
 
 namespace bascule::block_host {
 
@@ -32,7 +34,9 @@ class Control {
 
   /// Answers a request; `reply` gets "ok" and the request's "id". Ignored when the client is gone.
   void answer(ClientId client, const nlohmann::json& id, nlohmann::json reply);
-  void refuse(ClientId client, const nlohmann::json& id, const Error& error);
+  /// With DRBD's result, when the engine gave one, as "code" and "name" of the error.
+  void refuse(ClientId client, const nlohmann::json& id, const Error& error,
+              std::optional<drbd::StateChangeResult> result = {});
   /// To every client.
   void tell_all(const nlohmann::json& line);
   [[nodiscard]] bool heard() const { return !clients_.empty(); }

@@ -7,6 +7,40 @@ namespace {
 
 std::string hexadecimal(std::uint64_t uuid) { return fmt::format("{:016X}", uuid); }
 
+nlohmann::json statistics_of(const replication::Statistics& counted) {
+  return {{"read_bytes", counted.read_bytes},
+          {"written_bytes", counted.written_bytes},
+          {"sent_bytes", counted.sent_bytes},
+          {"received_bytes", counted.received_bytes},
+          {"activity_log_writes", counted.activity_log_writes},
+          {"bitmap_writes", counted.bitmap_writes},
+          {"upper_pending", counted.upper_pending},
+          {"lower_pending", counted.lower_pending},
+          {"pending", counted.pending},
+          {"unacknowledged", counted.unacknowledged},
+          {"in_flight_bytes", counted.in_flight_bytes}};
+}
+
+// What drbdsetup's views need beside the manager's fields.
+void add_details(nlohmann::json& report, const replication::Status& status, const HostFacts& facts) {
+  report["authority"] = facts.operator_decides ? "operator" : "cluster";
+  report["minor"] = facts.minor;
+  report["agreed_version"] = status.agreed_version;
+  report["metadata_flags"] = status.metadata_flags;
+  report["congested"] = status.congested;
+  report["suspended"] = {
+      {"user", status.suspended_user}, {"no_data", status.suspended_no_data}, {"fencing", status.suspended_fencing}};
+  report["resync_paused"] = {{"user", status.resync_paused_user},
+                             {"peer", status.resync_paused_peer},
+                             {"dependency", status.resync_paused_dependency}};
+  report["verify"] = {{"total_bytes", status.verify_total_bytes},
+                      {"done_bytes", status.verify_done_bytes},
+                      {"found_bytes", status.verify_found_bytes}};
+  report["resync_failed_bytes"] = status.resync_failed_bytes;
+  report["resync_wanted_rate"] = status.resync_wanted_rate;
+  report["statistics"] = statistics_of(status.statistics);
+}
+
 }  // namespace
 
 nlohmann::json state_report(const replication::Status& status, const HostFacts& facts) {
@@ -38,6 +72,7 @@ nlohmann::json state_report(const replication::Status& status, const HostFacts& 
       {"nbd_clients", facts.nbd_clients},
       {"failed_io", facts.failed_io},
   };
+  add_details(report, status, facts);
   report["promoted_epoch"] = primary ? nlohmann::json(status.epoch) : nlohmann::json(nullptr);
   report["uuids"] = {{"current", hexadecimal(status.current_uuid)},
                      {"bitmap", hexadecimal(status.bitmap_uuid)},
@@ -46,7 +81,8 @@ nlohmann::json state_report(const replication::Status& status, const HostFacts& 
 }
 
 nlohmann::json without_counters(nlohmann::json report) {
-  for (const char* counter : {"out_of_sync_bytes", "resync_done_bytes", "writes_acknowledged", "failed_io"})
+  for (const char* counter : {"out_of_sync_bytes", "resync_done_bytes", "writes_acknowledged", "failed_io", "verify",
+                              "resync_failed_bytes", "resync_wanted_rate", "statistics"})
     report.erase(counter);
   report["writes_held"] = report["writes_held"] != 0;
   return report;

@@ -17,6 +17,8 @@ struct HostFacts {
   std::uint64_t failed_io = 0;        ///< requests of applications answered with an error
   std::uint64_t writes_withheld = 0;  ///< done, but the lease ended before they were answered
   std::string attach_failure;         ///< why there is no block device
+  bool operator_decides = false;
+  std::uint32_t minor = 0;
 };
 
 /// The `state` object of the control socket (docs/architecture.md, Control of blockd).

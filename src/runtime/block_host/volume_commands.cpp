@@ -1,11 +1,9 @@
-// What the manager asks of a volume, and what listeners are told.
-
-#include <sys/signalfd.h>
-#include <unistd.h>
+// What the manager and the operator ask of a volume, and what listeners are told.
 
 #include <algorithm>
 
 #include "runtime/block_host/detail/volume_host.h"
+#include "runtime/block_host/operator_command.h"
 
 namespace bascule::block_host {
 namespace {
@@ -13,7 +11,6 @@ namespace {
 using nlohmann::json;
 
 constexpr Duration kCounterInterval = milliseconds(50);
-constexpr Duration kStopPatience = seconds(5);
 
 json id_of(const json& request) { return request.value("id", json()); }
 
@@ -49,8 +46,11 @@ void VolumeHost::requested(Control::ClientId client, const json& request) {
   } else if (operation == "fail_io") {
     post(replication::input::FailHeldIo{});
     fail_withheld();
+  } else if (operation == "attach") {
+    return attach_disk(client, request);
   } else {
-    return control_->refuse(client, id, bad_request("op", "there is no such operation"));
+    if (!command(client, request)) control_->refuse(client, id, bad_request("op", "there is no such operation"));
+    return;
   }
   control_->answer(client, id, json::object());
 }
@@ -69,118 +69,60 @@ void VolumeHost::in_sync(Control::ClientId client, const json& request) {
   control_->answer(client, id_of(request), json::object());
 }
 
-// ---- promotion --------------------------------------------------------------------------------------------------
+// ---- the operator -----------------------------------------------------------------------------------------------
 
-void VolumeHost::promote(Control::ClientId client, const json& request) {
-  const auto epoch = number(request, "epoch");
-  if (!epoch) return control_->refuse(client, id_of(request), bad_request("epoch", "a number is needed"));
-  if (transition_ || stopping_)
-    return control_->refuse(
-        client, id_of(request),
-        {"the volume cannot be promoted", facts_.volume, "another change is under way", "ask again"});
-  transition_ = Transition{Transition::Kind::Promote, client, id_of(request), *epoch};
-  read_lease();
-  post(replication::input::Promote{*epoch, flag(request, "initial")});
+replication::CommandId VolumeHost::expect(Control::ClientId client, const json& request) {
+  commands_[next_command_] = {client, id_of(request), text(request, "op")};
+  return next_command_++;
 }
 
-void VolumeHost::promoted() {
-  primary_ = true;
-  epoch_ = transition_ && transition_->kind == Transition::Kind::Promote ? transition_->epoch : status().epoch;
-  activity_->became_primary(epoch_, uring::Ring::now());
-  state_changed_ = true;
-  (void)status();  // the size
-  if (attachment_->state() == Attachment::State::Attached) return finish_transition(std::nullopt);
-  attach_device();
-}
-
-void VolumeHost::attach_device() {
-  attachment_->attach([this](const Result<void>& result) {
-    state_changed_ = true;
-    facts_.device = attachment_->device();
-    if (result) return finish_transition(std::nullopt);
-    facts_.attach_failure = result.error().text();
-    log(facts_.attach_failure);
-    finish_transition(result.error());
-  });
-}
-
-void VolumeHost::promote_failed(const std::string& why) {
-  finish_transition(Error{"the volume cannot be promoted", facts_.volume, why, ""});
-}
-
-// ---- demotion ---------------------------------------------------------------------------------------------------
-
-void VolumeHost::demote(Control::ClientId client, const json& id, bool force) {
-  const Error busy{"the volume cannot be demoted", facts_.volume, "another change is under way", "ask again"};
-  if (force && transition_) finish_transition(busy);  // nothing waits for the one before
-  if (transition_) return control_->refuse(client, id, busy);
-  transition_ = Transition{Transition::Kind::Demote, client, id, 0};
-  if (!primary_ && !force) return finish_transition(std::nullopt);
-  if (!force) return demote_gently();
-  attachment_->abandon();
-  nbd_->close_clients();
-  fail_withheld();
-  post(replication::input::Demote{true});
-}
-
-// The device goes first, while its last writes can still be served.
-void VolumeHost::demote_gently() {
-  if (nbd_->attached() > 0)
-    return finish_transition(
-        Error{"the volume cannot be demoted", facts_.nbd, "NBD clients are connected", "end them"});
-  attachment_->detach([this](device::LoopDevice::Detached detached) {
-    state_changed_ = true;
-    if (!transition_ || transition_->kind != Transition::Kind::Demote) return;
-    if (detached == device::LoopDevice::Detached::in_use)
-      return finish_transition(Error{"the volume cannot be demoted", attachment_->device(), "the device is open",
-                                     "unmount it, or demote with force"});
-    facts_.device.clear();
-    post(replication::input::Demote{false});
-  });
-}
-
-void VolumeHost::demote_refused(const std::string& why) {
-  finish_transition(Error{"the volume cannot be demoted", facts_.volume, why, ""});
-  if (primary_ && attachment_->state() == Attachment::State::Detached) attach_device();
-}
-
-void VolumeHost::demoted() {
-  primary_ = false;
-  state_changed_ = true;
-  facts_.device.clear();
-  activity_->became_secondary();
-  if (attachment_->state() != Attachment::State::Detached) attachment_->abandon();
-  nbd_->close_clients();
-  if (transition_ && transition_->kind == Transition::Kind::Promote)
-    return finish_transition(Error{"the volume cannot be promoted", facts_.volume, "it was demoted meanwhile", ""});
-  finish_transition(std::nullopt);
-}
-
-void VolumeHost::finish_transition(const std::optional<Error>& error) {
-  if (!transition_) return;
-  const Transition finished = *std::exchange(transition_, std::nullopt);
-  if (stopping_ && finished.kind == Transition::Kind::Demote) {
-    demoted_for_stop_ = true;
-    if (error) log(error->text());
+// False: it is no command of the operator.
+bool VolumeHost::command(Control::ClientId client, const json& request) {
+  auto made = operator_command(request, next_command_);
+  if (!made) return false;
+  if (!*made) return control_->refuse(client, id_of(request), made->error()), true;
+  if (auto* const resize = std::get_if<replication::input::Resize>(&**made)) {
+    if (backing_.open())
+      if (const auto measured = backing_.measure(); !measured)
+        return control_->refuse(client, id_of(request), measured.error()), true;
+    resize->backing_bytes = backing_.bytes();
   }
-  if (finished.client == 0) return;
-  if (error) return control_->refuse(finished.client, finished.id, *error);
-  control_->answer(finished.client, finished.id, {{"device", facts_.device}});
+  expect(client, request);
+  post(std::move(**made));
+  return true;
 }
 
-void VolumeHost::signalled() {
-  signalfd_siginfo information{};
-  while (::read(signals_, &information, sizeof information) > 0) {
-  }
-  if (stopping_) return;
-  log("asked to stop");
-  stopping_ = true;
-  stop_at_ = uring::Ring::now() + kStopPatience;
-  ring_->timer(stop_at_, [](int) {});
-  nbd_->close_clients();
-  if (transition_ && transition_->kind == Transition::Kind::Demote) return;
-  finish_transition(Error{"the change was given up", facts_.volume, "blockd is stopping", ""});
-  demote(0, nullptr, false);
+void VolumeHost::attach_disk(Control::ClientId client, const json& request) {
+  const Error refusal{"the disk cannot be attached", facts_.volume, "", ""};
+  if (plan_.disk.empty())
+    return control_->refuse(client, id_of(request),
+                            {refusal.what, refusal.where, "the configuration gives this node no disk", ""});
+  if (backing_.open())
+    return control_->refuse(client, id_of(request), {refusal.what, refusal.where, "it has a disk already", ""});
+  auto restored = open_disk();
+  if (!restored) return control_->refuse(client, id_of(request), restored.error());
+  post(replication::input::Attach{expect(client, request), std::move(**restored), backing_.bytes()});
+}
+
+// A detached disk is let go, so that others may use it; not before the kernel has finished with it.
+void VolumeHost::close_unused_disk() {
+  if (!status_stale_ || !backing_.open() || disk_->in_flight() != 0) return;
+  if (status().disk == drbd::DiskState::Diskless) backing_ = Backing();
+}
+
+void VolumeHost::perform(replication::effect::CommandDone& done) {
+  state_changed_ = status_stale_ = true;
+  if (transition_answered(done)) return;
+  const auto found = commands_.find(done.command);
+  if (found == commands_.end()) return;
+  const Command command = std::move(found->second);
+  commands_.erase(found);
+  const std::string why = done.why.empty() ? sentence_of(done.result) : done.why;
+  if (is_success(done.result))
+    return control_->answer(command.client, command.id,
+                            {{"result", static_cast<int>(done.result)}, {"text", why}, {"name", name_of(done.result)}});
+  control_->refuse(command.client, command.id, {command.operation + " was refused", facts_.volume, why, ""},
+                   done.result);
 }
 
 // ---- listeners --------------------------------------------------------------------------------------------------

@@ -15,22 +15,6 @@ namespace {
 
 constexpr uring::BufferPool::Shape kBuffers{256, 16};
 
-Result<std::string> peer_of(const config::Volume& volume, const std::string& node) {
-  for (const auto& [other, disk] : volume.disk)
-    if (other != node) return other;
-  return fail("the volume cannot be run", "volume." + volume.name, "it has a disk on one node only");
-}
-
-Result<const config::Volume*> find_volume(const Options& options) {
-  const config::Volume* const volume = options.cluster.volume(options.volume);
-  if (volume == nullptr)
-    return fail("the volume cannot be run", "volume." + options.volume, "the configuration has no volume of this name");
-  if (!volume->disk.contains(options.node))
-    return fail("the volume cannot be run", "volume." + options.volume, "it has no disk on node " + options.node,
-                "name this node with --node");
-  return volume;
-}
-
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
   while (::getrandom(&seed, sizeof seed, 0) != sizeof seed) {
@@ -47,38 +31,37 @@ Result<std::unique_ptr<VolumeHost>> VolumeHost::create(const Options& options) {
 }
 
 Result<void> VolumeHost::open(const Options& options) {
-  const auto volume = find_volume(options);
-  if (!volume) return tl::unexpected(volume.error());
-  const auto peer = peer_of(**volume, options.node);
-  if (!peer) return tl::unexpected(peer.error());
+  auto plan = plan_of(options);
+  if (!plan) return tl::unexpected(plan.error());
+  plan_ = std::move(*plan);
   facts_.volume = options.volume;
   facts_.self = options.node;
-  facts_.peer = *peer;
-  auto backing = Backing::open((*volume)->disk.at(options.node));
-  if (!backing) return tl::unexpected(backing.error());
-  backing_ = std::move(*backing);
-  auto restored = restore(backing_, options.volume);
+  facts_.peer = plan_.peer;
+  facts_.operator_decides = operator_decides();
+  facts_.minor = plan_.volume.minor;
+  auto restored = plan_.disk.empty() ? Result<std::optional<replication::Restored>>(std::nullopt) : open_disk();
   if (!restored) return tl::unexpected(restored.error());
 
   if (const auto opened = open_devices(options); !opened) return opened;
-  auto link = PeerLink::listen(
-      *ring_, *pool_,
-      {options.cluster.node(options.node)->address, options.cluster.node(*peer)->address, (*volume)->port}, *this);
+  auto link = PeerLink::listen(*ring_, *pool_, {plan_.own_address, plan_.peer_address, plan_.volume.port}, *this);
   if (!link) return tl::unexpected(link.error());
   link_ = std::move(*link);
 
-  replication::Config config;
-  config.volume = options.volume;
-  config.self = options.node;
-  config.peer = *peer;
+  replication::Config config = engine_config(plan_, options.node);
   config.backing_bytes = backing_.bytes();
-  config.size_limit_bytes = (*volume)->size_bytes;
-  config.al_extents = (*volume)->al_extents;
-  config.resync_rate_max = (*volume)->resync_rate_max;
   config.seed = random_seed();
   engine_.emplace(config, std::move(*restored), uring::Ring::now());
   post(replication::input::Tick{});
   return {};
+}
+
+Result<std::optional<replication::Restored>> VolumeHost::open_disk() {
+  auto backing = Backing::open(plan_.disk);
+  if (!backing) return tl::unexpected(backing.error());
+  auto restored = restore(*backing, facts_.volume);
+  if (!restored) return tl::unexpected(restored.error());
+  backing_ = std::move(*backing);
+  return std::optional(std::move(*restored));
 }
 
 Result<void> VolumeHost::open_devices(const Options& options) {
@@ -147,7 +130,7 @@ void VolumeHost::log(const std::string& text) const {
 // ---- turns ------------------------------------------------------------------------------------------------------
 
 void VolumeHost::run() {
-  log(fmt::format("{} is attached, the peer is {}", backing_.path(), facts_.peer));
+  log(fmt::format("{}, the peer is {}", plan_.disk.empty() ? "diskless" : plan_.disk + " is attached", facts_.peer));
   for (;;) {
     end_turn();
     if (stopping_ && demoted_for_stop_ && disk_->in_flight() == 0) return;
@@ -162,6 +145,7 @@ void VolumeHost::begin_turn() { read_lease(); }
 
 void VolumeHost::end_turn() {
   settle();
+  close_unused_disk();
   link_->flush();
   nbd_->flush(false);
   tell_state();
@@ -260,80 +244,6 @@ void VolumeHost::socket_closed(replication::input::SocketId socket, const std::s
   post(replication::input::SocketClosed{socket, reason});
 }
 void VolumeHost::packet_received(replication::input::PacketReceived packet) { post(std::move(packet)); }
-
-// ---- applications -----------------------------------------------------------------------------------------------
-
-std::string VolumeHost::refusal() const {
-  if (!primary_) return "volume " + facts_.volume + " is not Primary on " + facts_.self;
-  return size_bytes_ == 0 ? "the size of volume " + facts_.volume + " is not known yet" : "";
-}
-
-void VolumeHost::submit(device::Requester& requester, std::uint64_t tag, const device::Request& request) {
-  if (pending_free_.empty()) {
-    pending_free_.push_back(static_cast<std::uint32_t>(pending_.size()));
-    pending_.emplace_back();
-  }
-  const std::uint32_t index = pending_free_.back();
-  pending_free_.pop_back();
-  pending_[index] = {&requester, tag, request.kind, pending_[index].generation + 1};
-  const replication::RequestId id = (std::uint64_t{pending_[index].generation} << 32) | index;
-  switch (request.kind) {
-    case device::Request::Kind::read:
-      return post(replication::input::Read{id, request.offset, request.length, request.buffer});
-    case device::Request::Kind::write:
-      pool_->retain(request.buffer);  // the engine's own reference, until ReleaseBuffer
-      return post(replication::input::Write{id, request.offset, request.length, request.buffer, request.fua});
-    case device::Request::Kind::flush:
-      return post(replication::input::Flush{id});
-  }
-}
-
-void VolumeHost::read_lease() {
-  const watchdog::Lease lease = lease_reader_->read(uring::Ring::now());
-  if (lease.epoch == lease_.epoch && lease.end == lease_.end) return;
-  lease_ = lease;
-  post(replication::input::LeaseRead{lease.epoch, lease.end});
-}
-
-bool VolumeHost::may_acknowledge() const { return lease_.epoch == epoch_ && uring::Ring::now() < lease_.end; }
-
-// The engine allowed these answers some microseconds ago; the last look at the lease is here. A write whose lease ended
-// in between is kept back until the lease is back or the held I/O fails.
-void VolumeHost::deliver_answers() {
-  std::vector<Answer> answers = std::exchange(withheld_, {});
-  answers.insert(answers.end(), answers_.begin(), answers_.end());
-  answers_.clear();
-  const bool allowed = may_acknowledge();
-  for (const Answer& answer : answers) {
-    const bool read = pending_[static_cast<std::uint32_t>(answer.request)].kind == device::Request::Kind::read;
-    if (allowed || read || answer.error_number != 0)
-      deliver(answer);
-    else
-      withheld_.push_back(answer);
-  }
-  if (facts_.writes_withheld != withheld_.size()) state_changed_ = true;
-  facts_.writes_withheld = withheld_.size();
-}
-
-void VolumeHost::deliver(const Answer& answer) {
-  const auto index = static_cast<std::uint32_t>(answer.request);
-  const Pending done = pending_[index];
-  BASCULE_ASSERT(done.requester != nullptr && done.generation == answer.request >> 32);
-  pending_[index].requester = nullptr;
-  pending_free_.push_back(index);
-  if (answer.error_number != 0) {
-    ++facts_.failed_io;
-  } else if (done.kind == device::Request::Kind::write) {
-    activity_->acknowledged(uring::Ring::now());
-  }
-  counters_changed_ = true;
-  done.requester->completed(done.tag, answer.error_number);
-}
-
-void VolumeHost::fail_withheld() {
-  for (const Answer& answer : std::exchange(withheld_, {})) deliver({answer.request, EIO});
-  facts_.writes_withheld = 0;
-}
 
 Result<void> run(const Options& options) {
   auto host = VolumeHost::create(options);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "runtime/block_host/backing.h"
 #include "runtime/block_host/control.h"
 #include "runtime/block_host/disk.h"
+#include "runtime/block_host/engine_config.h"
 #include "runtime/block_host/host.h"
 #include "runtime/block_host/lease_reader.h"
 #include "runtime/block_host/peer_link.h"
@@ -58,10 +60,18 @@ class VolumeHost final : public device::Volume,
     Control::ClientId client;
     nlohmann::json id;
     std::uint64_t epoch;
+    replication::CommandId command = 0;  ///< told to the engine; 0: its events answer
+  };
+  /// A command of the operator that the engine has not answered.
+  struct Command {
+    Control::ClientId client;
+    nlohmann::json id;
+    std::string operation;
   };
 
   VolumeHost() = default;
   Result<void> open(const Options& options);
+  Result<std::optional<replication::Restored>> open_disk();
   Result<void> open_devices(const Options& options);
   Result<void> watch_signals();
 
@@ -91,6 +101,7 @@ class VolumeHost final : public device::Volume,
   void perform(Other&) {}
   void perform(replication::effect::RequestShrink&) { state_changed_ = true; }
   void perform(replication::effect::RequestGrow&) { state_changed_ = true; }
+  void perform(replication::effect::CommandDone& done);
   void perform(replication::effect::Event& event);
   void perform(replication::effect::StatusChanged&) { status_stale_ = state_changed_ = true; }
   const replication::Status& status();
@@ -104,7 +115,12 @@ class VolumeHost final : public device::Volume,
 
   // commands
   void requested(Control::ClientId client, const nlohmann::json& request) override;
+  bool command(Control::ClientId client, const nlohmann::json& request);
+  void attach_disk(Control::ClientId client, const nlohmann::json& request);
+  replication::CommandId expect(Control::ClientId client, const nlohmann::json& request);
+  void close_unused_disk();
   void promote(Control::ClientId client, const nlohmann::json& request);
+  bool transition_answered(const replication::effect::CommandDone& done);
   void demote(Control::ClientId client, const nlohmann::json& id, bool force);
   void demote_gently();
   void in_sync(Control::ClientId client, const nlohmann::json& request);
@@ -113,7 +129,7 @@ class VolumeHost final : public device::Volume,
   void promote_failed(const std::string& why);
   void demote_refused(const std::string& why);
   void attach_device();
-  void finish_transition(const std::optional<Error>& error);
+  void finish_transition(const std::optional<Error>& error, std::optional<drbd::StateChangeResult> code = {});
   void signalled();
 
   // listeners
@@ -145,6 +161,9 @@ class VolumeHost final : public device::Volume,
   int signals_ = -1;
   uring::OperationHandle signal_watch_ = 0;
 
+  [[nodiscard]] bool operator_decides() const { return plan_.volume.operator_decides; }
+
+  VolumePlan plan_;
   HostFacts facts_;
   std::deque<replication::Input> inputs_;
   replication::Effects effects_;
@@ -162,6 +181,8 @@ class VolumeHost final : public device::Volume,
   std::uint64_t frees_seen_ = 0;
 
   std::optional<Transition> transition_;
+  std::map<replication::CommandId, Command> commands_;
+  replication::CommandId next_command_ = 1;
   bool stopping_ = false, demoted_for_stop_ = false;
   Instant stop_at_ = never;
 
