@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "runtime/sim/consensus/cluster.h"
+#include "runtime/sim/liar/liar.h"
 
 namespace {
 
@@ -115,6 +117,31 @@ int run_consensus(const Request& request) {
   return failed;
 }
 
+/// What was told, how often, and whether the engine saw through all of it.
+int run_liar(sim::LiarScenario scenario, bool json) {
+  const auto begin = std::chrono::steady_clock::now();
+  if (!json && isatty(STDERR_FILENO) == 1)
+    scenario.progress = [&](std::uint64_t messages) {
+      if (messages % 10'000 == 0) fmt::print(stderr, "\r{} of {} messages", messages, scenario.messages);
+    };
+  const sim::LiarReport report = sim::tell_lies(scenario);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (json) {
+    fmt::print(
+        R"({{"seed":{},"messages":{},"sessions":{},"disconnects":{},"harmless":{},"seconds":{:.2f},"failure":"{}"}})"
+        "\n",
+        scenario.seed, report.messages, report.sessions, report.disconnects, report.harmless, seconds, report.failure);
+  } else {
+    for (const auto& [name, count] : report.told) fmt::print("{:>8}  {}\n", count, name);
+    fmt::print("{} untrue messages in {:.1f} s: {} ended the connection with a reason, {} were harmless\n",
+               report.messages, seconds, report.disconnects, report.harmless);
+    if (!report.failure.empty())
+      fmt::print("FAILED: {}\nreplay: bascule-sim lying-peer --seed {} --messages {}\n", report.failure, scenario.seed,
+                 report.messages);
+  }
+  return report.failure.empty() ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -129,6 +156,13 @@ int main(int argc, char** argv) {
   consensus->add_option("--profile", request.profiles, "Only these profiles")->check(CLI::IsMember(names));
   consensus->add_option("--jobs", request.jobs, "Threads")->check(CLI::Range(1, 256))->capture_default_str();
   consensus->add_flag("--json", request.json, "One JSON object per profile");
+  sim::LiarScenario liar{.messages = 100'000, .seed = 1};
+  bool liar_json = false;
+  auto* lying_peer = app.add_subcommand("lying-peer", "A DRBD peer that speaks a correct handshake and then lies");
+  lying_peer->add_option("--messages", liar.messages, "Untrue packets to send")->capture_default_str();
+  lying_peer->add_option("--seed", liar.seed, "The same seed tells the same lies")->capture_default_str();
+  lying_peer->add_flag("--json", liar_json, "The figures as one JSON object");
   CLI11_PARSE(app, argc, argv);
+  if (lying_peer->parsed()) return run_liar(liar, liar_json);
   return run_consensus(request) == 0 ? 0 : 1;
 }
