@@ -11,6 +11,7 @@
 
 #include "runtime/sim/consensus/cluster.h"
 #include "runtime/sim/liar/liar.h"
+#include "runtime/sim/replication/world.h"
 
 namespace {
 
@@ -142,6 +143,81 @@ int run_liar(sim::LiarScenario scenario, bool json) {
   return report.failure.empty() ? 0 : 1;
 }
 
+struct CrashRequest {
+  std::uint64_t points = 10'000;
+  std::uint64_t seed = 1;
+  unsigned jobs = 1;
+  bool json = false;
+};
+
+/// Runs of two engines, each with several power losses, until there were enough of them.
+class CrashPoints {
+ public:
+  explicit CrashPoints(const CrashRequest& request) : request_(request), next_(request.seed) {}
+
+  int run() {
+    const auto begin = std::chrono::steady_clock::now();
+    std::vector<std::thread> threads;
+    for (unsigned job = 0; job < request_.jobs; ++job) threads.emplace_back([this] { work(); });
+    for (auto& thread : threads) thread.join();
+    seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    request_.json ? print_json() : print_text();
+    return violation_.empty() ? 0 : 1;
+  }
+
+ private:
+  void work() {
+    for (;;) {
+      std::uint64_t seed = 0;
+      {
+        const std::lock_guard lock(mutex_);
+        if (sum_.power_losses >= request_.points || !violation_.empty()) return;
+        seed = next_++;
+      }
+      add(seed, sim::ReplicationWorld(sim::scenario_of(seed)).run());
+    }
+  }
+
+  void add(std::uint64_t seed, const sim::ReplicationResult& result) {
+    const std::lock_guard lock(mutex_);
+    ++runs_;
+    sum_.add(result);
+    if (!result.violation.empty() && violation_.empty()) violation_ = result.violation, violating_seed_ = seed;
+    if (!request_.json && isatty(STDERR_FILENO) == 1 && runs_ % 20 == 0)
+      fmt::print(stderr, "\r{} of {} crash points ", sum_.power_losses, request_.points);
+  }
+
+  void print_text() const {
+    fmt::print(
+        "{} power losses in {} runs, {:.0f} s: {} with writes under way, {} with metadata unflushed, {} in a resync, "
+        "{} in "
+        "a resize\n{} writes acknowledged, {} resyncs, {} times the true difference was compared with the marks\n",
+        sum_.power_losses, runs_, seconds_, sum_.during_writes, sum_.during_metadata, sum_.during_resync,
+        sum_.during_resize, sum_.acknowledged, sum_.resyncs, sum_.coverage_checks);
+    if (!violation_.empty())
+      fmt::print("FAILED: {}\nreplay: bascule-sim crash --seed {} --points 1\n", violation_, violating_seed_);
+  }
+
+  void print_json() const {
+    fmt::print(
+        R"({{"seed":{},"points":{},"runs":{},"seconds":{:.1f},"during_writes":{},"during_metadata":{},"during_resync":{},)"
+        R"("during_resize":{},"acknowledged":{},"resyncs":{},"coverage_checks":{},"failed_seed":{},"failure":"{}"}})"
+        "\n",
+        request_.seed, sum_.power_losses, runs_, seconds_, sum_.during_writes, sum_.during_metadata, sum_.during_resync,
+        sum_.during_resize, sum_.acknowledged, sum_.resyncs, sum_.coverage_checks,
+        violation_.empty() ? "null" : std::to_string(violating_seed_), violation_);
+  }
+
+  CrashRequest request_;
+  std::mutex mutex_;
+  std::uint64_t next_;
+  std::uint64_t runs_ = 0;
+  sim::ReplicationResult sum_;
+  std::string violation_;
+  std::uint64_t violating_seed_ = 0;
+  double seconds_ = 0;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -162,7 +238,14 @@ int main(int argc, char** argv) {
   lying_peer->add_option("--messages", liar.messages, "Untrue packets to send")->capture_default_str();
   lying_peer->add_option("--seed", liar.seed, "The same seed tells the same lies")->capture_default_str();
   lying_peer->add_flag("--json", liar_json, "The figures as one JSON object");
+  CrashRequest crash;
+  auto* crashes = app.add_subcommand("crash", "Two replicas that lose power at random moments");
+  crashes->add_option("--points", crash.points, "Power losses")->capture_default_str();
+  crashes->add_option("--seed", crash.seed, "The seed of the first run")->capture_default_str();
+  crashes->add_option("--jobs", crash.jobs, "Threads")->check(CLI::Range(1, 256))->capture_default_str();
+  crashes->add_flag("--json", crash.json, "The figures as one JSON object");
   CLI11_PARSE(app, argc, argv);
+  if (crashes->parsed()) return CrashPoints(crash).run();
   if (lying_peer->parsed()) return run_liar(liar, liar_json);
   return run_consensus(request) == 0 ? 0 : 1;
 }

@@ -27,5 +27,6 @@ Engine& Engine::operator=(Engine&& other) noexcept {
 void Engine::step(const Input& input, Instant now, Effects& effects) { state_->step(input, now, effects); }
 Instant Engine::next_deadline() const { return state_->next_deadline(); }
 Status Engine::status() const { return state_->status(); }
+const Bitmap& Engine::bitmap() const { return state_->bitmap(); }
 
 }  // namespace bascule::replication

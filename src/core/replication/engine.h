@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "base/bitmap.h"
 #include "base/time.h"
 #include "core/replication/effect.h"
 #include "core/replication/input.h"
@@ -54,6 +55,8 @@ class Engine {
   /// When a Tick is due; `never` if nothing is.
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] Status status() const;
+  /// 1: out of sync, a bit per 4 KiB. For checkers.
+  [[nodiscard]] const Bitmap& bitmap() const;
 
  private:
   struct State;

@@ -15,6 +15,7 @@ class Machines {
   void step(const Input& input, Instant now, Effects& effects);
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] Status status() const;
+  [[nodiscard]] const Bitmap& bitmap() const { return core_.bitmap; }
 
  private:
   void on(const input::Tick&) {}

@@ -23,6 +23,26 @@ std::uint64_t backing_bytes_for(std::uint64_t data_bytes) {
 
 }  // namespace
 
+void ReplicationResult::add(const ReplicationResult& other) {
+  acknowledged += other.acknowledged;
+  promotions += other.promotions;
+  resyncs += other.resyncs;
+  power_losses += other.power_losses;
+  during_writes += other.during_writes;
+  during_metadata += other.during_metadata;
+  during_resync += other.during_resync;
+  during_resize += other.during_resize;
+  coverage_checks += other.coverage_checks;
+}
+
+ReplicationScenario scenario_of(std::uint64_t seed) {
+  ReplicationScenario scenario;
+  scenario.seed = seed;
+  scenario.created_anew = seed % 20 == 0;
+  if (scenario.created_anew) scenario.data_bytes = 9ULL << 20;
+  return scenario;
+}
+
 ReplicationWorld::ReplicationWorld(const ReplicationScenario& scenario)
     : scenario_(scenario), scheduler_(scenario.seed), checker_(scenario.data_bytes / sector_bytes) {
   const std::uint64_t backing = backing_bytes_for(scenario.data_bytes);
@@ -90,6 +110,7 @@ void ReplicationWorld::start(Node& node) {
 
 void ReplicationWorld::stop(Node& node, bool power) {
   if (!node.alive) return;
+  if (power) count_crash(node);
   node.alive = false;
   node.engine.reset();
   // What was under way at the disk may or may not have happened.
@@ -115,6 +136,7 @@ void ReplicationWorld::stop(Node& node, bool power) {
   node.lease_end = Instant{};
   node.lease_lost.reset();
   kill_connections_of(node.index, !power || prng().chance(1, 3));
+  check_coverage("a node stopped");
 }
 
 void ReplicationWorld::step(Node& node, const Input& input) {
@@ -145,6 +167,7 @@ void ReplicationWorld::rearm(Node& node) {
 // ---- the node's manager -----------------------------------------------------------------------------------------
 
 void ReplicationWorld::heartbeat(Node& node) {
+  check_coverage("a heartbeat");
   const WorldTime asked_at = scheduler_.now();
   if (node.majority_reachable) {
     later(node, between(microseconds(200), milliseconds(5)), [this, &node, asked_at] {

@@ -38,7 +38,15 @@ struct ReplicationResult {
   std::uint64_t promotions = 0;
   std::uint64_t resyncs = 0;
   std::uint64_t power_losses = 0;
+  // What was under way when the power failed.
+  std::uint64_t during_writes = 0, during_metadata = 0, during_resync = 0, during_resize = 0;
+  std::uint64_t coverage_checks = 0;
+  /// Adds the figures of another run.
+  void add(const ReplicationResult& other);
 };
+
+/// The scenario that a seed of `bascule-sim crash` stands for.
+[[nodiscard]] ReplicationScenario scenario_of(std::uint64_t seed);
 
 /// Two engines with their disks, the TCP connections between them, the majority, a workload and faults.
 class ReplicationWorld {
@@ -159,6 +167,11 @@ class ReplicationWorld {
   [[nodiscard]] bool quiet() const;
   void wait_until_quiet();
   void final_blackout();
+
+  // -- what may differ is marked, at every instant
+  void check_coverage(const char* when);
+  [[nodiscard]] Bitmap marked_by(const Node& node) const;
+  void count_crash(const Node& node);
 
   ReplicationScenario scenario_;
   Scheduler scheduler_;
