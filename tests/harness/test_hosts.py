@@ -11,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 from bascule_hosts import Footprint, HostError, WireWatch, World, find_overlaps, kernel  # noqa: E402
+from bascule_hosts.leftovers import namespaces_of, parent_of  # noqa: E402
 from bascule_hosts.wire import Segment  # noqa: E402
 
 DIRECTORY = os.path.join(ROOT, "out", f"test-hosts-{os.getpid()}")
@@ -211,6 +212,22 @@ with world:
         left = footprint.leftovers(20)
         subprocess.run(["rm", "-rf", directory], check=True)
         self.assertEqual(left, [])
+
+    def test_somebody_elses_namespace_with_an_old_number_is_not_ours(self):
+        stranger = subprocess.Popen(["sh", "-c", "unshare --net sh -c 'echo; exec sleep 60' & wait"],
+                                    stdout=subprocess.PIPE, start_new_session=True)
+        try:
+            stranger.stdout.readline()  # it is in its namespace now
+            sleeper = next(pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                           if parent_of(pid) == stranger.pid)
+            footprint = Footprint("/nowhere", "/sys/fs/cgroup/nowhere", namespaces=namespaces_of(sleeper)
+                                  - namespaces_of(os.getpid()))
+            self.assertTrue(footprint.namespaces)
+            self.assertEqual(footprint.leftovers(0), [])
+        finally:
+            os.killpg(stranger.pid, signal.SIGKILL)
+            stranger.wait()
+            stranger.stdout.close()
 
     def test_interrupted(self):
         self.end_with(signal.SIGINT)

@@ -23,6 +23,23 @@ def namespaces_of(pid):
     return found
 
 
+def parent_of(pid):
+    # The name before it may hold anything, also a closing bracket.
+    fields = kernel.read_file(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def _belongs_to_somebody_else(pid, namespaces):
+    """Numbers of namespaces are used again: who holds one of ours below a living process of another program, holds a
+    new one with an old number. What we left behind hangs below us, or below init.
+    """
+    while (parent := parent_of(pid)) > 1 and parent != os.getpid():
+        if not namespaces_of(parent) & namespaces:
+            return True
+        pid = parent
+    return False
+
+
 def _fuse_connections():
     """Every FUSE file system that is not wholly gone, a loop device on it included."""
     listing = subprocess.run(["unshare", "--mount", "sh", "-c", "mount -t fusectl none /sys/fs/fuse/connections; "
@@ -65,4 +82,6 @@ class Footprint:
         command = kernel.read_file(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
         held = namespaces_of(pid) & self.namespaces
         mine = self.cgroup in command or os.path.basename(self.cgroup) in kernel.read_file(f"/proc/{pid}/cgroup")
-        return [f"process {pid} {command[:100]} {sorted(held)}"] if mine or held else []
+        if not mine and (not held or _belongs_to_somebody_else(pid, self.namespaces)):
+            return []
+        return [f"process {pid} {command[:100]} {sorted(held)}"]
