@@ -46,7 +46,8 @@ Result<void> serve(const std::string& config_file, block_host::Options options) 
   if (node == nullptr)
     return fail("this machine is not in the cluster", options.node, "no such node in " + config_file,
                 "--node NAME says which one it is");
-  if (node->role == config::NodeRole::witness) return fail("nothing to do", options.node, "a witness holds no data");
+  if (node->role != config::NodeRole::data)
+    return fail("nothing to do", options.node, "a witness holds no data, and a peer runs nothing of ours");
   options.cluster = std::move(*config);
   become_storage();
   return block_host::run(options);

@@ -53,10 +53,13 @@ class Door : public api::ManagerDoor {
 };
 
 Result<void> serve(const std::string& config_file, const manager_host::Options& options) {
-  const auto config = config::load(config_file);
-  if (!config) return tl::unexpected(config.error());
+  const auto whole = config::load(config_file);
+  if (!whole) return tl::unexpected(whole.error());
+  if (const auto* node = whole->node(options.node); node != nullptr && !node->votes())
+    return fail("nothing to do", options.node, "a peer only replicates: it has no manager");
+  const auto config = whole->of_managers();
   boost::asio::io_context io(1);
-  auto host = manager_host::ManagerHost::open(io, *config, options);
+  auto host = manager_host::ManagerHost::open(io, config, options);
   if (!host) return tl::unexpected(host.error());
   Door door(**host);
   auto server = api::ApiServer::start(io, options.run_dir + "/manager.sock", door);
@@ -65,7 +68,7 @@ Result<void> serve(const std::string& config_file, const manager_host::Options& 
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
   become_punctual();
-  spdlog::info("{} of {} is up", options.node, config->name);
+  spdlog::info("{} of {} is up", options.node, config.name);
   io.run();
   spdlog::info("ends; services and volumes go on without a manager until their leases end");
   return {};

@@ -34,7 +34,8 @@ Result<void> serve(const watchdog::Options& options) {
   if (node == nullptr)
     return fail("this machine is not in the cluster", options.node, "no such node in " + options.config_file,
                 "--node NAME says which one it is");
-  if (node->role == config::NodeRole::witness) return fail("nothing to do", options.node, "a witness holds no leases");
+  if (node->role != config::NodeRole::data)
+    return fail("nothing to do", options.node, "a witness holds no leases, and a peer runs nothing of ours");
   auto server = watchdog::Server::start(*config, options);
   if (!server) return tl::unexpected(server.error());
   become_punctual();

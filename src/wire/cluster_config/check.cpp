@@ -10,7 +10,7 @@ namespace bascule::config::detail {
 namespace {
 
 constexpr std::size_t slots_max = 32;  // as many as the lease page has
-constexpr std::size_t voters_max = 7;
+constexpr std::ptrdiff_t voters_max = 7;
 
 /// Reports the second use of a key; `owner` says who used it first.
 class Unique {
@@ -33,20 +33,28 @@ std::vector<std::string> names_of_data_nodes(const ClusterConfig& config) {
 }
 
 void check_votes(const ClusterConfig& config, const Places& places, Findings& findings) {
-  const std::size_t votes = config.nodes.size();
-  const bool witness = std::any_of(config.nodes.begin(), config.nodes.end(),
-                                   [](const Node& node) { return node.role == NodeRole::witness; });
-  if (votes == 0)
+  const auto has = [&](NodeRole role) {
+    return std::any_of(config.nodes.begin(), config.nodes.end(),
+                       [role](const Node& node) { return node.role == role; });
+  };
+  if (config.nodes.empty()) {
     findings.add(places.cluster, "no node is configured", "add [node.NAME] with its address for each machine");
+    return;
+  }
+  const auto votes =
+      std::count_if(config.nodes.begin(), config.nodes.end(), [](const Node& node) { return node.votes(); });
+  if (config.nodes.size() > slots_max)
+    findings.add(places.nodes.back(), fmt::format("{} nodes are more than {}", config.nodes.size(), slots_max));
   else if (votes > voters_max)
-    findings.add(places.nodes.back(), fmt::format("{} nodes are more than {}", votes, voters_max));
-  else if (votes % 2 == 0)
+    findings.add(places.nodes.back(), fmt::format("{} voting nodes are more than {}", votes, voters_max));
+  else if (votes > 0 && votes % 2 == 0)
     findings.add(places.nodes.back(),
                  fmt::format("{} nodes are an even number of votes: half of them is no majority", votes),
-                 witness ? "add or remove one node"
-                         : "add a third machine that only votes: [node.carol] with role = \"witness\"");
-  if (votes > 0 && names_of_data_nodes(config).empty())
-    findings.add(places.nodes.front(), "every node is a witness", "at least one node must have role = \"data\"");
+                 has(NodeRole::witness) ? "add or remove one node"
+                                        : "add a third machine that only votes: [node.carol] with role = \"witness\"");
+  if (!has(NodeRole::data))
+    findings.add(places.nodes.front(), votes > 0 ? "every node is a witness or a peer" : "every node is a peer",
+                 "at least one node must have role = \"data\"");
 }
 
 void check_addresses(const ClusterConfig& config, const Places& places, Findings& findings) {
@@ -61,34 +69,65 @@ void check_addresses(const ClusterConfig& config, const Places& places, Findings
       addresses.use(address, config.services[i].name, places.services[i], findings, "the address");
 }
 
+std::vector<std::string> names_of_nodes_for(const Volume& volume, const ClusterConfig& config) {
+  std::vector<std::string> names = names_of_data_nodes(config);
+  for (const auto& node : config.nodes)
+    if (node.role == NodeRole::peer && volume.operator_decides) names.push_back(node.name);
+  return names;
+}
+
+void check_replica(const std::string& name, const Volume& volume, const ClusterConfig& config, const Place& place,
+                   Findings& findings) {
+  const Node* node = config.node(name);
+  if (node == nullptr)
+    findings.add(place, fmt::format("disk names '{}', which is not a node", name),
+                 suggestion(name, names_of_nodes_for(volume, config)));
+  else if (node->role == NodeRole::witness)
+    findings.add(place, fmt::format("disk names '{}', which is a witness and keeps no data", name));
+  else if (node->role == NodeRole::peer && !volume.operator_decides)
+    findings.add(place, fmt::format("disk names '{}', which is a peer and obeys no lease", name),
+                 "write authority = \"operator\" for a volume that a DRBD node replicates");
+}
+
 void check_replicas(const Volume& volume, const ClusterConfig& config, const Place& place, Findings& findings) {
-  const auto data_nodes = names_of_data_nodes(config);
-  for (const auto& [name, path] : volume.disk) {
-    const Node* node = config.node(name);
-    if (node == nullptr)
-      findings.add(place, fmt::format("disk names '{}', which is not a node", name), suggestion(name, data_nodes));
-    else if (node->role == NodeRole::witness)
-      findings.add(place, fmt::format("disk names '{}', which is a witness and keeps no data", name));
-  }
+  const auto usable = names_of_nodes_for(volume, config);
+  for (const auto& [name, path] : volume.disk) check_replica(name, volume, config, place, findings);
+  const bool at_home = std::any_of(volume.disk.begin(), volume.disk.end(), [&](const auto& one) {
+    return config.node(one.first) != nullptr && config.node(one.first)->role == NodeRole::data;
+  });
+  if (volume.disk.size() == 2 && !at_home)
+    findings.add(place, "both of its nodes are peers", "one of the two must have role = \"data\"");
   if (volume.disk.size() == 2) return;
   const std::string hint = "say which two: disk = { alice = \"/dev/sdb\", bob = \"/dev/sdc\" }";
   if (volume.disk.size() > 2)
     findings.add(place, fmt::format("a volume has two replicas, this one would have {}", volume.disk.size()), hint);
-  for (const auto& name : data_nodes)
+  for (const auto& name : usable)
     if (volume.disk.count(name) == 0)
       findings.add(place, fmt::format("there is no disk on {}; a volume needs two", name), hint);
-  if (data_nodes.size() < 2)
-    findings.add(place, "a volume needs two nodes with role = \"data\"", "add a node, or make a witness a data node");
+  if (usable.size() < 2)
+    findings.add(place,
+                 volume.operator_decides ? "a volume needs two nodes with role = \"data\" or \"peer\""
+                                         : "a volume needs two nodes with role = \"data\"",
+                 "add a node, or make a witness a data node");
+}
+
+/// Where a volume keeps something of its own on a node: two volumes must not share it.
+void check_places_on_disk(const Volume& volume, const Place& place, Unique& disks, Findings& findings) {
+  for (const auto& [node, path] : volume.disk)
+    disks.use(fmt::format("{} on {}", path, node), volume.name, place, findings, "the disk");
+  for (const auto& [node, where] : volume.metadata)
+    if (where != "internal")
+      disks.use(fmt::format("{} on {}", where, node), volume.name, place, findings, "the disk or metadata");
 }
 
 void check_volumes(const ClusterConfig& config, const Places& places, Findings& findings) {
-  Unique ports, disks;
+  Unique ports, disks, minors;
   for (std::size_t i = 0; i < config.volumes.size(); ++i) {
     const Volume& volume = config.volumes[i];
     check_replicas(volume, config, places.volumes[i], findings);
     ports.use(fmt::format("port {}", volume.port), volume.name, places.volumes[i], findings, "the port");
-    for (const auto& [node, path] : volume.disk)
-      disks.use(fmt::format("{} on {}", path, node), volume.name, places.volumes[i], findings, "the disk");
+    minors.use(fmt::format("minor {}", volume.minor), volume.name, places.volumes[i], findings, "the device");
+    check_places_on_disk(volume, places.volumes[i], disks, findings);
   }
 }
 
@@ -106,6 +145,9 @@ void check_service_volume(const Service& service, const ClusterConfig& config, c
                  suggestion(*service.volume, names_of(config.volumes)));
     return;
   }
+  if (volume->operator_decides)
+    findings.add(place, fmt::format("volume '{}' is the operator's: the cluster does not promote it", volume->name),
+                 "write authority = \"cluster\" in the volume, or run the service without it");
   const Service* first = config.service_of_volume(*service.volume);
   if (first->name != service.name)
     findings.add(place, fmt::format("volume '{}' already belongs to service '{}'", *service.volume, first->name),
@@ -123,6 +165,8 @@ void check_preference(const Service& service, const ClusterConfig& config, const
                  suggestion(*service.preferred_node, names_of_data_nodes(config)));
   else if (node->role == NodeRole::witness)
     findings.add(place, fmt::format("it prefers '{}', which is a witness and runs no service", node->name));
+  else if (node->role == NodeRole::peer)
+    findings.add(place, fmt::format("it prefers '{}', which is a peer and runs nothing of ours", node->name));
 }
 
 void check_services(const ClusterConfig& config, const Places& places, Findings& findings) {

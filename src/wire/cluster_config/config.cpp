@@ -1,5 +1,7 @@
 #include "wire/cluster_config/config.h"
 
+#include <vector>
+
 namespace bascule::config {
 namespace {
 
@@ -26,6 +28,13 @@ const Volume* ClusterConfig::volume(const std::string& wanted) const {
 
 const Service* ClusterConfig::service(const std::string& wanted) const {
   return find(services, [&](const Service& one) { return one.name == wanted; });
+}
+
+ClusterConfig ClusterConfig::of_managers() const {
+  ClusterConfig part = *this;
+  std::erase_if(part.nodes, [](const Node& one) { return !one.votes(); });
+  std::erase_if(part.volumes, [](const Volume& one) { return one.operator_decides; });
+  return part;
 }
 
 const Service* ClusterConfig::service_of_volume(const std::string& wanted) const {

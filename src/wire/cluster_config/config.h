@@ -24,20 +24,20 @@ struct Node {
   NodeRole role = NodeRole::data;
   std::string address;   ///< IPv4 or IPv6 literal, without a port; unique in the cluster
   std::uint32_t id = 0;  ///< 1-based, in the order of the file: the consensus server id and DRBD tie-breaker
+  [[nodiscard]] bool votes() const { return role != NodeRole::peer; }
 };
 
 struct Volume {
   std::string name;
   std::uint64_t size_bytes = 0;             ///< usable size; 0: as large as the smaller backing disk allows
   std::map<std::string, std::string> disk;  ///< data node -> backing file or block device
-  char protocol = 'C';
-  std::uint16_t port = 0;             ///< TCP port of the DRBD connection, default 7789 + index of the volume
-  std::uint32_t al_extents = 1237;    ///< hot 4 MiB extents of the activity log
-  std::uint64_t resync_rate_max = 0;  ///< bytes per second, 0: as fast as it goes
+  std::uint16_t port = 0;                   ///< TCP port of the DRBD connection, default 7789 + index of the volume
+  std::uint32_t al_extents = 1237;          ///< hot 4 MiB extents of the activity log, as in options.disk
+  std::uint64_t resync_rate_max = 0;        ///< bytes per second, 0: as fast as it goes
   /// `authority = "operator"`: DRBD's own rules and the person at the console decide, no lease and no in-sync set.
   bool operator_decides = false;
-  drbd_config::Options options;                 ///< [volume.NAME.net], .disk, .options, .handlers
-  std::map<std::string, std::string> metadata;  ///< data node -> "internal", a device, or "device[index]"
+  drbd_config::Options options;                 ///< [volume.NAME.net], .disk_options, .options, .handlers; checked
+  std::map<std::string, std::string> metadata;  ///< node with a disk -> "internal", a device, or "device[index]"
   std::uint32_t minor = 0;                      ///< what DRBD's tools call the device
   bool accept_loss = false;                     ///< protocol A: a takeover may lose what was still on its way
   bool flush_waits_for_peer = true;             ///< `peer_flush`: false gives the kernel's behaviour
@@ -91,6 +91,8 @@ struct ClusterConfig {
   [[nodiscard]] const Node* node(std::uint32_t id) const;
   [[nodiscard]] const Volume* volume(const std::string& name) const;
   [[nodiscard]] const Service* service(const std::string& name) const;
+  /// What the managers decide about: without the peers, which have no manager, and without the operator's volumes.
+  [[nodiscard]] ClusterConfig of_managers() const;
   /// The service that lives on this volume, or null.
   [[nodiscard]] const Service* service_of_volume(const std::string& volume) const;
 };

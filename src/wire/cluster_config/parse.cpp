@@ -13,9 +13,6 @@ namespace {
 using namespace detail;
 
 constexpr std::size_t file_bytes_max = 1024 * 1024;
-constexpr std::uint64_t volume_bytes_max = std::uint64_t{1} << 50;
-constexpr std::uint64_t block_bytes = 4096;
-constexpr std::uint16_t first_volume_port = 7789;
 
 struct Reading {
   explicit Reading(const std::string& file) : findings(file) {}
@@ -97,9 +94,11 @@ Node read_node(const Section::Named& named, std::uint32_t id, Findings& findings
                  "an address as a number, without a port: names are not looked up");
   node.address = address.value_or(written);
   const std::string role = section.text("role").value_or("data");
-  if (role != "data" && role != "witness")
-    findings.add(section.place("role"), fmt::format("'{}' is not a role", role), suggestion(role, {"data", "witness"}));
+  const std::vector<std::string> roles{"data", "witness", "peer"};
+  if (std::find(roles.begin(), roles.end(), role) == roles.end())
+    findings.add(section.place("role"), fmt::format("'{}' is not a role", role), suggestion(role, roles));
   if (role == "witness") node.role = NodeRole::witness;
+  if (role == "peer") node.role = NodeRole::peer;
   return node;
 }
 
@@ -111,79 +110,11 @@ void read_nodes(const Section& root, Reading& reading) {
   }
 }
 
-void set_disk(const Section& section, const std::string& node, const std::string& path, const Place& place,
-              Volume& volume) {
-  if (path.empty() || path.front() != '/')
-    section.findings().add(place, fmt::format("'{}' is not an absolute path", path),
-                           "write the whole path of a block device or file, like \"/dev/vg0/data\"");
-  volume.disk[node] = path;
-}
-
-void read_disk_per_node(const Section& section, const toml::table& table, Volume& volume) {
-  for (const auto& [node, path] : table) {
-    const Place place = section.place("disk").inside(node.str(), &path);
-    if (!path.is_string())
-      section.findings().add(place, fmt::format("{} stands here, a path is wanted", kind_of(path)));
-    else
-      set_disk(section, std::string(node.str()), path.as_string()->get(), place, volume);
-  }
-}
-
-void read_disk(const Section& section, const std::vector<Node>& nodes, Volume& volume) {
-  const std::string hint = "write disk = \"/dev/vg0/data\", or disk = { alice = \"/dev/sdb\", bob = \"/dev/sdc\" }";
-  const toml::node* node = section.get("disk");
-  if (node == nullptr) {
-    section.findings().add(section.place(), "the volume has no disk", hint);
-  } else if (node->is_table()) {
-    read_disk_per_node(section, *node->as_table(), volume);
-  } else if (!node->is_string()) {
-    section.findings().add(section.place("disk"), fmt::format("{} stands here, a path is wanted", kind_of(*node)),
-                           hint);
-  } else {
-    for (const auto& data : nodes)
-      if (data.role == NodeRole::data)
-        set_disk(section, data.name, node->as_string()->get(), section.place("disk"), volume);
-  }
-}
-
-void read_volume_size(const Section& section, Volume& volume) {
-  volume.size_bytes = section.size("size").value_or(0);
-  if (!section.has("size") || volume.size_bytes == 0) return;
-  if (volume.size_bytes % block_bytes != 0)
-    section.findings().add(section.place("size"), fmt::format("{} is not a multiple of 4096 bytes", volume.size_bytes));
-  if (volume.size_bytes < 1024 * 1024 || volume.size_bytes > volume_bytes_max)
-    section.findings().add(section.place("size"), fmt::format("{} bytes is not between 1M and 1P", volume.size_bytes));
-}
-
-void read_protocol(const Section& section, Volume& volume) {
-  const std::string protocol = section.text("protocol").value_or("C");
-  if (protocol == "A" || protocol == "B")
-    section.findings().add(section.place("protocol"), fmt::format("protocol {} is not offered yet", protocol),
-                           "use \"C\": a write is acknowledged when both disks have it");
-  else if (protocol != "C")
-    section.findings().add(section.place("protocol"), fmt::format("'{}' is not a protocol", protocol), "use \"C\"");
-  volume.protocol = 'C';
-}
-
-Volume read_volume(const Section::Named& named, std::size_t index, Reading& reading) {
-  check_name(named, name_length_max, reading.findings);
-  const Section section(*named.table, named.place, reading.findings,
-                        {"size", "disk", "protocol", "port", "al_extents", "resync_rate_max"});
-  Volume volume;
-  volume.name = named.name;
-  volume.port = static_cast<std::uint16_t>(
-      section.integer("port", 1, 65535).value_or(static_cast<std::int64_t>(first_volume_port + index)));
-  volume.al_extents = static_cast<std::uint32_t>(section.integer("al_extents", 67, 6433).value_or(1237));
-  volume.resync_rate_max = section.size("resync_rate_max").value_or(0);
-  read_volume_size(section, volume);
-  read_protocol(section, volume);
-  read_disk(section, reading.config.nodes, volume);
-  return volume;
-}
-
 void read_volumes(const Section& root, Reading& reading) {
   for (const auto& named : root.named_tables("volume")) {
-    reading.config.volumes.push_back(read_volume(named, reading.config.volumes.size(), reading));
+    check_name(named, name_length_max, reading.findings);
+    reading.config.volumes.push_back(
+        read_volume(named, reading.config.volumes.size(), reading.config.nodes, reading.findings));
     reading.places.volumes.push_back(named.place);
   }
 }

@@ -18,6 +18,10 @@ struct Places {
   std::vector<Place> services;  ///< like ClusterConfig::services
 };
 
+/// The `index`-th [volume.NAME].
+[[nodiscard]] Volume read_volume(const Section::Named& named, std::size_t index, const std::vector<Node>& nodes,
+                                 Findings& findings);
+
 /// One [service.NAME].
 [[nodiscard]] Service read_service(const Section::Named& named, Findings& findings);
 
