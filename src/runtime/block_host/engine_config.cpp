@@ -24,8 +24,6 @@ replication::Authority authority_of(const config::Volume& volume) {
 
 void take_options(replication::Config& config, const config::Volume& volume) {
   config.options = volume.options;
-  if (volume.protocol == 'A') config.options.net.protocol = drbd_config::Protocol::A;
-  if (volume.protocol == 'B') config.options.net.protocol = drbd_config::Protocol::B;
   const std::uint32_t extents = volume.options.disk.al_extents;
   config.al_extents = extents != drbd_config::Disk{}.al_extents ? extents : volume.al_extents;
   config.options.disk.al_extents = config.al_extents;

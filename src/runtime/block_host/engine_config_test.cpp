@@ -69,7 +69,7 @@ TEST(EngineConfig, BothPlacesOfAnOptionCount) {
   Options options = two_nodes();
   auto& volume = options.cluster.volumes[0];
   volume.al_extents = 61;
-  volume.protocol = 'A';
+  volume.options.net.protocol = drbd_config::Protocol::A;
   volume.size_bytes = 1 << 20;
   EXPECT_EQ(config_of(options).al_extents, 61U);
   EXPECT_EQ(config_of(options).options.net.protocol, drbd_config::Protocol::A);

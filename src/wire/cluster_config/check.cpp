@@ -97,7 +97,8 @@ void check_replicas(const Volume& volume, const ClusterConfig& config, const Pla
   });
   if (volume.disk.size() == 2 && !at_home)
     findings.add(place, "both of its nodes are peers", "one of the two must have role = \"data\"");
-  if (volume.disk.size() == 2) return;
+  const bool one_is_diskless = volume.operator_decides && volume.disk.size() == 1 && usable.size() == 2;
+  if (volume.disk.size() == 2 || one_is_diskless) return;
   const std::string hint = "say which two: disk = { alice = \"/dev/sdb\", bob = \"/dev/sdc\" }";
   if (volume.disk.size() > 2)
     findings.add(place, fmt::format("a volume has two replicas, this one would have {}", volume.disk.size()), hint);

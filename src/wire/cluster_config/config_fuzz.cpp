@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,9 +21,12 @@ void check(std::string_view text) {
     BASCULE_ASSERT(!config.error().why.empty());
     return;
   }
-  BASCULE_ASSERT(config->nodes.size() % 2 == 1);
+  const auto votes =
+      std::count_if(config->nodes.begin(), config->nodes.end(), [](const auto& node) { return node.votes(); });
+  BASCULE_ASSERT(votes % 2 == 1);
   for (const auto& service : config->services) BASCULE_ASSERT(!service.steps.empty());
-  for (const auto& volume : config->volumes) BASCULE_ASSERT(volume.disk.size() == 2);
+  for (const auto& volume : config->volumes)
+    BASCULE_ASSERT(volume.disk.size() == 2 || (volume.operator_decides && volume.disk.size() == 1));
 }
 
 }  // namespace

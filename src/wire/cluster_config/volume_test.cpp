@@ -92,6 +92,12 @@ TEST(Peers, HaveReplicasAndNoVote) {
   EXPECT_EQ(config->volumes.at(0).disk.size(), 2u);
 }
 
+TEST(Peers, OneOfTwoNodesMayBeDiskless) {
+  const Volume found =
+      first_volume(data_and_peer + "[volume.data]\nauthority = \"operator\"\ndisk = { old = \"/d\" }\n");
+  EXPECT_EQ(found.disk, (std::map<std::string, std::string>{{"old", "/d"}}));
+}
+
 TEST(Peers, AreNotGivenVolumesOfTheCluster) {
   const Volume found = first_volume(voters + "[node.old]\naddress = \"10.0.0.9\"\nrole = \"peer\"\n" + volume);
   EXPECT_EQ(found.disk.count("old"), 0u);
