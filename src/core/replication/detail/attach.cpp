@@ -18,6 +18,27 @@ Attach::Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const 
   }
 }
 
+std::string Attach::refusal(const input::Attach& attach) const {
+  const drbd_metadata::Superblock& found = attach.restored.superblock;
+  const bool known = core_.superblock.effective_sectors != 0 && found.effective_sectors != 0;
+  if (known && core_.primary() && found.effective_sectors < core_.superblock.effective_sectors)
+    return "the disk is smaller than the device in use";
+  const auto data_end =
+      static_cast<std::int64_t>(((attach.backing_bytes / 512) & ~std::uint64_t{7})) - 8 + found.bitmap_offset_sectors;
+  if (data_end < static_cast<std::int64_t>(found.effective_sectors)) return "the disk is smaller than its metadata say";
+  return "";
+}
+
+void Attach::attach(const input::Attach& attach) {
+  core_.config.backing_bytes = attach.backing_bytes;
+  core_.superblock = attach.restored.superblock;
+  metadata_.set_size(core_.superblock.effective_sectors);
+  core_.bitmap.clear_all();
+  core_.become(DiskState::Attaching, "the operator attaches it");
+  phase_ = Phase::Begin;
+  begin(attach.restored);
+}
+
 void Attach::begin(const Restored& restored) {
   state_ = initial_state();
   load_bitmap(restored.bitmap);
@@ -30,8 +51,14 @@ void Attach::begin(const Restored& restored) {
 DiskState Attach::initial_state() const {
   const std::uint32_t flags = core_.superblock.flags;
   if (core_.just_created() || (flags & flag::kConsistent) == 0) return DiskState::Inconsistent;
+  const bool up_to_date = (flags & flag::kWasUpToDate) != 0;
+  if (!up_to_date) return DiskState::Outdated;
+  // Unless the peer is known to have less, it may have gone on without us.
+  const bool alone_counts =
+      core_.config.options.disk.fencing == drbd_config::Fencing::dont_care || (flags & flag::kPeerOutdated) != 0;
+  if (core_.operator_rules()) return alone_counts ? DiskState::UpToDate : DiskState::Consistent;
   // Whether an UpToDate replica may be promoted is for the in-sync set to say, not for what the disk remembers.
-  return (flags & flag::kWasUpToDate) != 0 ? DiskState::UpToDate : DiskState::Outdated;
+  return DiskState::UpToDate;
 }
 
 void Attach::load_bitmap(const Bytes& bitmap) {

@@ -10,6 +10,9 @@ class Attach {
  public:
   /// Without `restored` there is no disk, and nothing to do.
   Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const std::optional<Restored>& restored);
+  /// Why a diskless engine cannot take this disk; empty: it can.
+  [[nodiscard]] std::string refusal(const input::Attach& attach) const;
+  void attach(const input::Attach& attach);
   void advance();
   [[nodiscard]] bool done() const { return phase_ == Phase::Done; }
 

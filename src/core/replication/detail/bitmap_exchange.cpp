@@ -31,6 +31,38 @@ void BitmapExchange::begin(const Verdict& verdict) {
   if (core_.disk > DiskState::Outdated) core_.become(DiskState::Outdated, "about to be resynced");
 }
 
+void BitmapExchange::begin_full(bool as_source) {
+  durable_version_.reset();
+  early_uuid_.reset();
+  receiver_.reset();
+  until_ = core_.now + patience;
+  if (as_source) {
+    if (core_.peer.disk > DiskState::Consistent) core_.peer.disk = DiskState::Consistent;
+    core_.become(ConnectionState::StartingSyncS, "every block is to be sent");
+  } else {
+    disk_before_ = core_.disk;
+    core_.peer.disk = DiskState::UpToDate;
+    core_.become(ConnectionState::StartingSyncT, "every block is to be replaced");
+    if (core_.disk > DiskState::Outdated) core_.become(DiskState::Outdated, "about to be resynced");
+  }
+  metadata_.mark_all_out_of_sync();
+  metadata_.write_all_bits();
+}
+
+/// The bits are durable before anything else follows from them.
+void BitmapExchange::advance_full() {
+  const bool starting =
+      core_.connection == ConnectionState::StartingSyncS || core_.connection == ConnectionState::StartingSyncT;
+  if (!starting || durable_version_ || !metadata_.bits_durable(0, core_.bitmap.size())) return;
+  if (core_.connection == ConnectionState::StartingSyncS) {
+    begin_resync_as_source(core_);
+    durable_version_ = metadata_.superblock_changed();
+    return;
+  }
+  core_.become(ConnectionState::WFSyncUUID, "every bit is set");
+  if (const auto uuid = std::exchange(early_uuid_, std::nullopt)) (void)sync_uuid(*uuid);
+}
+
 void BitmapExchange::send_bitmap() {
   drbd::BitmapSender sender(core_.bitmap, header_bytes, true);
   while (!sender.done()) std::visit([&](auto&& chunk) { core_.send_data(std::move(chunk)); }, sender.next());
@@ -65,6 +97,10 @@ void BitmapExchange::bitmap_complete() {
 }
 
 bool BitmapExchange::sync_uuid(const drbd::SyncUuid& packet) {
+  if (core_.connection == ConnectionState::StartingSyncT) {
+    early_uuid_ = packet;
+    return true;
+  }
   if (core_.connection != ConnectionState::WFSyncUUID || durable_version_) return false;
   disk_before_.reset();
   core_.become(DiskState::Inconsistent, "the resync begins");
@@ -84,8 +120,9 @@ bool BitmapExchange::out_of_sync(const drbd::OutOfSync& packet) {
 }
 
 void BitmapExchange::advance() {
+  advance_full();
   if (!durable_version_ || !metadata_.superblock_durable(*durable_version_)) return;
-  if (core_.connection == ConnectionState::WFBitMapS) {
+  if (core_.connection == ConnectionState::WFBitMapS || core_.connection == ConnectionState::StartingSyncS) {
     // The target's bits must survive our crash: nobody else will have them.
     if (!metadata_.bits_durable(0, core_.bitmap.size())) return metadata_.write_all_bits();
     core_.send_data(drbd::SyncUuid{core_.superblock.bitmap_uuid});

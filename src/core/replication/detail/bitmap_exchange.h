@@ -16,6 +16,8 @@ class BitmapExchange {
   BitmapExchange(Core& core, Metadata& metadata, Handshake& handshake);
 
   void begin(const Verdict& verdict);
+  /// Both have agreed (StartingSyncS, StartingSyncT) to resync every block: no bitmaps are exchanged.
+  void begin_full(bool as_source);
   /// False: the packet breaks the protocol.
   bool bitmap(const drbd::Packet& packet);
   bool sync_uuid(const drbd::SyncUuid& packet);
@@ -26,6 +28,7 @@ class BitmapExchange {
   [[nodiscard]] Instant deadline() const { return until_; }
 
  private:
+  void advance_full();
   void send_bitmap();
   void bitmap_complete();
 
@@ -35,6 +38,7 @@ class BitmapExchange {
   std::optional<drbd::BitmapReceiver> receiver_;
   std::optional<DiskState> disk_before_;          ///< the target's disk, until its first block may change
   std::optional<std::uint64_t> durable_version_;  ///< waiting for this superblock (and all bits)
+  std::optional<drbd::SyncUuid> early_uuid_;      ///< came before the target's bits were durable
   Instant until_ = never;
 };
 

@@ -17,6 +17,9 @@ class Connection {
   void act_on_handshake();
   /// What was refused may be agreed on now: try again at once.
   void wake_from_stand_alone();
+  /// StandAlone without a session, until look_for_peer().
+  void stand_alone(const std::string& reason);
+  void look_for_peer();
   [[nodiscard]] Instant deadline() const { return leave_stand_alone_; }
 
  private:
@@ -25,6 +28,7 @@ class Connection {
   void connected_without_sync(const Verdict& verdict);
   void reconsider();
   void check_newcomers();
+  void try_again_or_stay(const Core::Drop& drop, bool was_connected);
 
   Parts& parts_;
   Core& core_;

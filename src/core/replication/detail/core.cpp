@@ -11,7 +11,9 @@ Core::Core(const Config& the_config, const drbd_metadata::Superblock& the_superb
       prng(the_config.seed),
       now(the_now),
       superblock(the_superblock),
-      bitmap(drbd_metadata::bits_for(the_superblock.effective_sectors)) {}
+      bitmap(drbd_metadata::bits_for(the_superblock.effective_sectors)) {
+  in_sync.absent = operator_rules();
+}
 
 void Core::event(const char* kind, std::string text) { emit(effect::Event{kind, std::move(text)}); }
 
@@ -47,6 +49,10 @@ void Core::release(BufferId buffer) {
 
 void Core::complete(RequestId request, int error_number) { emit(effect::Complete{request, error_number}); }
 
+void Core::answer(CommandId command, drbd::StateChangeResult result, std::string reason) {
+  if (command != 0) emit(effect::CommandDone{command, result, std::move(reason)});
+}
+
 void Core::become(ConnectionState next, const std::string& reason) {
   if (next == connection) return;
   BASCULE_ASSERT(allowed(connection, next));
@@ -79,6 +85,7 @@ std::uint64_t Core::usable_sectors() const {
 
 bool Core::lease_valid() const {
   if (canary_set(canary::kIgnoreLease)) return true;
+  if (operator_rules()) return primary();
   return primary() && lease_epoch == epoch && now < lease_end;
 }
 
@@ -107,6 +114,9 @@ drbd::StateWord Core::state_word() const {
   // Between the last block and the end of the resync the disk is not UpToDate for the peer.
   word.disk = connection == ConnectionState::SyncTarget ? std::min(disk, DiskState::Inconsistent) : disk;
   word.peer_disk = peer.disk;
+  word.suspended = suspended_user;
+  word.suspended_no_data = suspended_no_data;
+  word.suspended_fencing = suspended_fencing;
   return word;
 }
 

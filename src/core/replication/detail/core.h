@@ -55,6 +55,12 @@ struct PeerView {
   std::uint64_t dirty_bits = 0;
 };
 
+/// What the operator asked of the next handshake; over when one has succeeded.
+struct ConnectWish {
+  bool discard_my_data = false;
+  bool tentative = false;
+};
+
 /// The in-sync set as far as this node knows it.
 struct InSyncSet {
   bool known = false;
@@ -62,9 +68,10 @@ struct InSyncSet {
   bool self = false;
   bool peer = false;
   bool grow_requested = false;  ///< since `version`: the peer counts as a member until a later version arrives
+  bool absent = false;          ///< Authority::Operator: there is no set, the rules of DRBD hold
 
   /// Unknown counts as member: what is not known to be safe is held.
-  [[nodiscard]] bool peer_counts() const { return !known || peer || grow_requested; }
+  [[nodiscard]] bool peer_counts() const { return !absent && (!known || peer || grow_requested); }
 };
 
 /// The pair of sockets while there is one.
@@ -102,6 +109,8 @@ class Core {
   /// A buffer of the engine's own.
   BufferId take_buffer(std::uint32_t length, bool zeroed = false);
   void complete(RequestId request, int error_number);
+  /// Answers a command of the operator; nothing if nobody waits (id 0).
+  void answer(CommandId command, drbd::StateChangeResult result, std::string reason = {});
 
   // -- state changes
   void become(ConnectionState next, const std::string& reason);
@@ -122,7 +131,12 @@ class Core {
   [[nodiscard]] std::uint64_t size_bytes() const { return superblock.effective_sectors * 512; }
   /// Sectors that this node could export: the data area, cut to the configured size.
   [[nodiscard]] std::uint64_t usable_sectors() const;
+  /// Under Authority::Operator a Primary needs none.
   [[nodiscard]] bool lease_valid() const;
+  /// DRBD's own rules hold, and the person at the console: no lease, no in-sync set.
+  [[nodiscard]] bool operator_rules() const { return config.authority == Authority::Operator; }
+  /// The replication parameters are still being exchanged: no state change before that is over.
+  [[nodiscard]] bool handshaking() const { return session.open && connection < ConnectionState::Connected; }
   /// The peer has everything that is acknowledged: connected, UpToDate, nothing to resync.
   [[nodiscard]] bool peer_in_step() const {
     return connection == ConnectionState::Connected && peer.disk == DiskState::UpToDate;
@@ -136,7 +150,7 @@ class Core {
   /// DRBD refuses writes when neither disk is UpToDate.
   [[nodiscard]] bool may_write() const { return disk == DiskState::UpToDate || peer_has_data(); }
   /// Requests wait: the operator said so, no data is reachable, or a fencing handler runs.
-  [[nodiscard]] bool suspended() const { return suspended_user || suspended_no_data || suspended_fencing; }
+  [[nodiscard]] bool suspended() const { return suspended_user || suspended_no_data || suspended_fencing || detaching; }
   [[nodiscard]] bool agreed(std::uint32_t feature) const { return (session.feature_flags & feature) != 0; }
   [[nodiscard]] bool inside(const Range& range, std::uint64_t longest = drbd::kMaxDataBytes) const;
   /// What a packet names, if it lies in the device and is no longer than that.
@@ -164,6 +178,9 @@ class Core {
   PeerView peer;
   Session session;
   InSyncSet in_sync;
+  bool detaching = false;        ///< requests wait until the disk is gone
+  bool wants_connection = true;  ///< the operator has not asked to disconnect
+  ConnectWish wish;
   std::uint64_t lease_epoch = 0;
   Instant lease_end{};
   std::string why;

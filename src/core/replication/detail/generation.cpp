@@ -23,8 +23,9 @@ void put(std::uint32_t& flags, std::uint32_t bit, bool on) { flags = on ? flags 
 void refresh_flags(Core& core) {
   std::uint32_t& flags = core.superblock.flags;
   // WFBitMapT clamps UpToDate to Outdated in memory only: nothing on this disk has been replaced yet.
-  const bool undecided =
-      core.connection == ConnectionState::WFBitMapT || core.connection == ConnectionState::WFSyncUUID;
+  const bool undecided = core.connection == ConnectionState::StartingSyncT ||
+                         core.connection == ConnectionState::WFBitMapT ||
+                         core.connection == ConnectionState::WFSyncUUID;
   if (core.disk_usable() && !undecided) {
     put(flags, flag::kConsistent, core.disk > DiskState::Inconsistent);
     put(flags, flag::kWasUpToDate, core.disk > DiskState::Outdated);

@@ -11,7 +11,12 @@ constexpr int max_rounds = 16;
 }  // namespace
 
 Machines::Machines(const Config& config, const std::optional<Restored>& restored, Instant now)
-    : parts_(config, restored, now), core_(parts_.core), connection_(parts_, now), packets_(parts_) {}
+    : parts_(config, restored, now),
+      core_(parts_.core),
+      connection_(parts_, now),
+      packets_(parts_),
+      commands_(parts_, connection_),
+      disk_commands_(parts_) {}
 
 void Machines::step(const Input& input, Instant now, Effects& effects) {
   core_.now = now;
@@ -111,6 +116,7 @@ void Machines::tick() {
   parts_.keepalive.tick();
   parts_.writes.tick();
   parts_.exchange.tick();
+  parts_.state_changes.tick();
 }
 
 void Machines::settle() {
@@ -118,17 +124,20 @@ void Machines::settle() {
     const std::size_t effects_before = core_.effects->size();
     const std::uint64_t changes_before = core_.changes;
     advance();
-    if (core_.effects->size() == effects_before && core_.changes == changes_before) break;
+    if (core_.effects->size() == effects_before && core_.changes == changes_before && !core_.dropping) break;
   }
 }
 
 void Machines::advance() {
   if (core_.dropping) connection_.end_session();
+  commands_.advance();
   check_disk();
+  disk_commands_.advance();
   parts_.attach.advance();
   connection_.connect();
   connection_.act_on_handshake();
   parts_.exchange.advance();
+  parts_.fencing.advance();
   parts_.role_change.advance();
   parts_.membership.advance();
   parts_.peer_writes.advance();
@@ -140,6 +149,7 @@ void Machines::advance() {
 }
 
 void Machines::check_disk() {
+  if (core_.disk != DiskState::Failed) disk_failure_seen_ = false;
   if (core_.disk != DiskState::Failed || disk_failure_seen_) return;
   disk_failure_seen_ = true;
   parts_.writes.fail_all(EIO);
@@ -148,11 +158,11 @@ void Machines::check_disk() {
 
 Instant Machines::next_deadline() const {
   if (!begun_) return core_.now;
-  Instant when = std::min(
-      {parts_.connector.deadline(), parts_.membership.deadline(), parts_.resync.deadline(), connection_.deadline()});
+  Instant when = std::min({parts_.connector.deadline(), parts_.membership.deadline(), parts_.resync.deadline(),
+                           connection_.deadline(), parts_.role_change.deadline()});
   if (core_.session.open)
     when = std::min({when, parts_.handshake.deadline(), parts_.keepalive.deadline(), parts_.writes.deadline(),
-                     parts_.exchange.deadline()});
+                     parts_.exchange.deadline(), parts_.state_changes.deadline()});
   return when;
 }
 

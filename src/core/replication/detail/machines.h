@@ -1,6 +1,8 @@
 #pragma once
 
+#include "core/replication/detail/commands.h"
 #include "core/replication/detail/connection.h"
+#include "core/replication/detail/disk_commands.h"
 #include "core/replication/detail/session_packets.h"
 
 namespace bascule::replication::detail {
@@ -33,6 +35,14 @@ class Machines {
   void on(const input::PeerLostHint& hint);
   void on(const input::LeaseRead& lease);
   void on(const input::FailHeldIo&);
+  void on(const input::ConnectPeer& command) { commands_.connect_peer(command); }
+  void on(const input::DisconnectPeer& command) { commands_.disconnect_peer(command); }
+  void on(const input::Attach& command) { disk_commands_.attach(command); }
+  void on(const input::Detach& command) { disk_commands_.detach(command); }
+  void on(const input::Invalidate& command) { disk_commands_.invalidate(command); }
+  void on(const input::Outdate& command) { disk_commands_.outdate(command); }
+  void on(const input::SuspendIo& command) { disk_commands_.suspend_io(command); }
+  void on(const input::HandlerDone& done) { (void)parts_.fencing.handler_done(done); }
   template <typename Other>
   void on(const Other& other) {
     if constexpr (requires { other.command; })
@@ -48,6 +58,8 @@ class Machines {
   Core& core_;
   Connection connection_;
   SessionPackets packets_;
+  Commands commands_;
+  DiskCommands disk_commands_;
   bool begun_ = false;
   bool disk_failure_seen_ = false;
 };

@@ -13,6 +13,7 @@ Membership::Membership(Core& core, Metadata& metadata) : core_(core), metadata_(
 
 void Membership::committed(const input::InSyncCommitted& committed) {
   InSyncSet& set = core_.in_sync;
+  if (set.absent) return;
   if (set.known && committed.version <= set.version) return;
   const bool had_peer = set.peer_counts();
   set = InSyncSet{true, committed.version, committed.self_member, committed.peer_member, false};
@@ -44,7 +45,10 @@ void Membership::make_generation() {
 
 void Membership::advance() {
   if (!core_.serving || core_.dropping) return;
-  if (!core_.in_sync.peer_counts() && alone() && core_.superblock.bitmap_uuid == 0 && core_.disk == DiskState::UpToDate)
+  // While requests wait for the peer to be fenced nothing has been written alone yet.
+  const bool waits = core_.operator_rules() && core_.suspended();
+  if (!waits && !core_.in_sync.peer_counts() && alone() && core_.superblock.bitmap_uuid == 0 &&
+      core_.disk == DiskState::UpToDate)
     make_generation();
   const bool shrink = wants_shrink();
   if (!shrink && !wants_grow()) {

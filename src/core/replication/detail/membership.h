@@ -19,9 +19,9 @@ class Membership {
   /// generations would compare equal and hide the difference.
   [[nodiscard]] bool may_connect() const;
   [[nodiscard]] Instant deadline() const;
+  void make_generation();
 
  private:
-  void make_generation();
   [[nodiscard]] bool alone() const {
     return !is_connected(core_.connection) || core_.peer.disk < DiskState::Inconsistent;
   }

@@ -15,6 +15,8 @@ Parts::Parts(const Config& config, const std::optional<Restored>& restored, Inst
       exchange(core, metadata, handshake),
       resync(core, metadata, handshake, writes, peer_writes),
       membership(core, metadata),
-      role_change(core, metadata, activity_log, handshake, writes, peer_writes) {}
+      state_changes(core, keepalive, exchange),
+      fencing(core, metadata),
+      role_change(core, metadata, activity_log, handshake, writes, peer_writes, state_changes, fencing) {}
 
 }  // namespace bascule::replication::detail

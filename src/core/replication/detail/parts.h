@@ -4,10 +4,12 @@
 
 #include "core/replication/detail/attach.h"
 #include "core/replication/detail/bitmap_exchange.h"
+#include "core/replication/detail/fencing.h"
 #include "core/replication/detail/keepalive.h"
 #include "core/replication/detail/membership.h"
 #include "core/replication/detail/resync.h"
 #include "core/replication/detail/role_change.h"
+#include "core/replication/detail/state_changes.h"
 
 namespace bascule::replication::detail {
 
@@ -27,6 +29,8 @@ struct Parts {
   BitmapExchange exchange;
   Resync resync;
   Membership membership;
+  StateChanges state_changes;
+  Fencing fencing;
   RoleChange role_change;
 };
 

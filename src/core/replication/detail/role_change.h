@@ -3,8 +3,12 @@
 #include <optional>
 #include <string>
 
+#include "core/replication/detail/decisions.h"
+#include "core/replication/detail/fencing.h"
 #include "core/replication/detail/handshake.h"
 #include "core/replication/detail/peer_writes.h"
+#include "core/replication/detail/state_changes.h"
+#include "core/replication/detail/state_rules.h"
 #include "core/replication/detail/writes.h"
 
 namespace bascule::replication::detail {
@@ -12,22 +16,45 @@ namespace bascule::replication::detail {
 /// Promotion and demotion.
 ///
 ///   Secondary --Promote--> Draining (writes of the peer end) --> Publishing (superblock durable) --> Primary, serving
+///                            |    ^                                ^
+///     Authority::Operator,   v    | two primaries: once more       |
+///     connected:          Asking (the peer has to agree) ----------+
+///     alone, not known:   AwaitingFence (fence-peer runs) --> Draining
+///
 ///   Primary --Demote--> Finishing (own writes end; forced: they fail) --> Saving (bits, superblock) --> Secondary
 class RoleChange {
  public:
   RoleChange(Core& core, Metadata& metadata, ActivityLog& activity_log, Handshake& handshake, Writes& writes,
-             PeerWrites& peer_writes);
+             PeerWrites& peer_writes, StateChanges& state_changes, Fencing& fencing);
 
   void promote(const input::Promote& promote);
   void demote(const input::Demote& demote);
   void advance();
+  [[nodiscard]] Instant deadline() const {
+    return phase_ == Phase::Draining && again_at_ > core_.now ? again_at_ : never;
+  }
 
  private:
-  enum class Phase : std::uint8_t { Settled, Draining, Publishing, Finishing, Saving };
+  enum class Phase : std::uint8_t { Settled, Draining, AwaitingFence, Asking, Publishing, Finishing, Saving };
 
-  [[nodiscard]] std::string refusal(const input::Promote& promote) const;
-  [[nodiscard]] std::string initial_refusal() const;
-  void refuse(std::string why);
+  [[nodiscard]] Refusal refusal(const input::Promote& promote) const;
+  [[nodiscard]] Refusal cluster_refusal(const input::Promote& promote) const;
+  [[nodiscard]] Refusal operator_refusal(const input::Promote& promote) const;
+  [[nodiscard]] Refusal initial_refusal() const;
+  [[nodiscard]] drbd::StateChange wanted_change(const input::Promote& promote) const;
+  [[nodiscard]] Refusal loss_refusal() const;
+  [[nodiscard]] bool may_lack_tail() const;
+  void tell_possible_loss();
+  [[nodiscard]] bool may_help(const Refusal& refused);
+  void fenced(bool peer_is_fenced);
+  void wait_for_demotion();
+  [[nodiscard]] bool may_force(const input::Promote& promote) const;
+  void refuse(const Refusal& refusal);
+  void begin_promotion(const input::Promote& promote);
+  void advance_promotion();
+  void decide();
+  void answered(drbd::StateChangeResult result);
+  void begin_generation(bool alone, bool forced);
   void become_primary();
   void create_first_generation();
   void serve();
@@ -40,8 +67,16 @@ class RoleChange {
   Handshake& handshake_;
   Writes& writes_;
   PeerWrites& peer_writes_;
+  StateChanges& state_changes_;
+  Fencing& fencing_;
   Phase phase_ = Phase::Settled;
   input::Promote wanted_{};
+  std::vector<CommandId> promoting_;  ///< who waits for the promotion
+  std::vector<CommandId> demoting_;
+  bool asked_twice_ = false;       ///< after the peer was found to be Primary
+  bool fenced_once_ = false;       ///< the handler has been called for this promotion
+  bool takes_consistent_ = false;  ///< the peer is fenced: Consistent counts as UpToDate
+  Instant again_at_{};
   bool forced_ = false;
   std::uint64_t version_ = 0;
 };

@@ -21,9 +21,9 @@ bool SessionPackets::on_data_packet(const drbd::Packet& packet, BufferId buffer)
   if (std::holds_alternative<drbd::BitmapChunk>(packet) || std::holds_alternative<drbd::CompressedBitmap>(packet))
     return parts_.exchange.bitmap(packet);
   if (const auto* request = std::get_if<drbd::StateChangeRequest>(&packet))
-    return on_state_change_request(request->change, false), true;
+    return parts_.state_changes.requested(request->change, false), true;
   if (const auto* request = std::get_if<drbd::ConnectionStateChangeRequest>(&packet))
-    return on_state_change_request(request->change, true), true;
+    return parts_.state_changes.requested(request->change, true), true;
   return std::holds_alternative<drbd::UnplugRemote>(packet) || std::holds_alternative<drbd::DelayProbe>(packet);
 }
 
@@ -36,6 +36,10 @@ bool SessionPackets::on_meta_packet(const drbd::Packet& packet) {
   }
   if (const auto* ack = std::get_if<drbd::BlockAck>(&packet)) return on_block_ack(*ack);
   if (const auto* ack = std::get_if<drbd::BarrierAck>(&packet)) return parts_.writes.barrier_acknowledged(*ack);
+  if (const auto* reply = std::get_if<drbd::StateChangeReply>(&packet))
+    return parts_.state_changes.replied(false, reply->result);
+  if (const auto* reply = std::get_if<drbd::ConnectionStateChangeReply>(&packet))
+    return parts_.state_changes.replied(true, reply->result);
   return std::holds_alternative<drbd::DelayProbe>(packet);
 }
 
@@ -54,25 +58,6 @@ bool SessionPackets::on_block_ack(const drbd::BlockAck& ack) {
     default:
       return false;
   }
-}
-
-void SessionPackets::on_state_change_request(const drbd::StateChange& change, bool connection_wide) {
-  using drbd::StateChangeResult;
-  const auto wanted = drbd::apply_change(core_.state_word(), drbd::mirror(change).mask, drbd::mirror(change).value);
-  StateChangeResult result = StateChangeResult::Success;
-  const bool ends =
-      wanted && (change.mask & drbd::kConnectionField.mask) != 0 && wanted->connection == ConnectionState::TearDown;
-  if (!wanted)
-    result = StateChangeResult::NotSupported;
-  else if (wanted->peer == Role::Primary && core_.primary())
-    result = StateChangeResult::TwoPrimaries;
-  else if ((change.mask & drbd::kConnectionField.mask) != 0 && !ends)
-    result = StateChangeResult::NotSupported;
-  if (connection_wide)
-    core_.send_meta(drbd::ConnectionStateChangeReply{result});
-  else
-    core_.send_meta(drbd::StateChangeReply{result});
-  if (ends) core_.drop(ConnectionState::TearDown, "the peer disconnects");
 }
 
 void SessionPackets::on_peer_state() {

@@ -14,7 +14,6 @@ class SessionPackets {
 
  private:
   bool on_block_ack(const drbd::BlockAck& ack);
-  void on_state_change_request(const drbd::StateChange& change, bool connection_wide);
   void on_peer_state();
 
   Parts& parts_;

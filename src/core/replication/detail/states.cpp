@@ -14,7 +14,7 @@ struct Transition {
   StateType to;
 };
 
-constexpr std::array<Transition<ConnectionState>, 24> connection_transitions{{
+constexpr std::array<Transition<ConnectionState>, 30> connection_transitions{{
     {StandAlone, Unconnected},
     {Unconnected, WFConnection},
     {Unconnected, StandAlone},
@@ -24,6 +24,11 @@ constexpr std::array<Transition<ConnectionState>, 24> connection_transitions{{
     {WFReportParams, WFBitMapT},
     {Connected, WFBitMapS},
     {Connected, WFBitMapT},
+    {Connected, StartingSyncS},
+    {Connected, StartingSyncT},
+    {StartingSyncS, SyncSource},
+    {StartingSyncT, WFSyncUUID},
+    {StartingSyncS, Connected},
     {WFBitMapS, SyncSource},
     {WFBitMapT, WFSyncUUID},
     {WFSyncUUID, SyncTarget},
@@ -36,6 +41,7 @@ constexpr std::array<Transition<ConnectionState>, 24> connection_transitions{{
     {ProtocolError, Unconnected},
     {TearDown, Unconnected},
     {Timeout, Disconnecting},
+    {BrokenPipe, Disconnecting},
     {NetworkFailure, Disconnecting},
     {ProtocolError, Disconnecting},
     {TearDown, Disconnecting},
@@ -46,7 +52,7 @@ constexpr bool is_ending(ConnectionState state) {
   return state >= Disconnecting && state <= TearDown && state != Unconnected;
 }
 
-constexpr std::array<Transition<DiskState>, 19> disk_transitions{{
+constexpr std::array<Transition<DiskState>, 22> disk_transitions{{
     {DiskState::Diskless, DiskState::Attaching},      {DiskState::Attaching, DiskState::Inconsistent},
     {DiskState::Attaching, DiskState::Outdated},      {DiskState::Attaching, DiskState::UpToDate},
     {DiskState::Inconsistent, DiskState::UpToDate},   {DiskState::Inconsistent, DiskState::Outdated},
@@ -56,7 +62,8 @@ constexpr std::array<Transition<DiskState>, 19> disk_transitions{{
     {DiskState::UpToDate, DiskState::Inconsistent},   {DiskState::Attaching, DiskState::Failed},
     {DiskState::Inconsistent, DiskState::Failed},     {DiskState::Outdated, DiskState::Failed},
     {DiskState::Consistent, DiskState::Failed},       {DiskState::UpToDate, DiskState::Failed},
-    {DiskState::Failed, DiskState::Diskless},
+    {DiskState::Failed, DiskState::Diskless},         {DiskState::Attaching, DiskState::Consistent},
+    {DiskState::Attaching, DiskState::Negotiating},   {DiskState::Negotiating, DiskState::Diskless},
 }};
 
 }  // namespace

@@ -21,8 +21,8 @@ constexpr bool is_connected(ConnectionState state) { return state >= ConnectionS
 constexpr bool is_resyncing(ConnectionState state) { return state > ConnectionState::Connected; }
 /// This node's data is about to be, or being, replaced.
 constexpr bool is_target(ConnectionState state) {
-  return state == ConnectionState::WFBitMapT || state == ConnectionState::WFSyncUUID ||
-         state == ConnectionState::SyncTarget;
+  return state == ConnectionState::StartingSyncT || state == ConnectionState::WFBitMapT ||
+         state == ConnectionState::WFSyncUUID || state == ConnectionState::SyncTarget;
 }
 
 }  // namespace bascule::replication::detail

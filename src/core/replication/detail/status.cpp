@@ -22,6 +22,11 @@ Status status_of(const Parts& parts) {
   status.just_created = core.just_created();
   status.wants_shrink = parts.membership.wants_shrink();
   status.wants_grow = parts.membership.wants_grow();
+  status.suspended_user = core.suspended_user;
+  status.suspended_no_data = core.suspended_no_data;
+  status.suspended_fencing = core.suspended_fencing;
+  status.agreed_version = core.session.open ? core.session.agreed_version : 0;
+  status.metadata_flags = core.superblock.flags;
   status.current_uuid = core.superblock.current_uuid;
   status.bitmap_uuid = core.superblock.bitmap_uuid;
   status.history_uuid_0 = core.superblock.history_uuids[0];

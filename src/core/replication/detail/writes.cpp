@@ -252,6 +252,7 @@ bool Writes::may_answer(const Entry& entry) const {
 
 /// No member of the set lacks what only this node has, and the generation tells that we went on alone.
 bool Writes::went_on_alone() const {
+  if (core_.operator_rules() && core_.suspended()) return false;
   return !core_.in_sync.peer_counts() && core_.superblock.bitmap_uuid != 0 && metadata_.superblock_durable();
 }
 

@@ -50,6 +50,7 @@ class Transcript {
     config.size_limit_bytes = data_sectors * 512;
     if (setup.configure) setup.configure(config);
     if (setup.restore) setup.restore(restored);
+    restored_ = restored;
     engine_.emplace(config, setup.diskless ? std::nullopt : std::optional(std::move(restored)), now_);
   }
 
@@ -114,6 +115,8 @@ class Transcript {
       now_ = instant_from_ns(static_cast<std::int64_t>(number()) * 1'000'000), step(input::Tick{});
     else if (verb == "disk")
       while (!disk_.empty()) answer_disk(0);
+    else if (verb == "disk-one")
+      answer_disk(0);
     else if (verb == "disk-fails")
       answer_disk(5);
     else if (verb == "connected")
@@ -141,7 +144,12 @@ class Transcript {
       step(input::Write{request, offset, static_cast<std::uint32_t>(length), 7, word() == "fua"});
     } else if (verb == "flush")
       step(input::Flush{number()});
-    else if (verb == "fail-io")
+    else if (operator_command(verb, words) || disk_command(verb, words)) {
+    } else if (verb == "handler") {
+      int exit_code = 0;
+      words >> exit_code;
+      step(input::HandlerDone{handler_, exit_code});
+    } else if (verb == "fail-io")
       step(input::FailHeldIo{});
     else if (verb == "packet") {
       const auto socket = static_cast<std::uint32_t>(number());
@@ -149,6 +157,47 @@ class Transcript {
       step(input::PacketReceived{in ? (socket - 100) | input::kAcceptedSocketBit : socket, 0, packet(words), 0});
     } else
       ADD_FAILURE() << "no such command: " << verb;
+  }
+
+  bool operator_command(const std::string& verb, std::istringstream& words) {
+    if (verb != "primary" && verb != "secondary" && verb != "connect-peer" && verb != "disconnect") return false;
+    CommandId id = 0;
+    std::string option;
+    words >> id >> option;
+    if (verb == "primary") step(input::Promote{1, false, option == "force", id});
+    if (verb == "secondary") step(input::Demote{false, id});
+    if (verb == "connect-peer") step(input::ConnectPeer{id, option == "discard", false});
+    if (verb == "disconnect") step(input::DisconnectPeer{id, option == "force"});
+    return true;
+  }
+
+  bool disk_command(const std::string& verb, std::istringstream& words) {
+    if (verb != "attach" && verb != "detach" && verb != "invalidate" && verb != "outdate" && verb != "suspend")
+      return false;
+    CommandId id = 0;
+    std::string option;
+    words >> id >> option;
+    if (verb == "attach") step(input::Attach{id, restored_, backing_bytes});
+    if (verb == "detach") step(input::Detach{id, option == "force"});
+    if (verb == "invalidate") step(input::Invalidate{id, option == "remote"});
+    if (verb == "outdate") step(input::Outdate{id});
+    if (verb == "suspend") step(input::SuspendIo{id, option != "off"});
+    return true;
+  }
+
+  static std::optional<drbd::Packet> state_packet(const std::string& name, std::istringstream& words) {
+    if (name == "SyncUuid") {
+      std::uint64_t more = 0;
+      words >> more;
+      return drbd::SyncUuid{generation + more};
+    }
+    if (name == "StateReply") return drbd::StateChangeReply{result_of(words)};
+    if (name == "ConnectionStateReply") return drbd::ConnectionStateChangeReply{result_of(words)};
+    if (name != "StateRequest" && name != "ConnectionStateRequest") return std::nullopt;
+    drbd::StateChange change;
+    words >> std::hex >> change.mask >> change.value >> std::dec;
+    if (name[0] == 'S') return drbd::StateChangeRequest{change};
+    return drbd::ConnectionStateChangeRequest{change};
   }
 
   static std::optional<drbd::Packet> bare_packet(const std::string& name) {
@@ -217,6 +266,7 @@ class Transcript {
       const auto epoch = static_cast<std::uint32_t>(number());
       return drbd::BarrierAck{epoch, static_cast<std::uint32_t>(number())};
     }
+    if (auto found = state_packet(name, words)) return *found;
     if (name == "Data") {
       drbd::Data data;
       data.sector = number();
@@ -227,6 +277,17 @@ class Transcript {
     if (name == "Barrier") return drbd::Barrier{static_cast<std::uint32_t>(number()), 0};
     ADD_FAILURE() << "no such packet: " << name;
     return drbd::DelayProbe{};
+  }
+
+  static drbd::StateChangeResult result_of(std::istringstream& words) {
+    int result = 0;
+    words >> result;
+    return static_cast<drbd::StateChangeResult>(result);
+  }
+  static std::string change_text(const drbd::StateChange& change) {
+    std::ostringstream text;
+    text << std::hex << " " << change.mask << " " << change.value;
+    return text.str();
   }
 
   void answer_disk(int error_number) {
@@ -270,7 +331,23 @@ class Transcript {
     if (const auto* barrier = std::get_if<drbd::Barrier>(&effect.packet)) text += " " + std::to_string(barrier->number);
     if (const auto* ack = std::get_if<drbd::BarrierAck>(&effect.packet))
       text += " " + std::to_string(ack->number) + " " + std::to_string(ack->set_size);
+    if (const auto* request = std::get_if<drbd::StateChangeRequest>(&effect.packet))
+      text += change_text(request->change);
+    if (const auto* request = std::get_if<drbd::ConnectionStateChangeRequest>(&effect.packet))
+      text += change_text(request->change);
+    if (const auto* reply = std::get_if<drbd::StateChangeReply>(&effect.packet))
+      text += " " + std::to_string(static_cast<int>(reply->result));
+    if (const auto* reply = std::get_if<drbd::ConnectionStateChangeReply>(&effect.packet))
+      text += " " + std::to_string(static_cast<int>(reply->result));
     pending_.push_back(text);
+  }
+  void note(const effect::CommandDone& effect) {
+    pending_.push_back("done " + std::to_string(effect.command) + " " +
+                       std::to_string(static_cast<int>(effect.result)) + (effect.why.empty() ? "" : " " + effect.why));
+  }
+  void note(const effect::RunHandler& effect) {
+    if (effect.number != 0) handler_ = effect.number;
+    pending_.push_back("run " + effect.name);
   }
   void note(const effect::TakeBuffer&) {}
   void note(const effect::ReleaseBuffer&) {}
@@ -282,13 +359,16 @@ class Transcript {
   }
   void note(const effect::RequestGrow& effect) { pending_.push_back("grow " + std::to_string(effect.known_version)); }
   void note(const effect::Event& effect) {
-    if (effect.kind == "takeover-refused" || effect.kind == "volume-promoted" || effect.kind == "volume-demoted")
+    if (effect.kind == "takeover-refused" || effect.kind == "volume-promoted" || effect.kind == "volume-demoted" ||
+        effect.kind == "io-suspended" || effect.kind == "io-resumed" || effect.kind == "takeover-may-lose")
       pending_.push_back(effect.kind);
   }
   void note(const effect::StatusChanged&) {}
   template <typename Other>
   void note(const Other&) {}
 
+  Restored restored_;
+  std::uint64_t handler_ = 0;
   std::optional<Engine> engine_;
   Instant now_ = instant_from_ns(1'000'000);
   std::deque<std::string> pending_;
