@@ -13,6 +13,7 @@ from . import blocks, database, nbd, side
 
 VOLUME, NODE, PEER = "data", "bascule", "kernel"
 STOP_SECONDS = 15
+LIMITED_BYTES = 256 << 20
 TOML_SECTIONS = {"disk": "disk_options"}
 
 
@@ -94,10 +95,11 @@ class BasculeSide(side.Side):
         self.directory = directory
         self.run_dir, self.config = f"{directory}/run", f"{directory}/cluster.toml"
         self.log_path = f"{directory}/blockd.log"
-        self.mount_point = f"{directory}/mnt"
+        self.mount_point, self.limited = f"{directory}/mnt", f"{directory}/limited"
         self.process = self.control = self.client = self.load = self.database = None
         self.story = []
         os.makedirs(self.run_dir, exist_ok=True)
+        os.makedirs(self.limited, exist_ok=True)
 
     # -- events
     def _hear(self, message):
@@ -118,8 +120,11 @@ class BasculeSide(side.Side):
 
     # -- life
     def prepare(self, options, port, disk_bytes, mapped=False):
-        """A fresh disk with drbdmeta's metadata, and a configuration."""
+        """A fresh disk with drbdmeta's metadata, and a configuration. A `mapped` disk may grow, or turn bad."""
         self.disk_bytes, self.port = disk_bytes, port
+        self.image = f"{self.limited}/bascule.img" if mapped else f"{self.directory}/bascule.img"
+        if mapped:
+            self._sh("mount", "-t", "tmpfs", "-o", f"size={LIMITED_BYTES}", "limited", self.limited)
         if not os.path.exists(self.image):
             os.close(os.open(self.image, os.O_CREAT | os.O_WRONLY, 0o600))
         self.fresh_image(disk_bytes)
@@ -209,7 +214,7 @@ class BasculeSide(side.Side):
             except subprocess.TimeoutExpired:
                 pass
             self.kill()
-        for path in (self.mount_point, f"{self.run_dir}/fuse/{VOLUME}"):
+        for path in (self.mount_point, f"{self.run_dir}/fuse/{VOLUME}", self.limited):
             subprocess.run(["umount", "-l", path], capture_output=True)
 
     # -- commands
@@ -256,6 +261,18 @@ class BasculeSide(side.Side):
 
     def resize(self):
         self.control.ask("resize")
+
+    def break_disk(self, first_byte, length):
+        """Writes to this range, which was never written to, fail from now on: the file system below the image is full."""
+        with open(self.image, "rb") as file:
+            hole = os.lseek(file.fileno(), first_byte, os.SEEK_HOLE)
+            assert hole == first_byte and os.lseek(file.fileno(), first_byte, os.SEEK_DATA) >= first_byte + length
+        used = os.statvfs(self.limited)
+        used_bytes = (used.f_blocks - used.f_bfree) * used.f_frsize
+        self._sh("mount", "-o", f"remount,size={used_bytes}", self.limited)
+
+    def mend_disk(self):
+        self._sh("mount", "-o", f"remount,size={LIMITED_BYTES}", self.limited)
 
     def wipe(self):
         """A replica that never held data; the node is down."""

@@ -190,6 +190,7 @@ class Bed:
                 guest.up()
 
     def clear(self):
+        self.mend_cable()
         for one in self.sides:
             one.clear()
 
@@ -224,6 +225,15 @@ class Bed:
             if time.monotonic() > limit:
                 raise side.RowFailed(f"{one.name} has {one.size()} of {size} bytes")
             time.sleep(0.1)  # the kernel has no event for it
+
+    # -- the network
+    @staticmethod
+    def cut_cable():
+        subprocess.run(["ip", "link", "set", "tap-kernel", "down"], check=True)
+
+    @staticmethod
+    def mend_cable():
+        subprocess.run(["ip", "link", "set", "tap-kernel", "up"], check=True)
 
     # -- loads
     def load_until(self, one, writes, seconds=30):

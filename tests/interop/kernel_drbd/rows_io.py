@@ -89,7 +89,8 @@ def roles(bed, first, second):
         for one, other in ((first, second), (second, first)):
             if one.state()["role"] != "Primary":
                 bed.promote(one)
-            refused(lambda: other.primary(), f"a second primary ({other.name})")
+            if turn == 0:
+                refused(other.primary, f"a second primary ({other.name})")
             one.write([((7 * turn + 3) * MIB, 64 * 1024, turn * 2 + 1), (MIB, 4096, 10 * turn + len(one.name))])
             bed.demote(one)
             other.wait(peer_role="Secondary")
@@ -172,7 +173,8 @@ def secondary_killed(bed, secondary, primary):
     primary.wait(25, connection=ALONE)
     bed.load_until(primary, 60)
     secondary.start_again()
-    bed.in_step(60)
+    secondary.wait(20, connection=("SyncTarget", "Connected"))
+    bed.load_until(primary, 60)
     bed.finish(primary.load_stop())
 
 
@@ -258,3 +260,65 @@ def primary_disk_fails(bed, primary, secondary):
 def secondary_disk_fails(bed, secondary, primary):
     """detach on I/O error: the secondary's disk fails under a write"""
     broken_disk(bed, secondary, primary)
+
+
+@row("cable-cut-in-writes")
+def cable_cut(bed, primary, secondary):
+    """the network is cut under load, and comes back"""
+    bed.synced(primary)
+    primary.load_start(offset=0, length=bed.usable(), depth=4)
+    bed.load_until(primary, 60)
+    bed.cut_cable()
+    primary.wait(25, connection=ALONE)
+    bed.load_until(primary, 60)
+    secondary.wait(25, connection=ALONE)
+    bed.mend_cable()
+    bed.in_step(60)
+    bed.load_until(primary, 60)
+    bed.finish(primary.load_stop())
+
+
+TWO = {"net": {"allow-two-primaries": True}}
+
+
+@row("two-primaries")
+def two_primaries(bed, active, passive):
+    """allow-two-primaries: both write, each to its own half"""
+    bed.synced(active, **TWO)
+    bed.promote(passive)
+    half = bed.usable() // 8192 * 4096
+    active.load_start(offset=0, length=half, depth=4, blocks_max=16)
+    passive.load_start(offset=half, length=half, depth=4, blocks_max=16)
+    for one in bed.sides:
+        bed.load_until(one, 100)
+    loads = [active.load_stop(), passive.load_stop()]
+    bed.finish({"acknowledged": loads[0]["acknowledged"] + loads[1]["acknowledged"]})
+
+
+@row("two-primaries-conflicts", both=False)
+def conflicts(bed, active, passive):
+    """allow-two-primaries: both write to the same few blocks"""
+    bed.synced(active, **TWO)
+    bed.promote(passive)
+    for number, one in enumerate(bed.sides):
+        one.load_start(offset=0, length=64 * 4096, depth=4, blocks_max=8, seed=5 + number)
+    for one in bed.sides:
+        bed.load_until(one, 150)
+    for one in bed.sides:
+        error = one.load_stop()["error"]
+        if error:
+            raise RowFailed(f"the load on {one.name} failed: {error}")
+    bed.finish()
+
+
+@row("diskless-primary-promoted")
+def diskless_primary(bed, diskless, peer):
+    """a node without a disk is promoted, writes through its peer, and attaches again"""
+    bed.seeded(diskless)
+    bed.demote(diskless)
+    diskless.detach()
+    diskless.wait(disk="Diskless")
+    bed.promote(diskless)
+    diskless.write([(30 * MIB, MIB, 30)])
+    diskless.attach()
+    bed.finish()

@@ -9,6 +9,7 @@ from .side import RowFailed
 
 MIB = 1 << 20
 SLOW = {"disk": {"resync-rate": "16M", "c-plan-ahead": 0}}
+ALONE = ("WFConnection", "Unconnected", "StandAlone")
 SYNCING = ("SyncSource", "SyncTarget")
 
 
@@ -71,8 +72,8 @@ def full_with_writes(bed, source, target):
     source.load_start(offset=0, length=bed.usable(), depth=4)
     under_way(bed)
     bed.load_until(source, 100)
-    bed.in_step(60)
-    bed.finish(source.load_stop())
+    load = source.load_stop()
+    bed.finish(load)
 
 
 @row("bitmap-resync", quick=True)
@@ -80,7 +81,7 @@ def bitmap(bed, source, target):
     """bitmap resync of what the source wrote alone"""
     bed.seeded(source)
     target.disconnect()
-    source.wait(connection=("WFConnection", "StandAlone"), peer_disk=("DUnknown", "Outdated"))
+    source.wait(connection=ALONE, peer_disk=("DUnknown", "Outdated"))
     source.write([(3 * MIB, MIB, 7), (33 * MIB + 4096, 12 * 4096, 8)])
     target.connect()
     bed.in_step()
@@ -120,7 +121,7 @@ def source_killed(bed, source, target):
     full_sync(bed, source, **SLOW)
     under_way(bed)
     source.cut_power()
-    target.wait(20, connection=("WFConnection", "Unconnected"))
+    target.wait(20, connection=ALONE)
     source.start_again()
     bed.finish()
 
@@ -131,7 +132,7 @@ def target_killed(bed, source, target):
     full_sync(bed, source, **SLOW)
     under_way(bed)
     target.cut_power()
-    source.wait(20, connection=("WFConnection", "Unconnected"))
+    source.wait(20, connection=ALONE)
     source.write([(5 * MIB, MIB, 5)])
     target.start_again()
     bed.finish()
@@ -156,7 +157,7 @@ def checksum_resync(bed, source, target):
     """checksum-based resync sends only what differs"""
     bed.seeded(source, net={"csums-alg": "crc32c"})
     target.disconnect()
-    source.wait(connection=("WFConnection", "StandAlone"), peer_disk=("DUnknown", "Outdated"))
+    source.wait(connection=ALONE, peer_disk=("DUnknown", "Outdated"))
     source.write([(0, MIB, 1), (9 * MIB, MIB, 2), (40 * MIB, 64 * 1024, 99)])  # only the last is new
     target.connect()
     bed.finish()
@@ -199,7 +200,7 @@ def plain_bitmap(bed, source, target):
     """bitmap exchange without run lengths"""
     bed.seeded(source, net={"use-rle": False})
     target.disconnect()
-    source.wait(connection=("WFConnection", "StandAlone"), peer_disk=("DUnknown", "Outdated"))
+    source.wait(connection=ALONE, peer_disk=("DUnknown", "Outdated"))
     source.write([(number * 257 * 4096, 4096, 50 + number) for number in range(60)])
     target.connect()
     bed.finish()
@@ -219,7 +220,7 @@ def verify(bed, active, passive):
     if found != 16384:
         raise RowFailed(f"{found} bytes were found where 16384 were planted")
     passive.disconnect()
-    active.wait(connection=("WFConnection", "StandAlone"), peer_disk=("DUnknown", "Outdated"))
+    active.wait(connection=ALONE, peer_disk=("DUnknown", "Outdated"))
     passive.connect()
     bed.finish()
 
@@ -251,4 +252,33 @@ def resize(bed, active, passive):
         bed.wait_size(one, bed.usable())
     bed.in_step(60)
     active.write([(80 * MIB, MIB, 80)])
+    bed.finish()
+
+
+@row("reconnect-often")
+def reconnect_often(bed, active, passive):
+    """disconnects and connects in turns while the active side is Primary and writes between them"""
+    bed.seeded(active)
+    for turn in range(6):
+        one = (active, passive)[turn % 2]
+        one.disconnect()
+        bed.other(one).wait(connection=ALONE)
+        active.write([(turn * 5 * MIB, 64 * 1024, 30 + turn)])
+        one.connect()
+        if bed.other(one).state()["connection"] == "StandAlone":
+            bed.other(one).connect()
+        bed.in_step()
+    bed.finish()
+
+
+@row("cable-cut-in-sync")
+def cable_cut(bed, source, target):
+    """the network is cut in the middle of the full sync, and comes back"""
+    full_sync(bed, source, **SLOW)
+    under_way(bed)
+    bed.cut_cable()
+    for one in bed.sides:
+        one.wait(25, connection=ALONE)
+    source.write([(5 * MIB, MIB, 5)])
+    bed.mend_cable()
     bed.finish()
