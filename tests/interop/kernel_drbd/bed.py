@@ -13,6 +13,7 @@ from .guest import Guest
 from .kernel_side import PREPARE, KernelSide
 
 ADDRESSES = {"kernel": "10.79.0.11", "bascule": "10.79.0.1"}
+BRIDGE = "interop"
 PORT_FIRST = 7800
 GROWN_BYTES = 160 << 20
 # The kernel's defaults are made for real networks: it would wait up to 20 s for a connection, look ping-timeout long whether its
@@ -229,11 +230,11 @@ class Bed:
     # -- the network
     @staticmethod
     def cut_cable():
-        subprocess.run(["ip", "link", "set", "tap-kernel", "down"], check=True)
+        subprocess.run(["ip", "link", "set", "tap-kernel", "nomaster"], check=True)
 
     @staticmethod
     def mend_cable():
-        subprocess.run(["ip", "link", "set", "tap-kernel", "up"], check=True)
+        subprocess.run(["ip", "link", "set", "tap-kernel", "master", BRIDGE], check=True)
 
     # -- loads
     def load_until(self, one, writes, seconds=30):

@@ -250,7 +250,7 @@ class KernelSide(side.Side):
         return self.guest.call("database_check", directory=MOUNT, committed=committed)["wrong"]
 
     def size(self):
-        return int(self.guest.check(f"blockdev --getsize64 {DEVICE}"))
+        return int(self.guest.check(f"cat /sys/block/{os.path.basename(DEVICE)}/size")) * 512
 
     def out_of_sync(self):
         """Bytes."""
