@@ -206,5 +206,65 @@ TEST(Commands, APeerThatDisconnectsIsAnsweredAndLookedForAgain) {
     = WFConnection)");
 }
 
+TEST(Commands, OptionsThatBothHaveAgreedOnStayUntilTheConnectionEnds) {
+  Transcript transcript = connected_pair();
+  transcript.play(R"(
+    options 1 max-rate
+    < done 1 1
+    options 2 max-rate
+    < done 2 2
+    options 3 protocol-a
+    < done 3 -18 the replication protocol can only change while not connected
+    options 4 as-before
+    < done 4 1
+    options 5 two-primaries
+    < done 5 -18 allow-two-primaries can only change while not connected
+    options 6 as-before
+    < done 6 2
+    options 7 secret
+    < done 7 -18 the shared secret can only change while not connected
+    disconnect 8 force
+    < close 101
+    < close 1
+    < done 8 1
+    < metadata superblock
+    options 9 secret
+    < done 9 1)");
+}
+
+TEST(Commands, AResyncIsPausedAndGoesOn) {
+  Transcript transcript = connected_pair();
+  transcript.play(R"(
+    pause 1
+    < done 1 1
+    < send 101 P_STATE
+    pause 2
+    < done 2 2
+    pause 3 off
+    < done 3 1
+    < send 101 P_STATE)");
+}
+
+TEST(Commands, ADiskIsComparedAnewWhenItComesWhileConnected) {
+  Transcript transcript = connected_pair();
+  transcript.play(R"(
+    detach 1
+    < send 1 P_PING
+    < send 101 P_STATE_CHG_REQ 1e00 400
+    packet 1 StateReply 1
+    < send 101 P_STATE
+    < done 1 1
+    < send 101 P_STATE
+    attach 2
+    < close 101
+    < close 1
+    < metadata bitmap
+    disk
+    < metadata superblock
+    < metadata activity-log
+    < done 2 1
+    = Secondary WFConnection UpToDate)");
+}
+
 }  // namespace
 }  // namespace bascule::replication

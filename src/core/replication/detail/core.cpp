@@ -114,6 +114,9 @@ drbd::StateWord Core::state_word() const {
   // Between the last block and the end of the resync the disk is not UpToDate for the peer.
   word.disk = connection == ConnectionState::SyncTarget ? std::min(disk, DiskState::Inconsistent) : disk;
   word.peer_disk = peer.disk;
+  word.resync_paused_by_user = resync_paused_user;
+  word.resync_paused_by_peer = resync_paused_peer;
+  word.resync_paused_by_dependency = resync_paused_dependency;
   word.suspended = suspended_user;
   word.suspended_no_data = suspended_no_data;
   word.suspended_fencing = suspended_fencing;

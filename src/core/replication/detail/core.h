@@ -187,6 +187,10 @@ class Core {
 
   /// Ranges that are being read for the peer's resync: a new write waits until the reply is on its way.
   std::vector<Range> resync_reads;
+  /// Who holds the resync back: user_isp, peer_isp, aftr_isp.
+  bool resync_paused_user = false;
+  bool resync_paused_peer = false;
+  bool resync_paused_dependency = false;
 
   bool status_changed = false;
   std::uint64_t changes = 0;

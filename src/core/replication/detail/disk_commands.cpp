@@ -43,6 +43,11 @@ void DiskCommands::attach(const input::Attach& command) {
                         std::string("this node has a disk already: it is ") + drbd::name_of(core_.disk));
   if (std::string why = parts_.attach.refusal(command); !why.empty())
     return core_.answer(command.command, Result::NoLocalDisk, std::move(why));
+  // What the new disk is worth is for a handshake to say, and a Primary would have no data until that is over.
+  if (core_.session.open && core_.primary())
+    return core_.answer(command.command, Result::InTransientState,
+                        "a Primary that works with the peer's data takes a disk only while not connected");
+  if (core_.session.open) core_.drop(ConnectionState::NetworkFailure, "a disk is attached: the two compare anew");
   phase_ = Phase::Attaching;
   kind_ = Kind::Attach;
   command_ = command.command;
@@ -109,16 +114,6 @@ void DiskCommands::outdate(const input::Outdate& command) {
   core_.answer(command.command, verdict.result);
 }
 
-void DiskCommands::suspend_io(const input::SuspendIo& command) {
-  const bool changes = command.suspended ? !core_.suspended_user : core_.suspended();
-  core_.suspended_user = command.suspended;
-  // Resuming by hand also ends what waits for data or for the fencing of the peer.
-  if (!command.suspended) core_.suspended_no_data = core_.suspended_fencing = false;
-  if (changes) core_.event(command.suspended ? "io-suspended" : "io-resumed", "the operator says so");
-  core_.changed();
-  core_.answer(command.command, changes ? Result::Success : Result::NothingToDo);
-}
-
 // ---- going on ---------------------------------------------------------------------------------------------------
 
 void DiskCommands::answered(Result result) {
@@ -157,7 +152,7 @@ void DiskCommands::advance() {
   }
   advance_detach();
   if (phase_ != Phase::Attaching) return;
-  if (core_.disk == DiskState::Failed || core_.disk == DiskState::Diskless)
+  if (core_.disk <= DiskState::Failed && core_.disk != DiskState::Attaching)
     return finish(Result::NoLocalDisk, "the disk failed while it was attached");
   if (parts_.attach.done()) finish(Result::Success);
 }

@@ -21,7 +21,6 @@ class DiskCommands {
   void detach(const input::Detach& command);
   void invalidate(const input::Invalidate& command);
   void outdate(const input::Outdate& command);
-  void suspend_io(const input::SuspendIo& command);
   void advance();
 
  private:

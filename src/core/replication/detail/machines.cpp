@@ -16,7 +16,8 @@ Machines::Machines(const Config& config, const std::optional<Restored>& restored
       connection_(parts_, now),
       packets_(parts_),
       commands_(parts_, connection_),
-      disk_commands_(parts_) {}
+      disk_commands_(parts_),
+      volume_commands_(parts_) {}
 
 void Machines::step(const Input& input, Instant now, Effects& effects) {
   core_.now = now;

@@ -4,6 +4,7 @@
 #include "core/replication/detail/connection.h"
 #include "core/replication/detail/disk_commands.h"
 #include "core/replication/detail/session_packets.h"
+#include "core/replication/detail/volume_commands.h"
 
 namespace bascule::replication::detail {
 
@@ -41,7 +42,10 @@ class Machines {
   void on(const input::Detach& command) { disk_commands_.detach(command); }
   void on(const input::Invalidate& command) { disk_commands_.invalidate(command); }
   void on(const input::Outdate& command) { disk_commands_.outdate(command); }
-  void on(const input::SuspendIo& command) { disk_commands_.suspend_io(command); }
+  void on(const input::SuspendIo& command) { volume_commands_.suspend_io(command); }
+  void on(const input::PauseResync& command) { volume_commands_.pause_resync(command); }
+  void on(const input::PauseByDependency& wanted) { volume_commands_.pause_by_dependency(wanted); }
+  void on(const input::SetOptions& command) { volume_commands_.set_options(command); }
   void on(const input::HandlerDone& done) { (void)parts_.fencing.handler_done(done); }
   template <typename Other>
   void on(const Other& other) {
@@ -60,6 +64,7 @@ class Machines {
   SessionPackets packets_;
   Commands commands_;
   DiskCommands disk_commands_;
+  VolumeCommands volume_commands_;
   bool begun_ = false;
   bool disk_failure_seen_ = false;
 };

@@ -22,6 +22,9 @@ Status status_of(const Parts& parts) {
   status.just_created = core.just_created();
   status.wants_shrink = parts.membership.wants_shrink();
   status.wants_grow = parts.membership.wants_grow();
+  status.resync_paused_user = core.resync_paused_user;
+  status.resync_paused_peer = core.resync_paused_peer;
+  status.resync_paused_dependency = core.resync_paused_dependency;
   status.suspended_user = core.suspended_user;
   status.suspended_no_data = core.suspended_no_data;
   status.suspended_fencing = core.suspended_fencing;

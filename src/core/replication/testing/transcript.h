@@ -51,6 +51,7 @@ class Transcript {
     if (setup.configure) setup.configure(config);
     if (setup.restore) setup.restore(restored);
     restored_ = restored;
+    options_ = config.options;
     engine_.emplace(config, setup.diskless ? std::nullopt : std::optional(std::move(restored)), now_);
   }
 
@@ -144,7 +145,7 @@ class Transcript {
       step(input::Write{request, offset, static_cast<std::uint32_t>(length), 7, word() == "fua"});
     } else if (verb == "flush")
       step(input::Flush{number()});
-    else if (operator_command(verb, words) || disk_command(verb, words)) {
+    else if (operator_command(verb, words) || disk_command(verb, words) || volume_command(verb, words)) {
     } else if (verb == "handler") {
       int exit_code = 0;
       words >> exit_code;
@@ -171,9 +172,25 @@ class Transcript {
     return true;
   }
 
+  bool volume_command(const std::string& verb, std::istringstream& words) {
+    if (verb != "pause" && verb != "suspend" && verb != "options") return false;
+    CommandId id = 0;
+    std::string option;
+    words >> id >> option;
+    if (verb == "pause") step(input::PauseResync{id, option != "off"});
+    if (verb == "suspend") step(input::SuspendIo{id, option != "off"});
+    if (option == "protocol-a") options_.net.protocol = drbd_config::Protocol::A;
+    if (option == "protocol-c") options_.net.protocol = drbd_config::Protocol::C;
+    if (option == "secret") options_.net.shared_secret = "open sesame";
+    if (option == "two-primaries") options_.net.allow_two_primaries = true;
+    if (option == "max-rate") options_.disk.c_max_rate_kib_per_s = 4000;
+    if (option == "as-before") options_ = {};
+    if (verb == "options") step(input::SetOptions{id, options_});
+    return true;
+  }
+
   bool disk_command(const std::string& verb, std::istringstream& words) {
-    if (verb != "attach" && verb != "detach" && verb != "invalidate" && verb != "outdate" && verb != "suspend")
-      return false;
+    if (verb != "attach" && verb != "detach" && verb != "invalidate" && verb != "outdate") return false;
     CommandId id = 0;
     std::string option;
     words >> id >> option;
@@ -181,7 +198,6 @@ class Transcript {
     if (verb == "detach") step(input::Detach{id, option == "force"});
     if (verb == "invalidate") step(input::Invalidate{id, option == "remote"});
     if (verb == "outdate") step(input::Outdate{id});
-    if (verb == "suspend") step(input::SuspendIo{id, option != "off"});
     return true;
   }
 
@@ -368,6 +384,7 @@ class Transcript {
   void note(const Other&) {}
 
   Restored restored_;
+  drbd_config::Options options_;
   std::uint64_t handler_ = 0;
   std::optional<Engine> engine_;
   Instant now_ = instant_from_ns(1'000'000);
