@@ -13,6 +13,7 @@
 #include "edge/api/operations.h"
 #include "edge/cli/connection.h"
 #include "edge/cli/follow_through.h"
+#include "edge/cli/import_command.h"
 #include "edge/cli/manual.h"
 #include "runtime/watchdog/config_file.h"
 
@@ -29,6 +30,7 @@ struct Options {
   std::map<std::string, std::string> values;  ///< parameters of the operation that are text
   std::uint64_t since = 0;
   bool follow = false;
+  ImportRequest drbd_import;
   [[nodiscard]] std::string socket() const { return run_dir + "/manager.sock"; }
 };
 
@@ -51,6 +53,7 @@ class CommandLine {
   int volume_state_without_manager(const Error& why);
   int volume_create();
   int config_check();
+  int import_drbd();
   int print_completion();
   [[nodiscard]] Goal goal_of(const api::Operation& operation, const json& before) const;
   [[nodiscard]] json request_of(const api::Operation& operation) const;
@@ -68,6 +71,7 @@ int CommandLine::failed(const Error& error, int code) const {
     around_.out << json{{"ok", false},
                         {"error",
                          {{"what", error.what}, {"where", error.where}, {"why", error.why}, {"hint", error.hint}}}}
+                       .dump(-1, ' ', false, json::error_handler_t::replace)  // a file may quote any bytes
                 << "\n";
   else
     around_.err << "bascule: " << printable(error.text()) << "\n";
@@ -132,6 +136,7 @@ void CommandLine::add_local_commands() {
   const std::map<std::string, int (CommandLine::*)()> actions{{"volume status", &CommandLine::volume_status},
                                                               {"volume create", &CommandLine::volume_create},
                                                               {"config check", &CommandLine::config_check},
+                                                              {"import drbd", &CommandLine::import_drbd},
                                                               {"completion", &CommandLine::print_completion}};
   std::size_t count = 0;
   const auto* local = local_commands(count);
@@ -146,6 +151,13 @@ void CommandLine::add_local_commands() {
       app->add_option("--config", options_.config_file, "configuration")->capture_default_str();
     }
     if (words == "config check") app->add_option("file", options_.config_file, "configuration")->capture_default_str();
+    if (words == "import drbd") {
+      app->add_option("--config", options_.drbd_import.file,
+                      "DRBD's configuration; what drbdadm would take if not given");
+      app->add_option("--node", options_.node, "the machine that takes DRBD's place")->capture_default_str();
+      app->add_option("--output", options_.drbd_import.output, "a new file for cluster.toml instead of the terminal");
+      app->add_flag("--check", options_.check, "write nothing, only say whether it can be imported");
+    }
     if (words == "completion")
       app->add_option("shell", options_.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
     app->callback([this, action = actions.at(words)] { chosen_ = [this, action] { return (this->*action)(); }; });
@@ -337,6 +349,18 @@ int CommandLine::config_check() {
     around_.out << fmt::format("{}: cluster {} with {} nodes, {} volumes, {} services: nothing wrong.\n",
                                options_.config_file, config->name, config->nodes.size(), config->volumes.size(),
                                config->services.size());
+  return ok;
+}
+
+int CommandLine::import_drbd() {
+  options_.drbd_import.node = options_.node;
+  options_.drbd_import.only_check = options_.check;
+  const auto answer = run_import(options_.drbd_import);
+  if (!answer) return failed(answer.error(), refused);
+  if (options_.as_json)
+    around_.out << *answer << "\n";
+  else
+    around_.out << answer->at("text").get<std::string>();
   return ok;
 }
 

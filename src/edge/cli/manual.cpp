@@ -9,7 +9,7 @@
 namespace bascule::cli {
 namespace {
 
-const std::array<LocalCommand, 4> commands{{
+const std::array<LocalCommand, 5> commands{{
     {"volume status", "[NAME]", "How the volumes are; asks the volume's own daemon when bascule-managerd is away.",
      "volume status data"},
     {"volume create", "NAME [--force] [--node NODE] [--config FILE]",
@@ -17,6 +17,11 @@ const std::array<LocalCommand, 4> commands{{
      "destroys it.",
      "volume create data"},
     {"config check", "[FILE]", "Reads a configuration and says what is wrong with it.", "config check ./cluster.toml"},
+    {"import drbd", "[--config FILE] [--node NODE] [--output FILE] [--check]",
+     "Reads /etc/drbd.conf and what it includes, and writes the cluster.toml of a machine that takes DRBD's place; "
+     "what has "
+     "no counterpart becomes a comment that says why.",
+     "import drbd --node alice --output cluster.toml"},
     {"completion", "bash|zsh", "Prints the completion script of a shell.",
      "completion bash > /etc/bash_completion.d/bascule"},
 }};
