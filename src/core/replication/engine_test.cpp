@@ -221,9 +221,9 @@ TEST(Transcripts, APeerThatDoesNotFitIsRefused) {
     const char* packet;
     const char* why;
   } later[] = {
-      {"packet 101 Sizes 32768 16384 0", "the peer is configured for 8388608 bytes, this node for 16777216 bytes"},
+      {"packet 101 Sizes 32768 16384 0", "the device would become too small: 8388608 bytes of 16777216 bytes"},
       {"packet 101 Sizes 20000 0 0", "the peer's disk is too small"},
-      {"packet 101 Protocol A", "another replication protocol"},
+      {"packet 101 Protocol A", "protocol differs: this node has C, the peer A"},
       {"packet 101 Sizes 32768 32768 32768\npacket 101 Uuids 64 128\npacket 101 State 2 8 8", "unrelated"},
       {"packet 101 Ping", "unexpected P_PING"},
   };

@@ -94,6 +94,7 @@ TEST(StateChanges, APeerThatDetachesLeavesThePrimaryAloneWithTheData) {
   transcript.play(R"(
     packet 101 StateRequest 1e00 400
     < send 1 P_STATE_CHG_REPLY 1
+    < send 101 P_UUIDS
     < metadata superblock
     < send 101 P_STATE
     disk

@@ -63,6 +63,20 @@ void BitmapExchange::advance_full() {
   if (const auto uuid = std::exchange(early_uuid_, std::nullopt)) (void)sync_uuid(*uuid);
 }
 
+void BitmapExchange::begin_on_new_area(bool source) {
+  until_ = core_.now + patience;
+  durable_version_.reset();
+  if (source) {
+    new_area_source_ = true;
+    begin_resync_as_source(core_);
+    durable_version_ = metadata_.superblock_changed();
+    return;
+  }
+  disk_before_ = core_.disk;
+  core_.become(ConnectionState::WFSyncUUID, "the new area of the device is resynced");
+  if (core_.disk > DiskState::Outdated) core_.become(DiskState::Outdated, "about to be resynced");
+}
+
 void BitmapExchange::send_bitmap() {
   drbd::BitmapSender sender(core_.bitmap, header_bytes, true);
   while (!sender.done()) std::visit([&](auto&& chunk) { core_.send_data(std::move(chunk)); }, sender.next());
@@ -122,12 +136,14 @@ bool BitmapExchange::out_of_sync(const drbd::OutOfSync& packet) {
 void BitmapExchange::advance() {
   advance_full();
   if (!durable_version_ || !metadata_.superblock_durable(*durable_version_)) return;
-  if (core_.connection == ConnectionState::WFBitMapS || core_.connection == ConnectionState::StartingSyncS) {
+  if (core_.connection == ConnectionState::WFBitMapS || core_.connection == ConnectionState::StartingSyncS ||
+      new_area_source_) {
     // The target's bits must survive our crash: nobody else will have them.
     if (!metadata_.bits_durable(0, core_.bitmap.size())) return metadata_.write_all_bits();
     core_.send_data(drbd::SyncUuid{core_.superblock.bitmap_uuid});
     core_.peer.disk = DiskState::Inconsistent;
     core_.become(ConnectionState::SyncSource, "the new bitmap UUID is on disk");
+    new_area_source_ = false;
   } else if (core_.connection == ConnectionState::WFSyncUUID) {
     core_.become(ConnectionState::SyncTarget, "this disk is marked Inconsistent");
   }
@@ -142,6 +158,7 @@ void BitmapExchange::session_lost() {
   disk_before_.reset();
   durable_version_.reset();
   receiver_.reset();
+  new_area_source_ = false;
   until_ = never;
 }
 

@@ -1,7 +1,5 @@
 #include "core/replication/detail/connection.h"
 
-#include "core/replication/detail/generation.h"
-
 namespace bascule::replication::detail {
 namespace {
 
@@ -47,49 +45,6 @@ void Connection::check_newcomers() {
   }
 }
 
-void Connection::act_on_handshake() {
-  if (core_.dropping) return;
-  if (parts_.handshake.take_ready())
-    act_on(decide(core_));
-  else
-    reconsider();
-}
-
-/// The first primary of a new pair: one side has become UpToDate while both were connected and empty.
-void Connection::reconsider() {
-  if (core_.connection != ConnectionState::Connected || (core_.primary() && !core_.serving)) return;
-  const bool own_first = core_.disk == DiskState::UpToDate && core_.peer.disk == DiskState::Inconsistent;
-  const bool peer_first = core_.disk == DiskState::Inconsistent && core_.peer.disk == DiskState::UpToDate;
-  if (own_first || peer_first) act_on(decide(core_));
-}
-
-void Connection::act_on(const Verdict& verdict) {
-  core_.event("handshake", verdict.text);
-  if (verdict.kind == Verdict::Kind::Refuse) {
-    const bool may_change = core_.primary() && core_.peer.role == Role::Primary;
-    return core_.drop(ConnectionState::Disconnecting, verdict.text, !may_change);
-  }
-  if (verdict.kind == Verdict::Kind::NoSync && core_.primary() && !parts_.membership.may_connect())
-    return core_.drop(ConnectionState::NetworkFailure, "writes of this node must be told by a new generation first");
-  if (core_.disk_usable()) adopt(core_.superblock, verdict.own_uuids);
-  core_.peer.uuids = verdict.peer_uuids;
-  core_.why.clear();
-  if (!is_connected(core_.connection)) core_.event("peer-connected", verdict.text);
-  if (verdict.kind == Verdict::Kind::NoSync)
-    connected_without_sync(verdict);
-  else
-    parts_.exchange.begin(verdict);
-}
-
-void Connection::connected_without_sync(const Verdict& verdict) {
-  core_.become(ConnectionState::Connected, verdict.text);
-  const auto better = [](DiskState disk) { return disk == DiskState::Outdated || disk == DiskState::Consistent; };
-  if (better(core_.peer.disk)) core_.peer.disk = DiskState::UpToDate;
-  if (better(core_.disk)) core_.become(DiskState::UpToDate, "equal to the peer's");
-  if (core_.disk == DiskState::UpToDate && core_.peer.disk == DiskState::UpToDate) core_.crashed_primary = false;
-  if (core_.disk_usable()) parts_.metadata.superblock_changed();
-}
-
 void Connection::end_session() {
   const Core::Drop drop = *core_.dropping;
   core_.dropping.reset();
@@ -111,6 +66,7 @@ void Connection::end_session() {
   parts_.resync.session_lost();
   parts_.state_changes.session_lost();
   parts_.exchange.session_lost();
+  parts_.agreement.session_lost();
   if (was_connected) core_.event("peer-lost", drop.reason);
   if (core_.disk_usable() && core_.disk != DiskState::Attaching && was_connected) parts_.metadata.superblock_changed();
   core_.why = drop.reason;

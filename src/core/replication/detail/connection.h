@@ -4,8 +4,8 @@
 
 namespace bascule::replication::detail {
 
-/// The life of the connection: when to look for the peer, what follows from the handshake, what the end of a session
-/// means to the other machines, and when to try again.
+/// The life of the connection: when to look for the peer, what the end of a session means to the other machines, and
+/// when to try again.
 class Connection {
  public:
   explicit Connection(Parts& parts, Instant now) : parts_(parts), core_(parts.core), retry_at_(now) {}
@@ -14,7 +14,6 @@ class Connection {
   void end_session();
   /// From StandAlone to a pair of sockets.
   void connect();
-  void act_on_handshake();
   /// What was refused may be agreed on now: try again at once.
   void wake_from_stand_alone();
   /// StandAlone without a session, until look_for_peer().
@@ -24,9 +23,6 @@ class Connection {
 
  private:
   void begin_session(const Connector::Pair& pair);
-  void act_on(const Verdict& verdict);
-  void connected_without_sync(const Verdict& verdict);
-  void reconsider();
   void check_newcomers();
   void try_again_or_stay(const Core::Drop& drop, bool was_connected);
 

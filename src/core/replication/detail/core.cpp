@@ -75,12 +75,27 @@ void Core::drop(ConnectionState why_state, std::string reason, bool refuse) {
   if (!dropping) dropping = Drop{why_state, std::move(reason), refuse};
 }
 
-std::uint64_t Core::usable_sectors() const {
+std::uint64_t Core::capacity_sectors() const {
   const std::int64_t superblock_sector =
       static_cast<std::int64_t>((config.backing_bytes / 512) & ~std::uint64_t{7}) - 8;
   const std::int64_t data_end = superblock_sector + superblock.bitmap_offset_sectors;
-  const std::uint64_t usable = data_end > 0 ? static_cast<std::uint64_t>(data_end) : 0;
-  return config.size_limit_bytes == 0 ? usable : std::min(usable, config.size_limit_bytes / 512);
+  return data_end > 0 ? static_cast<std::uint64_t>(data_end) : 0;
+}
+
+std::uint64_t Core::size_limit_sectors() const {
+  const std::uint64_t one = config.size_limit_bytes / 512;
+  const std::uint64_t other = config.options.disk.size_sectors;
+  return one == 0 || other == 0 ? std::max(one, other) : std::min(one, other);
+}
+
+void Core::set_size_limit_sectors(std::uint64_t sectors) {
+  config.size_limit_bytes = 0;
+  config.options.disk.size_sectors = sectors;
+}
+
+std::uint64_t Core::usable_sectors() const {
+  const std::uint64_t limit = size_limit_sectors();
+  return limit == 0 ? capacity_sectors() : std::min(capacity_sectors(), limit);
 }
 
 bool Core::lease_valid() const {

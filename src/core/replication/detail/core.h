@@ -50,9 +50,13 @@ struct PeerView {
   Role role = Role::Unknown;
   DiskState disk = DiskState::DUnknown;
   ConnectionState connection = ConnectionState::StandAlone;
+  bool attaching = false;  ///< its last state said Negotiating; `disk` is what that stands for
   drbd::UuidSet uuids;
   std::uint64_t uuid_flags = 0;
   std::uint64_t dirty_bits = 0;
+  std::uint32_t connection_flags = 0;                 ///< connection_flag::* of its P_PROTOCOL
+  std::uint64_t capacity_sectors = 0;                 ///< what its disk could hold; 0: it has none
+  std::uint32_t max_bio_bytes = drbd::kMaxDataBytes;  ///< the largest write or read that suits it
 };
 
 /// What the operator asked of the next handshake; over when one has succeeded.
@@ -123,12 +127,19 @@ class Core {
   void drop(ConnectionState why, std::string reason, bool refuse = false);
 
   // -- questions
+  /// The disk, seen through Negotiating.
+  [[nodiscard]] DiskState own_disk() const { return disk == DiskState::Negotiating ? remembered_disk : disk; }
   [[nodiscard]] bool primary() const { return role == Role::Primary; }
   [[nodiscard]] bool canary_set(std::uint32_t bit) const { return (config.canaries & bit) != 0; }
   [[nodiscard]] bool just_created() const { return superblock.current_uuid == drbd::kUuidJustCreated; }
   [[nodiscard]] bool disk_usable() const { return disk >= DiskState::Inconsistent; }
   [[nodiscard]] bool metadata_writable() const { return disk_usable() || disk == DiskState::Attaching; }
   [[nodiscard]] std::uint64_t size_bytes() const { return superblock.effective_sectors * 512; }
+  /// Sectors of the data area.
+  [[nodiscard]] std::uint64_t capacity_sectors() const;
+  /// The configured size; 0: none.
+  [[nodiscard]] std::uint64_t size_limit_sectors() const;
+  void set_size_limit_sectors(std::uint64_t sectors);
   /// Sectors that this node could export: the data area, cut to the configured size.
   [[nodiscard]] std::uint64_t usable_sectors() const;
   /// Under Authority::Operator a Primary needs none.
@@ -167,6 +178,9 @@ class Core {
   drbd_metadata::Superblock superblock;  ///< as it shall be on disk; Metadata writes it
   Bitmap bitmap;                         ///< 1 is out of sync; changed through Metadata only
   bool crashed_primary = false;
+  DiskState remembered_disk = DiskState::Diskless;  ///< what the metadata say; of use while the disk is Negotiating
+  std::uint64_t exposed_uuid = 0;                   ///< generation of the data that this node last offered or had
+  std::uint64_t told_dirty_bits = 0;  ///< our part of the last Uuids: both sides decide by the same numbers
 
   Role role = Role::Secondary;
   bool serving = false;  ///< primary, and the promotion is durable

@@ -51,14 +51,20 @@ void new_generation(Core& core) {
   core.event("generation-made", "a new generation begins: this node may now differ from its peer");
 }
 
+bool new_generation_due(const Core& core) {
+  const bool alone = !is_connected(core.connection) || core.peer.disk < DiskState::Inconsistent;
+  if (!alone || core.disk != DiskState::UpToDate || core.superblock.bitmap_uuid != 0 || core.just_created())
+    return false;
+  if (!core.operator_rules()) return core.primary() && !core.in_sync.peer_counts();
+  const bool peer_writes = is_connected(core.connection) && core.peer.role == Role::Primary;
+  return (core.primary() || peer_writes) && !core.suspended();
+}
+
 void begin_resync_as_source(Core& core) {
   const std::uint64_t old = core.superblock.bitmap_uuid;
-  if (old == 0 || old == drbd::kUuidJustCreated) {
-    core.superblock.bitmap_uuid = random_uuid(core);
-    return;
-  }
-  push_history(core.superblock, old);
-  core.superblock.bitmap_uuid = old + drbd::kUuidNewBitmapOffset;
+  const bool names_data = old != 0 && old != drbd::kUuidJustCreated;
+  if (old != 0) push_history(core.superblock, old);  // also "just created", as the kernel does
+  core.superblock.bitmap_uuid = names_data ? old + drbd::kUuidNewBitmapOffset : random_uuid(core);
 }
 
 void end_resync_as_source(Core& core) {
@@ -75,8 +81,7 @@ void begin_resync_as_target(Core& core, std::uint64_t sync_uuid) {
 void end_resync_as_target(Core& core) {
   const std::uint64_t interim = core.superblock.current_uuid;
   const std::uint64_t source_bitmap = core.peer.uuids.bitmap;
-  const bool pushed = source_bitmap != 0 && source_bitmap != drbd::kUuidJustCreated;
-  core.superblock.history_uuids = {interim, pushed ? source_bitmap : core.peer.uuids.history[0]};
+  core.superblock.history_uuids = {interim, source_bitmap != 0 ? source_bitmap : core.peer.uuids.history[0]};
   core.superblock.bitmap_uuid = 0;
   core.superblock.current_uuid = core.peer.uuids.current & ~drbd::kUuidPrimaryBit;
 }

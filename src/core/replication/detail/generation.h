@@ -10,6 +10,10 @@ namespace bascule::replication::detail {
 void refresh_flags(Core& core);
 /// bitmap UUID = old current, current = new: from now on the bitmap tells how this node differs from the peer.
 void new_generation(Core& core);
+/// This node's UpToDate data is about to differ from the peer's, or may: a Primary (in Operator mode also a diskless
+/// peer that is Primary) has no copy at the peer, and no generation has been made since they were equal. In a cluster
+/// the peer must have left the in-sync set first; for an operator not while I/O is suspended.
+bool new_generation_due(const Core& core);
 /// A resync begins on the source: a new bitmap UUID, the old one goes to history.
 void begin_resync_as_source(Core& core);
 void end_resync_as_source(Core& core);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/replication/detail/generation.h"
+#include "core/replication/detail/parameters.h"
 #include "core/replication/detail/verdict.h"
 
 namespace bascule::replication::detail {
@@ -14,11 +15,9 @@ constexpr std::uint32_t lowest_usable = 100;
 /// Only so that the sizes carry queue limits, as those of every kernel do: nothing is ever sent as P_WSAME.
 constexpr std::uint32_t features_offered = drbd::feature::kWriteSame;
 
-std::string sectors_text(std::uint64_t sectors) { return std::to_string(sectors * 512) + " bytes"; }
-
 }  // namespace
 
-Handshake::Handshake(Core& core, Metadata& metadata) : core_(core), metadata_(metadata) {}
+Handshake::Handshake(Core& core, Metadata& metadata) : core_(core), authentication_(core), sizes_(core, metadata) {}
 
 void Handshake::refuse(std::string why) { core_.drop(ConnectionState::Disconnecting, std::move(why), true); }
 
@@ -27,7 +26,10 @@ void Handshake::begin(const Connector::Pair& pair) {
   session = Session{true, pair.data, pair.meta, pair.resolve_conflicts, 0, session.number + 1, 0, 0, core_.now, 0};
   phase_ = Phase::Features;
   until_ = core_.now + 4 * core_.config.ping_timeout;
-  have_protocol_ = have_sizes_ = have_uuids_ = ready_ = false;
+  have_protocol_ = have_sizes_ = have_uuids_ = ready_ = skip_initial_sync_ = false;
+  sizes_.session_began();
+  own_integrity_.clear();
+  peer_integrity_.clear();
   told_.reset();
   drbd::Features features;
   features.protocol_min = protocol_min;
@@ -54,14 +56,21 @@ void Handshake::tick() {
 
 bool Handshake::received(const drbd::Packet& packet) {
   if (const auto* features = std::get_if<drbd::Features>(&packet)) return on_features(*features), true;
+  if (phase_ == Phase::Authentication || std::holds_alternative<drbd::AuthChallenge>(packet))
+    return on_authentication(packet);
   const bool open = phase_ == Phase::Parameters || phase_ == Phase::Done;
   if (!open) return false;
   if (const auto* protocol = std::get_if<drbd::Protocol>(&packet)) return on_protocol(*protocol), true;
-  if (std::holds_alternative<drbd::SyncParam>(packet)) return true;
+  if (const auto* param = std::get_if<drbd::SyncParam>(&packet)) return on_sync_param(*param), true;
   if (const auto* sizes = std::get_if<drbd::Sizes>(&packet)) return on_sizes(*sizes), true;
   if (const auto* uuids = std::get_if<drbd::Uuids>(&packet)) return on_uuids(*uuids), true;
   if (const auto* state = std::get_if<drbd::State>(&packet)) return on_state(*state), true;
   return false;
+}
+
+bool Handshake::may_be_skipped(const drbd::Packet& packet) {
+  return std::holds_alternative<drbd::SyncParam>(packet) || std::holds_alternative<drbd::Sizes>(packet) ||
+         std::holds_alternative<drbd::Uuids>(packet) || std::holds_alternative<drbd::State>(packet);
 }
 
 void Handshake::on_features(const drbd::Features& features) {
@@ -73,49 +82,98 @@ void Handshake::on_features(const drbd::Features& features) {
                   std::to_string(peer_max) + ", this node 100 and 101");
   core_.session.agreed_version = agreed;
   core_.session.feature_flags = features_offered & features.feature_flags;
-  const drbd::WireOptions options{agreed, core_.session.feature_flags, 0};
-  core_.emit(effect::UseWire{core_.session.data, drbd::Socket::Data, options});
-  core_.emit(effect::UseWire{core_.session.meta, drbd::Socket::Meta, options});
+  use_wire();
+  if (authentication_.wanted()) return authenticate();
+  begin_parameters();
+}
+
+// ---- authentication ---------------------------------------------------------------------------------------------
+
+void Handshake::authenticate() {
+  phase_ = Phase::Authentication;
+  if (std::string wrong = authentication_.begin(); !wrong.empty()) refuse("no authentication: " + wrong);
+}
+
+bool Handshake::on_authentication(const drbd::Packet& packet) {
+  const bool expected = phase_ == Phase::Authentication;
+  if (!expected && phase_ != Phase::Parameters) return false;
+  if (!expected) return refuse("the peer wants authentication, and no cram-hmac-alg is configured here"), true;
+  std::string wrong = "the peer goes on without it";
+  if (const auto* challenge = std::get_if<drbd::AuthChallenge>(&packet))
+    wrong = authentication_.challenged(*challenge);
+  else if (const auto* response = std::get_if<drbd::AuthResponse>(&packet))
+    wrong = authentication_.answered(*response);
+  if (!wrong.empty())
+    refuse("authentication failed: " + wrong);
+  else if (authentication_.done())
+    begin_parameters();
+  return true;
+}
+
+// ---- parameters -------------------------------------------------------------------------------------------------
+
+void Handshake::begin_parameters() {
   phase_ = Phase::Parameters;
-  core_.become(ConnectionState::WFReportParams, "the peer speaks version " + std::to_string(agreed));
+  core_.become(ConnectionState::WFReportParams,
+               "the peer speaks version " + std::to_string(core_.session.agreed_version));
   send_parameters();
 }
 
+void Handshake::use_wire() {
+  const Digest receive = digest_named(peer_integrity_).value_or(Digest::none);
+  const Digest send = digest_named(own_integrity_).value_or(Digest::none);
+  const drbd::WireOptions options{core_.session.agreed_version, core_.session.feature_flags,
+                                  static_cast<std::uint32_t>(digest_bytes(receive))};
+  core_.emit(effect::UseWire{core_.session.data, drbd::Socket::Data, options, send, receive});
+  core_.emit(effect::UseWire{core_.session.meta, drbd::Socket::Meta, options});
+}
+
+drbd::Protocol Handshake::own_protocol() const {
+  return protocol_of(core_.config.options.net, core_.wish.discard_my_data, core_.wish.tentative);
+}
+
+/// At connect both must agree. Later the peer only tells what it does from now on.
 void Handshake::on_protocol(const drbd::Protocol& protocol) {
-  if (protocol.update) return;
-  if (protocol.protocol != drbd::ReplicationProtocol::C)
-    return refuse("the peer is configured for another replication protocol than C");
-  if (protocol.two_primaries != 0) return refuse("the peer is configured for two primaries");
-  if (!protocol.integrity_algorithm.empty())
-    return refuse("the peer wants data integrity by " + protocol.integrity_algorithm +
-                  ", which is not configured here");
-  have_protocol_ = true;
+  if (phase_ == Phase::Done && !protocol.update)
+    return core_.drop(ConnectionState::ProtocolError, "the peer's protocol comes twice");
+  if (!protocol.update)
+    if (std::string wrong = protocol_mismatch(own_protocol(), protocol); !wrong.empty()) return refuse(wrong);
+  if (!digest_named(protocol.integrity_algorithm))
+    return refuse("data-integrity-alg " + protocol.integrity_algorithm + " is not known here");
+  if (!protocol.update) {
+    core_.peer.connection_flags = protocol.connection_flags;
+    own_integrity_ = protocol.integrity_algorithm;
+    have_protocol_ = true;
+  }
+  const bool changed = peer_integrity_ != protocol.integrity_algorithm;
+  peer_integrity_ = protocol.integrity_algorithm;
+  if (changed) use_wire();
+}
+
+void Handshake::on_sync_param(const drbd::SyncParam& param) {
+  if (phase_ == Phase::Parameters) {
+    if (std::string wrong = sync_param_mismatch(sync_param_of(core_.config.options), param); !wrong.empty())
+      refuse(wrong);
+  } else {
+    take_sync_param(core_.config.options, param);
+    core_.changed();
+  }
 }
 
 void Handshake::on_sizes(const drbd::Sizes& sizes) {
-  const std::uint64_t usable = core_.usable_sectors();
-  const std::uint64_t limit = core_.config.size_limit_bytes / 512;
-  if (limit != 0 && sizes.user_sectors != 0 && limit != sizes.user_sectors)
-    return refuse("the peer is configured for " + sectors_text(sizes.user_sectors) + ", this node for " +
-                  sectors_text(limit));
-  const std::uint64_t own = core_.superblock.effective_sectors;
-  const bool peer_has_disk = sizes.disk_sectors != 0;
-  const std::uint64_t wanted = own != 0 ? own
-                               : sizes.current_sectors != 0
-                                   ? sizes.current_sectors
-                                   : std::min(usable, peer_has_disk ? sizes.disk_sectors : usable);
-  if (peer_has_disk && sizes.disk_sectors < wanted)
-    return refuse("the peer's disk is too small: " + sectors_text(sizes.disk_sectors) + " of " + sectors_text(wanted));
-  if (usable < wanted)
-    return refuse("this node's disk is too small: " + sectors_text(usable) + " of " + sectors_text(wanted));
-  if (sizes.current_sectors != 0 && sizes.current_sectors != wanted)
-    return refuse("the peer's device has " + sectors_text(sizes.current_sectors) + ", this node's " +
-                  sectors_text(wanted));
-  if (own == 0 && core_.disk_usable()) {
-    metadata_.set_size(wanted);
-    metadata_.superblock_changed();
-  }
+  if (std::string wrong = sizes_.received(sizes); !wrong.empty()) return refuse(wrong);
   have_sizes_ = true;
+}
+
+std::string Handshake::resize(const input::Resize& wanted) {
+  std::string wrong = sizes_.resize(wanted);
+  if (!wrong.empty() || phase_ != Phase::Done) return wrong;
+  std::uint16_t flags = 0;
+  if (wanted.assume_peer_has_space) flags |= drbd::size_flag::kForced;
+  if (wanted.assume_clean) flags |= drbd::size_flag::kNoResync;
+  send_uuids();
+  core_.send_data(sizes_.to_send(true, flags));
+  return "";
 }
 
 void Handshake::on_uuids(const drbd::Uuids& uuids) {
@@ -123,12 +181,15 @@ void Handshake::on_uuids(const drbd::Uuids& uuids) {
   core_.peer.uuid_flags = uuids.flags;
   core_.peer.dirty_bits = uuids.dirty_bits;
   have_uuids_ = true;
+  skip_initial_sync_ |= core_.connection == ConnectionState::Connected && core_.just_created() &&
+                        (uuids.flags & drbd::uuid_flag::kSkipInitialSync) != 0;
 }
 
 void Handshake::on_state(const drbd::State& packet) {
   const drbd::StateWord& state = packet.state;
   DiskState disk = state.disk;
-  if (disk == DiskState::Negotiating)
+  core_.peer.attaching = disk == DiskState::Negotiating;
+  if (core_.peer.attaching)
     disk =
         (core_.peer.uuid_flags & drbd::uuid_flag::kInconsistent) != 0 ? DiskState::Inconsistent : DiskState::Consistent;
   if (phase_ == Phase::Parameters) {
@@ -148,28 +209,35 @@ void Handshake::on_state(const drbd::State& packet) {
 // ---- what we say ------------------------------------------------------------------------------------------------
 
 void Handshake::send_parameters() {
-  core_.send_data(drbd::Protocol{});
-  core_.send_data(drbd::SyncParam{});
-  drbd::Sizes sizes;
-  sizes.disk_sectors = core_.disk_usable() ? core_.usable_sectors() : 0;
-  sizes.user_sectors = core_.config.size_limit_bytes / 512;
-  sizes.current_sectors = core_.superblock.effective_sectors;
-  if ((core_.session.feature_flags & drbd::feature::kWriteSame) != 0) sizes.queue_limits = drbd::QueueLimits{};
-  core_.send_data(std::move(sizes));
+  core_.send_data(own_protocol());
+  core_.send_data(sync_param_of(core_.config.options));
+  core_.send_data(sizes_.to_send());
   if (core_.disk_usable()) send_uuids();
   send_state();
 }
 
-void Handshake::send_uuids() {
+void Handshake::send_uuids(std::uint64_t more_flags) {
   drbd::Uuids uuids;
   uuids.current = core_.superblock.current_uuid;
   uuids.bitmap = core_.superblock.bitmap_uuid;
   uuids.history = core_.superblock.history_uuids;
-  uuids.dirty_bits = core_.bitmap.count();
+  uuids.dirty_bits = core_.told_dirty_bits = core_.bitmap.count();
+  uuids.flags = more_flags;
   if (core_.crashed_primary) uuids.flags |= drbd::uuid_flag::kCrashedPrimary;
-  if (core_.disk == DiskState::Inconsistent) uuids.flags |= drbd::uuid_flag::kInconsistent;
+  if (core_.own_disk() == DiskState::Inconsistent) uuids.flags |= drbd::uuid_flag::kInconsistent;
   if (discards_own_data(core_)) uuids.flags |= drbd::uuid_flag::kDiscardMyData;
   core_.send_data(std::move(uuids));
+}
+
+void Handshake::send_options() {
+  if (phase_ != Phase::Done) return;
+  drbd::Protocol update = own_protocol();
+  update.update = true;
+  core_.send_data(update);
+  core_.send_data(sync_param_of(core_.config.options));
+  if (own_integrity_ == update.integrity_algorithm) return;
+  own_integrity_ = update.integrity_algorithm;
+  use_wire();
 }
 
 void Handshake::send_state() {

@@ -72,6 +72,17 @@ void Machines::on(const input::PacketReceived& received) {
     return;
   }
   parts_.keepalive.heard();
+  if (!Handshake::is_ours(received.volume)) {
+    core_.release(received.buffer);
+    if (Handshake::may_be_skipped(received.packet)) return core_.event("volume-unknown", "the peer has more volumes");
+    return core_.drop(ConnectionState::ProtocolError, "a packet for volume " + std::to_string(received.volume));
+  }
+  if (!received.digest_valid) {
+    core_.release(received.buffer);
+    return core_.drop(ConnectionState::ProtocolError, std::string("the data of a ") +
+                                                          drbd::name_of(drbd::command_of(received.packet)) +
+                                                          " does not have the digest that came with it");
+  }
   const bool takes_buffer = on_data && (std::holds_alternative<drbd::Data>(received.packet) ||
                                         std::holds_alternative<drbd::ResyncReply>(received.packet));
   if (!takes_buffer) core_.release(received.buffer);
@@ -81,6 +92,18 @@ void Machines::on(const input::PacketReceived& received) {
     core_.drop(ConnectionState::ProtocolError, std::string("unexpected ") +
                                                    drbd::name_of(drbd::command_of(received.packet)) + " while " +
                                                    drbd::name_of(core_.connection));
+}
+
+void Machines::on(const input::Resize& command) {
+  std::string wrong = parts_.handshake.resize(command);
+  const auto result = wrong.empty() ? drbd::StateChangeResult::Success : drbd::StateChangeResult::NotSupported;
+  core_.answer(command.command, result, std::move(wrong));
+}
+
+void Machines::on(const input::NewCurrentUuid& command) {
+  std::string wrong = parts_.agreement.new_current_uuid(command.clear_bitmap);
+  const auto result = wrong.empty() ? drbd::StateChangeResult::Success : drbd::StateChangeResult::NeedConnection;
+  core_.answer(command.command, result, std::move(wrong));
 }
 
 void Machines::on(const input::InSyncCommitted& committed) {
@@ -136,7 +159,7 @@ void Machines::advance() {
   disk_commands_.advance();
   parts_.attach.advance();
   connection_.connect();
-  connection_.act_on_handshake();
+  parts_.agreement.advance();
   parts_.exchange.advance();
   parts_.fencing.advance();
   parts_.role_change.advance();

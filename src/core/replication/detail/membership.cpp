@@ -45,11 +45,6 @@ void Membership::make_generation() {
 
 void Membership::advance() {
   if (!core_.serving || core_.dropping) return;
-  // While requests wait for the peer to be fenced nothing has been written alone yet.
-  const bool waits = core_.operator_rules() && core_.suspended();
-  if (!waits && !core_.in_sync.peer_counts() && alone() && core_.superblock.bitmap_uuid == 0 &&
-      core_.disk == DiskState::UpToDate)
-    make_generation();
   const bool shrink = wants_shrink();
   if (!shrink && !wants_grow()) {
     asking_ = false;

@@ -19,13 +19,10 @@ class Membership {
   /// generations would compare equal and hide the difference.
   [[nodiscard]] bool may_connect() const;
   [[nodiscard]] Instant deadline() const;
+  /// A generation begins; a handshake under way, in which the peer was told the old one, ends.
   void make_generation();
 
  private:
-  [[nodiscard]] bool alone() const {
-    return !is_connected(core_.connection) || core_.peer.disk < DiskState::Inconsistent;
-  }
-
   Core& core_;
   Metadata& metadata_;
   Instant ask_again_{};

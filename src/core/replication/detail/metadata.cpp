@@ -29,6 +29,24 @@ void Metadata::set_size(std::uint64_t sectors) {
   pages_.assign((core_.bitmap.size() + bits_per_page - 1) / bits_per_page, Page{});
 }
 
+void Metadata::resize(std::uint64_t sectors, bool mark_new) {
+  const std::size_t old_bits = core_.bitmap.size();
+  Bitmap resized(drbd_metadata::bits_for(sectors));
+  const std::size_t words = std::min(resized.words().size(), core_.bitmap.words().size());
+  for (std::size_t word = 0; word < words; ++word) resized.or_word(word, core_.bitmap.words()[word]);
+  if (mark_new && resized.size() > old_bits) resized.set(old_bits, resized.size());
+  if (sectors > core_.superblock.effective_sectors && !growth_)
+    growth_ = Growth{core_.superblock.effective_sectors, old_bits};
+  core_.bitmap = std::move(resized);
+  core_.superblock.effective_sectors = sectors;
+  // Pages of a part that is cut off may be in flight, so none is forgotten.
+  pages_.resize(std::max(pages_.size(), (core_.bitmap.size() + bits_per_page - 1) / bits_per_page));
+  if (core_.bitmap.size() > old_bits) {
+    touch(old_bits, core_.bitmap.size(), true);
+    write_bits(old_bits, core_.bitmap.size());
+  }
+}
+
 // ---- superblock -------------------------------------------------------------------------------------------------
 
 std::uint64_t Metadata::superblock_changed() {
@@ -40,8 +58,10 @@ std::uint64_t Metadata::superblock_changed() {
 void Metadata::start_superblock() {
   if (in_flight_version_ != 0 || durable_version_ == version_ || !core_.metadata_writable()) return;
   in_flight_version_ = version_;
+  drbd_metadata::Superblock content = core_.superblock;
+  if (growth_) content.effective_sectors = growth_->sectors_on_disk;
   core_.emit(effect::MetadataWrite{operation_of(Owner::Superblock, version_), superblock_offset(core_),
-                                   drbd_metadata::encode_superblock(core_.superblock)});
+                                   drbd_metadata::encode_superblock(content)});
 }
 
 // ---- bitmap -----------------------------------------------------------------------------------------------------
@@ -132,6 +152,10 @@ bool Metadata::start_run(std::size_t first) {
 // ---- both -------------------------------------------------------------------------------------------------------
 
 void Metadata::advance() {
+  if (growth_ && bits_durable(growth_->first_bit, core_.bitmap.size())) {
+    growth_.reset();
+    superblock_changed();
+  }
   start_superblock();
   if (!pages_wanted_ || runs_.size() >= max_runs_in_flight || !core_.metadata_writable()) return;
   pages_wanted_ = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/replication/detail/core.h"
@@ -21,6 +22,9 @@ class Metadata {
   [[nodiscard]] bool superblock_durable() const { return durable_version_ == version_; }
   /// The first agreed size: sizes the bitmap.
   void set_size(std::uint64_t sectors);
+  /// Another size of a device that holds data: the bits stay, those of new blocks are set with `mark_new`. On disk it
+  /// grows after them: a crash in between leaves the old size.
+  void resize(std::uint64_t sectors, bool mark_new);
 
   // -- bitmap. Ranges in bytes: setting rounds outward, clearing inward (the last, partial block counts as whole).
   void mark_out_of_sync(const Range& range);
@@ -64,6 +68,11 @@ class Metadata {
   std::uint64_t version_ = 0;
   std::uint64_t durable_version_ = 0;
   std::uint64_t in_flight_version_ = 0;  ///< 0: none
+  struct Growth {
+    std::uint64_t sectors_on_disk;
+    std::size_t first_bit;
+  };
+  std::optional<Growth> growth_;  ///< until the bits of the new area are on disk
   std::vector<Page> pages_;
   std::vector<Run> runs_;
   std::uint64_t next_run_ = 1;

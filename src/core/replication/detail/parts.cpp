@@ -15,6 +15,7 @@ Parts::Parts(const Config& config, const std::optional<Restored>& restored, Inst
       exchange(core, metadata, handshake),
       resync(core, metadata, handshake, writes, peer_writes),
       membership(core, metadata),
+      agreement(core, metadata, handshake, exchange, membership),
       state_changes(core, keepalive, exchange),
       fencing(core, metadata),
       role_change(core, metadata, activity_log, handshake, writes, peer_writes, state_changes, fencing) {}

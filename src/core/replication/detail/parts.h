@@ -2,11 +2,10 @@
 
 #include <optional>
 
+#include "core/replication/detail/agreement.h"
 #include "core/replication/detail/attach.h"
-#include "core/replication/detail/bitmap_exchange.h"
 #include "core/replication/detail/fencing.h"
 #include "core/replication/detail/keepalive.h"
-#include "core/replication/detail/membership.h"
 #include "core/replication/detail/resync.h"
 #include "core/replication/detail/role_change.h"
 #include "core/replication/detail/state_changes.h"
@@ -29,6 +28,7 @@ struct Parts {
   BitmapExchange exchange;
   Resync resync;
   Membership membership;
+  Agreement agreement;
   StateChanges state_changes;
   Fencing fencing;
   RoleChange role_change;

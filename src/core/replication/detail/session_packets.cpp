@@ -62,7 +62,9 @@ bool SessionPackets::on_block_ack(const drbd::BlockAck& ack) {
 
 void SessionPackets::on_peer_state() {
   if (!is_connected(core_.connection)) return;
-  if (core_.primary() && core_.peer.role == Role::Primary)
+  parts_.agreement.peer_state_received();
+  const bool allowed_two = core_.operator_rules() && core_.config.options.net.allow_two_primaries;
+  if (core_.primary() && core_.peer.role == Role::Primary && !allowed_two)
     core_.drop(ConnectionState::ProtocolError, "the peer became Primary while this node is");
 }
 

@@ -14,7 +14,7 @@ struct Transition {
   StateType to;
 };
 
-constexpr std::array<Transition<ConnectionState>, 30> connection_transitions{{
+constexpr std::array<Transition<ConnectionState>, 32> connection_transitions{{
     {StandAlone, Unconnected},
     {Unconnected, WFConnection},
     {Unconnected, StandAlone},
@@ -29,6 +29,8 @@ constexpr std::array<Transition<ConnectionState>, 30> connection_transitions{{
     {StartingSyncS, SyncSource},
     {StartingSyncT, WFSyncUUID},
     {StartingSyncS, Connected},
+    {Connected, SyncSource},  // the device has grown: the bitmaps need no exchange
+    {Connected, WFSyncUUID},
     {WFBitMapS, SyncSource},
     {WFBitMapT, WFSyncUUID},
     {WFSyncUUID, SyncTarget},
@@ -52,7 +54,7 @@ constexpr bool is_ending(ConnectionState state) {
   return state >= Disconnecting && state <= TearDown && state != Unconnected;
 }
 
-constexpr std::array<Transition<DiskState>, 22> disk_transitions{{
+constexpr std::array<Transition<DiskState>, 27> disk_transitions{{
     {DiskState::Diskless, DiskState::Attaching},      {DiskState::Attaching, DiskState::Inconsistent},
     {DiskState::Attaching, DiskState::Outdated},      {DiskState::Attaching, DiskState::UpToDate},
     {DiskState::Inconsistent, DiskState::UpToDate},   {DiskState::Inconsistent, DiskState::Outdated},
@@ -64,6 +66,9 @@ constexpr std::array<Transition<DiskState>, 22> disk_transitions{{
     {DiskState::Consistent, DiskState::Failed},       {DiskState::UpToDate, DiskState::Failed},
     {DiskState::Failed, DiskState::Diskless},         {DiskState::Attaching, DiskState::Consistent},
     {DiskState::Attaching, DiskState::Negotiating},   {DiskState::Negotiating, DiskState::Diskless},
+    {DiskState::Negotiating, DiskState::UpToDate},    {DiskState::Negotiating, DiskState::Consistent},
+    {DiskState::Negotiating, DiskState::Outdated},    {DiskState::Negotiating, DiskState::Inconsistent},
+    {DiskState::Negotiating, DiskState::Failed},
 }};
 
 }  // namespace

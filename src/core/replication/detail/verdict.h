@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/replication/detail/core.h"
 
@@ -14,14 +15,17 @@ struct Verdict {
   std::string text;         ///< the rule, or the reason of the refusal
   drbd::UuidSet own_uuids;  ///< as repaired by rules 34, 71
   drbd::UuidSet peer_uuids;
+  std::vector<const char*> handlers{};  ///< of DRBD's, to be run, in this order
 };
 
-/// DRBD's comparison of generations (model facts, section 4), then what the committed in-sync set adds to it: a member
-/// never takes data from a non-member, a deposed node gives up what it wrote alone, and two primaries never meet.
-/// Pure: looks only at core.superblock, core.peer, roles, disks and core.in_sync.
+/// DRBD's comparison of generations and the steps after it (model facts, section 4). Under Authority::Cluster the
+/// committed in-sync set stands in the place of the after-sb policies and has the last word: a member never takes data
+/// from a non-member, a deposed node gives up what it wrote alone, and two primaries never meet.
+/// Pure: looks only at the superblock, the peer's view, roles, disks, options and the in-sync set in `core`.
 Verdict decide(const Core& core);
 
-/// This node has been removed from the in-sync set: what it has and the members have not is to be discarded.
+/// What this node has and the peer has not may be discarded: the operator asked for it, or this node has been removed
+/// from the in-sync set.
 bool discards_own_data(const Core& core);
 
 }  // namespace bascule::replication::detail

@@ -1,0 +1,137 @@
+#include "core/replication/detail/agreement.h"
+
+#include "core/replication/detail/generation.h"
+
+namespace bascule::replication::detail {
+
+Agreement::Agreement(Core& core, Metadata& metadata, Handshake& handshake, BitmapExchange& exchange,
+                     Membership& membership)
+    : core_(core), metadata_(metadata), handshake_(handshake), exchange_(exchange), membership_(membership) {}
+
+void Agreement::session_lost() { asked_ = both_inconsistent_ = false; }
+
+void Agreement::peer_state_received() {
+  if (core_.connection != ConnectionState::Connected) return;
+  const ConnectionState theirs = core_.peer.connection;
+  const bool peer_begins = theirs >= ConnectionState::StartingSyncS && theirs <= ConnectionState::WFBitMapT;
+  if (core_.peer.attaching || peer_begins) asked_ = true;
+}
+
+/// A new primary is looked at when its generation is on disk.
+bool Agreement::due() {
+  if (core_.connection != ConnectionState::Connected || (core_.primary() && !core_.serving)) return false;
+  const DiskState own = core_.own_disk();
+  const DiskState peer = core_.peer.disk;
+  const bool both = own == DiskState::Inconsistent && peer == DiskState::Inconsistent;
+  const bool own_first = own == DiskState::UpToDate && peer == DiskState::Inconsistent;
+  const bool peer_first = own == DiskState::Inconsistent && peer == DiskState::UpToDate;
+  const bool first_data = both_inconsistent_ && (own_first || peer_first);
+  if (both)
+    both_inconsistent_ = true;
+  else if (first_data || (own != DiskState::Inconsistent && peer != DiskState::Inconsistent))
+    both_inconsistent_ = false;
+  return std::exchange(asked_, false) || first_data;
+}
+
+void Agreement::advance() {
+  if (core_.dropping) return;
+  begin_generation();
+  if (handshake_.take_ready() || due()) act_on(decide(core_));
+  if (handshake_.take_new_area() && core_.connection == ConnectionState::Connected) {
+    const bool roles_differ = core_.role != core_.peer.role;
+    exchange_.begin_on_new_area(roles_differ ? core_.primary() : core_.session.resolve_conflicts);
+  }
+  if (handshake_.take_skip_initial_sync()) {
+    core_.superblock.current_uuid = core_.peer.uuids.current;
+    core_.superblock.bitmap_uuid = 0;
+    take_for_equal();
+  }
+  note_exposed_generation();
+}
+
+/// The generation that applications of this node see: its own, or without a disk the peer's.
+void Agreement::note_exposed_generation() {
+  if (core_.disk_usable())
+    core_.exposed_uuid = core_.superblock.current_uuid;
+  else if (core_.peer_has_data())
+    core_.exposed_uuid = core_.peer.uuids.current;
+}
+
+/// A Primary that is being promoted makes its generation by itself.
+void Agreement::begin_generation() {
+  if (!new_generation_due(core_) || (core_.primary() && !core_.serving)) return;
+  membership_.make_generation();
+  if (is_connected(core_.connection)) handshake_.send_uuids();
+}
+
+void Agreement::take_for_equal() {
+  core_.bitmap.clear_all();
+  metadata_.all_bits_changed();
+  metadata_.write_all_bits();
+  core_.peer.disk = DiskState::UpToDate;
+  core_.become(DiskState::UpToDate, "two new replicas without a first resync");
+  metadata_.superblock_changed();
+}
+
+std::string Agreement::new_current_uuid(bool clear_bitmap) {
+  if (core_.disk < DiskState::Inconsistent) return "this node has no disk";
+  const bool skip = clear_bitmap && core_.connection == ConnectionState::Connected && core_.just_created();
+  if (!skip && core_.connection != ConnectionState::StandAlone)
+    return "only while StandAlone, or (with clear-bitmap) of two connected new replicas";
+  end_resync_as_source(core_);  // whatever the bitmap counted from goes to history
+  new_generation(core_);
+  if (skip) {
+    handshake_.send_uuids(drbd::uuid_flag::kSkipInitialSync);
+    core_.superblock.bitmap_uuid = 0;
+    take_for_equal();
+  } else if (clear_bitmap) {
+    core_.bitmap.clear_all();
+    metadata_.all_bits_changed();
+    metadata_.write_all_bits();
+  }
+  metadata_.superblock_changed();
+  return "";
+}
+
+void Agreement::refuse(const Verdict& verdict) {
+  // In a cluster one of two primaries is about to be demoted.
+  const bool may_change = !core_.operator_rules() && core_.primary() && core_.peer.role == Role::Primary;
+  // Whoever only wanted to know has been told; the other side goes on looking for a peer.
+  const bool peer_only_asked = (core_.peer.connection_flags & drbd::connection_flag::kDryRun) != 0;
+  core_.drop(ConnectionState::Disconnecting, verdict.text, !may_change && (core_.wish.tentative || !peer_only_asked));
+}
+
+void Agreement::act_on(const Verdict& verdict) {
+  core_.event("handshake", verdict.text);
+  for (const char* handler : verdict.handlers) core_.emit(effect::RunHandler{handler, 0});
+  if (verdict.kind == Verdict::Kind::Refuse) return refuse(verdict);
+  if (verdict.kind == Verdict::Kind::NoSync && core_.primary() && !membership_.may_connect())
+    return core_.drop(ConnectionState::NetworkFailure, "writes of this node must be told by a new generation first");
+  if (core_.disk_usable()) adopt(core_.superblock, verdict.own_uuids);
+  core_.peer.uuids = verdict.peer_uuids;
+  core_.why.clear();
+  core_.wish = {};
+  if (!is_connected(core_.connection)) core_.event("peer-connected", verdict.text);
+  disk_is_known();
+  if (verdict.kind == Verdict::Kind::NoSync)
+    connect_without_sync(verdict);
+  else
+    exchange_.begin(verdict);
+}
+
+/// Negotiating ends with the decision: the disk is what the metadata say.
+void Agreement::disk_is_known() {
+  if (core_.disk == DiskState::Negotiating)
+    core_.become(core_.remembered_disk, "the handshake has decided about the new disk");
+}
+
+void Agreement::connect_without_sync(const Verdict& verdict) {
+  core_.become(ConnectionState::Connected, verdict.text);
+  const auto better = [](DiskState disk) { return disk == DiskState::Outdated || disk == DiskState::Consistent; };
+  if (better(core_.peer.disk)) core_.peer.disk = DiskState::UpToDate;
+  if (better(core_.disk)) core_.become(DiskState::UpToDate, "equal to the peer's");
+  if (core_.disk == DiskState::UpToDate && core_.peer.disk == DiskState::UpToDate) core_.crashed_primary = false;
+  if (core_.disk_usable()) metadata_.superblock_changed();
+}
+
+}  // namespace bascule::replication::detail

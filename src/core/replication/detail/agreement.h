@@ -1,0 +1,45 @@
+#pragma once
+
+#include "core/replication/detail/bitmap_exchange.h"
+#include "core/replication/detail/membership.h"
+
+namespace bascule::replication::detail {
+
+/// Acts on what the two nodes told each other: Connected, a resync, or refused. It decides when a handshake is
+/// complete, and again while Connected when a disk comes, when one of two empty replicas becomes the first UpToDate
+/// one, and when the peer begins a resync (model facts, section 4: "When is it evaluated").
+class Agreement {
+ public:
+  Agreement(Core& core, Metadata& metadata, Handshake& handshake, BitmapExchange& exchange, Membership& membership);
+
+  /// Compare again at the next chance while Connected: this node's disk has come or was forced to be UpToDate.
+  void reconsider() { asked_ = true; }
+  /// The peer's state has come in.
+  void peer_state_received();
+  void session_lost();
+  void advance();
+
+  /// `drbdadm new-current-uuid`: a new generation by hand, while StandAlone; with `clear_bitmap` also of two Connected
+  /// new replicas, which then need no first resync. Why not; empty: done.
+  [[nodiscard]] std::string new_current_uuid(bool clear_bitmap);
+
+ private:
+  [[nodiscard]] bool due();
+  void act_on(const Verdict& verdict);
+  void refuse(const Verdict& verdict);
+  void connect_without_sync(const Verdict& verdict);
+  void disk_is_known();
+  void begin_generation();
+  void take_for_equal();
+  void note_exposed_generation();
+
+  Core& core_;
+  Metadata& metadata_;
+  Handshake& handshake_;
+  BitmapExchange& exchange_;
+  Membership& membership_;
+  bool asked_ = false;
+  bool both_inconsistent_ = false;  ///< in this session, while Connected
+};
+
+}  // namespace bascule::replication::detail
