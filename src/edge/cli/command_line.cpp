@@ -12,6 +12,7 @@
 
 #include "edge/api/operations.h"
 #include "edge/cli/connection.h"
+#include "edge/cli/drbdmeta_command.h"
 #include "edge/cli/follow_through.h"
 #include "edge/cli/import_command.h"
 #include "edge/cli/manual.h"
@@ -55,6 +56,7 @@ class CommandLine {
   int config_check();
   int import_drbd();
   int print_completion();
+  int drbdmeta_help();
   [[nodiscard]] Goal goal_of(const api::Operation& operation, const json& before) const;
   [[nodiscard]] json request_of(const api::Operation& operation) const;
   [[nodiscard]] Result<json> ask(const json& request, Duration timeout = answer_timeout) const;
@@ -137,7 +139,8 @@ void CommandLine::add_local_commands() {
                                                               {"volume create", &CommandLine::volume_create},
                                                               {"config check", &CommandLine::config_check},
                                                               {"import drbd", &CommandLine::import_drbd},
-                                                              {"completion", &CommandLine::print_completion}};
+                                                              {"completion", &CommandLine::print_completion},
+                                                              {"drbdmeta", &CommandLine::drbdmeta_help}};
   std::size_t count = 0;
   const auto* local = local_commands(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -369,6 +372,9 @@ int CommandLine::print_completion() {
   return ok;
 }
 
+/// Reached only by options of ours before the word: drbdmeta's arguments are its own.
+int CommandLine::drbdmeta_help() { return run_drbdmeta({"drbdmeta", "--help"}, around_); }
+
 }  // namespace
 
 int run(const std::vector<std::string>& arguments, const Surroundings& surroundings) {
@@ -376,6 +382,7 @@ int run(const std::vector<std::string>& arguments, const Surroundings& surroundi
     surroundings.out << manual();
     return ok;
   }
+  if (is_drbdmeta(arguments)) return run_drbdmeta(arguments, surroundings);
   return CommandLine(surroundings).run(arguments);
 }
 

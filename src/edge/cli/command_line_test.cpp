@@ -94,6 +94,20 @@ TEST_F(CommandLineTest, EveryCommandHasHelpWithAnExample) {
   }
 }
 
+TEST_F(CommandLineTest, DrbdmetaHasItsOwnArgumentsAndExitCodes) {
+  const Surroundings around{out, err, Style{false, true}, "alice", {}};
+  EXPECT_EQ(run({"drbdmeta", "--help"}, around), 0);
+  EXPECT_NE(out.str().find("bascule drbdmeta 0 v08 /dev/vg/data internal dump-md"), std::string::npos);
+  EXPECT_EQ(run({"drbdmeta", "0", "v08", directory + "/missing", "internal", "dump-md"}, around), 20);
+  const std::string device = directory + "/device";
+  std::ofstream(device).put(0);
+  std::filesystem::resize_file(device, 1 << 20);
+  EXPECT_EQ(run({"drbdmeta", "0", "v08", device, "internal", "create-md"}, around), 0) << err.str();
+  out.str("");
+  EXPECT_EQ(run({"--json", "drbdmeta", "0", "v08", device, "internal", "dstate"}, around), 0);
+  EXPECT_EQ(json::parse(out.str()).at("disk_state"), "Inconsistent");
+}
+
 TEST_F(CommandLineTest, WrongUsageIsTwo) {
   EXPECT_EQ(bascule({}), unusable);
   EXPECT_EQ(bascule({"dance"}), unusable);

