@@ -29,7 +29,8 @@ Answer<std::string> only_word(const Request& request, const char* what) {
   return failure(wrong_usage, {fmt::format("{} needs one argument", request.command), "", what, ""});
 }
 
-Answer<Outcome> write_superblock(const Found& found, const Metadata& changed) {
+Answer<Outcome> write_superblock(const Found& found, Metadata changed) {
+  changed.activity_log = changed.shape().activity_log;
   const Steps steps{write_step(found.layout.superblock_offset, encode_metadata(changed)), flush_step()};
   if (const auto written = found.device.run(steps); !written) return failure(unusable, written.error());
   return Outcome{};

@@ -48,13 +48,19 @@ std::size_t dump_words(std::string& out, const std::vector<std::uint64_t>& words
   return count;
 }
 
-/// Headings count the words of all slots, and half a word at the end may still begin a line, as with drbdmeta.
+/// Headings count the words of all slots, and half a word at the end begins a line of its own, as with drbdmeta.
 void dump_slot(std::string& out, const std::vector<std::uint64_t>& words, std::uint32_t slots, bool half_word) {
-  for (std::size_t at = 0; at < words.size() || (half_word && at == words.size());) {
+  const auto heading = [&out, slots](std::size_t at) {
     if (at * slots % kWordsPerHeading == 0) out += fmt::format("   # at {}kB\n", at * slots * kKibPerWord);
-    if (at == words.size()) out += "   \n";
-    at += at == words.size() ? 1 : dump_words(out, words, at);
+  };
+  std::size_t printed = 0;
+  for (std::size_t at = 0; at < words.size(); at += printed) {
+    heading(at);
+    printed = dump_words(out, words, at);
   }
+  if (!half_word || printed % kWordsPerLine != 0) return;
+  heading(words.size());
+  out += "   \n";
 }
 
 void dump_bitmaps(std::string& out, const Metadata& metadata, ByteView area) {

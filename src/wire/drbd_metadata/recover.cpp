@@ -36,14 +36,26 @@ Steps changed_blocks(ByteView before, ByteView after, std::uint64_t offset) {
   return steps;
 }
 
+/// The ring as create-md leaves it, unless it is that already.
+Steps fresh_ring(ByteView ring, ActivityLogShape shape, const Layout& layout) {
+  Bytes fresh = initial_ring(shape);
+  if (std::ranges::equal(fresh, ring)) return {};
+  return {write_step(layout.activity_log_offset, std::move(fresh)), flush_step()};
+}
+
 }  // namespace
 
 Result<AppliedLog> apply_activity_log(const Metadata& metadata, const Layout& layout, ByteView ring, ByteView area) {
   AppliedLog applied{.metadata = metadata, .steps = {}};
-  if (metadata.clean()) return applied;
+  const ActivityLogShape shape = metadata.shape().activity_log;
+  if (metadata.clean()) {
+    applied.steps = fresh_ring(ring, shape, layout);  // nothing in it counts, and drbdmeta clears it
+    return applied;
+  }
   applied.needed = true;
   applied.metadata.unclean = false;
   applied.metadata.flags |= flag::kActivityLogClean;
+  applied.metadata.activity_log = shape;
   if ((metadata.flags & flag::kPrimaryIndicator) != 0) {
     const auto log = replay(ring, metadata.shape().activity_log);
     if (!log) return tl::unexpected(log.error());
@@ -59,8 +71,8 @@ Result<AppliedLog> apply_activity_log(const Metadata& metadata, const Layout& la
   }
   applied.steps.push_back(write_step(layout.superblock_offset, encode_metadata(applied.metadata)));
   applied.steps.push_back(flush_step());
-  applied.steps.push_back(write_step(layout.activity_log_offset, initial_ring(metadata.shape().activity_log)));
-  applied.steps.push_back(flush_step());
+  const Steps fresh = fresh_ring(ring, shape, layout);
+  applied.steps.insert(applied.steps.end(), fresh.begin(), fresh.end());
   return applied;
 }
 

@@ -7,7 +7,7 @@ namespace bascule::drbd_metadata {
 
 /// What apply-al does: after a crash of a Primary every bit of a hot extent becomes out of sync, in every slot.
 struct AppliedLog {
-  bool needed = false;  ///< false: the metadata are clean, nothing is to be done
+  bool needed = false;  ///< false: the metadata are clean; at most the ring is cleared
   Metadata metadata;    ///< with AL_CLEAN, PRIMARY_IND kept
   std::uint64_t hot_extents = 0;
   std::uint64_t newly_set_bits = 0;  ///< over all slots
