@@ -36,6 +36,19 @@ Steps changed_blocks(ByteView before, ByteView after, std::uint64_t offset) {
   return steps;
 }
 
+/// Bits of the hot extents, and the changed blocks of the bitmap.
+void mark(AppliedLog& applied, const ReplayedLog& log, const Layout& layout, ByteView area) {
+  const Metadata& metadata = applied.metadata;
+  Bytes after(area.begin(), area.end());
+  const std::uint64_t wanted = bitmap_bytes_for(metadata.effective_sectors, metadata.slots);
+  const auto usable = std::span(after).first(std::min<std::uint64_t>(wanted, after.size()));
+  for (const std::uint32_t extent : log.extents) applied.newly_set_bits += set_extent(usable, metadata.slots, extent);
+  applied.hot_extents = log.extents.size();
+  applied.dropped_blocks = log.dropped_blocks;
+  applied.steps = changed_blocks(area, after, layout.bitmap_offset);
+  if (!applied.steps.empty()) applied.steps.push_back(flush_step());
+}
+
 /// The ring as create-md leaves it, unless it is that already.
 Steps fresh_ring(ByteView ring, ActivityLogShape shape, const Layout& layout) {
   Bytes fresh = initial_ring(shape);
@@ -48,29 +61,19 @@ Steps fresh_ring(ByteView ring, ActivityLogShape shape, const Layout& layout) {
 Result<AppliedLog> apply_activity_log(const Metadata& metadata, const Layout& layout, ByteView ring, ByteView area) {
   AppliedLog applied{.metadata = metadata, .steps = {}};
   const ActivityLogShape shape = metadata.shape().activity_log;
-  if (metadata.clean()) {
-    applied.steps = fresh_ring(ring, shape, layout);  // nothing in it counts, and drbdmeta clears it
-    return applied;
-  }
-  applied.needed = true;
+  applied.needed = !metadata.clean();
+  if (applied.needed) applied.metadata.activity_log = shape;
   applied.metadata.unclean = false;
   applied.metadata.flags |= flag::kActivityLogClean;
-  applied.metadata.activity_log = shape;
   if ((metadata.flags & flag::kPrimaryIndicator) != 0) {
-    const auto log = replay(ring, metadata.shape().activity_log);
-    if (!log) return tl::unexpected(log.error());
-    Bytes after(area.begin(), area.end());
-    const std::uint64_t wanted = bitmap_bytes_for(metadata.effective_sectors, metadata.slots);
-    const auto usable = std::span(after).first(std::min<std::uint64_t>(wanted, after.size()));
-    for (const std::uint32_t extent : log->extents)
-      applied.newly_set_bits += set_extent(usable, metadata.slots, extent);
-    applied.hot_extents = log->extents.size();
-    applied.dropped_blocks = log->dropped_blocks;
-    applied.steps = changed_blocks(area, after, layout.bitmap_offset);
-    if (!applied.steps.empty()) applied.steps.push_back(flush_step());
+    const auto log = replay(ring, shape);
+    if (!log && applied.needed) return tl::unexpected(log.error());
+    if (log) mark(applied, *log, layout, area);
   }
-  applied.steps.push_back(write_step(layout.superblock_offset, encode_metadata(applied.metadata)));
-  applied.steps.push_back(flush_step());
+  if (applied.metadata != metadata) {
+    applied.steps.push_back(write_step(layout.superblock_offset, encode_metadata(applied.metadata)));
+    applied.steps.push_back(flush_step());
+  }
   const Steps fresh = fresh_ring(ring, shape, layout);
   applied.steps.insert(applied.steps.end(), fresh.begin(), fresh.end());
   return applied;

@@ -5,9 +5,10 @@
 
 namespace bascule::drbd_metadata {
 
-/// What apply-al does: after a crash of a Primary every bit of a hot extent becomes out of sync, in every slot.
+/// What apply-al does: after a crash of a Primary every bit of a hot extent becomes out of sync, in every slot. Like
+/// drbdmeta it does so also for clean metadata with PRIMARY_IND, should the ring hold transactions.
 struct AppliedLog {
-  bool needed = false;  ///< false: the metadata are clean; at most the ring is cleared
+  bool needed = false;  ///< false: the metadata were clean already
   Metadata metadata;    ///< with AL_CLEAN, PRIMARY_IND kept
   std::uint64_t hot_extents = 0;
   std::uint64_t newly_set_bits = 0;  ///< over all slots
