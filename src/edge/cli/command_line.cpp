@@ -135,12 +135,10 @@ void CommandLine::add_operation(const api::Operation& operation) {
 }
 
 void CommandLine::add_local_commands() {
-  const std::map<std::string, int (CommandLine::*)()> actions{{"volume status", &CommandLine::volume_status},
-                                                              {"volume create", &CommandLine::volume_create},
-                                                              {"config check", &CommandLine::config_check},
-                                                              {"import drbd", &CommandLine::import_drbd},
-                                                              {"completion", &CommandLine::print_completion},
-                                                              {"drbdmeta", &CommandLine::drbdmeta_help}};
+  const std::map<std::string, int (CommandLine::*)()> actions{
+      {"volume status", &CommandLine::volume_status}, {"volume create", &CommandLine::volume_create},
+      {"config check", &CommandLine::config_check},   {"import drbd", &CommandLine::import_drbd},
+      {"completion", &CommandLine::print_completion}, {"drbdmeta", &CommandLine::drbdmeta_help}};
   std::size_t count = 0;
   const auto* local = local_commands(count);
   for (std::size_t i = 0; i < count; ++i) {
