@@ -50,6 +50,7 @@ struct MetadataWrite {
   OperationId operation;
   std::uint64_t offset;
   Bytes content;
+  bool flush = true;  ///< false (md-flushes no): neither flush before nor wait for the platter
 };
 
 // -- the peer

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "core/replication/detail/disk_errors.h"
 
 namespace bascule::replication::detail {
 namespace {
@@ -25,6 +26,15 @@ ActivityLog::ActivityLog(Core& core, Metadata& metadata) : core_(core), metadata
   core_.superblock.activity_log_extents = static_cast<std::uint32_t>(entries_.size());
 }
 
+bool ActivityLog::kept() const { return core_.config.options.disk.al_updates; }
+
+void ActivityLog::note_use() {
+  if (kept())
+    core_.superblock.flags &= ~drbd_metadata::flag::kActivityLogDisabled;
+  else
+    core_.superblock.flags |= drbd_metadata::flag::kActivityLogDisabled;
+}
+
 std::uint64_t ActivityLog::ring_offset() const {
   const std::uint64_t superblock = (core_.config.backing_bytes & ~(kBlockBytes - 1)) - kBlockBytes;
   return superblock + static_cast<std::uint64_t>(std::int64_t{core_.superblock.activity_log_offset_sectors} * 512);
@@ -43,7 +53,8 @@ void ActivityLog::reset() {
     std::copy(block.begin(), block.end(), ring.begin() + static_cast<std::ptrdiff_t>(at * kBlockBytes));
   }
   next_number_ = blocks;
-  core_.emit(effect::MetadataWrite{operation_of(Owner::ActivityLog, 0), ring_offset(), std::move(ring)});
+  core_.emit(effect::MetadataWrite{operation_of(Owner::ActivityLog, 0), ring_offset(), std::move(ring),
+                                   core_.flushes_metadata()});
 }
 
 // ---- least recently used list -----------------------------------------------------------------------------------
@@ -67,7 +78,10 @@ void ActivityLog::reference(std::uint32_t extent) {
   const auto found = slot_of_.find(extent);
   if (found != slot_of_.end()) {
     Entry& entry = entries_[found->second];
-    if (entry.references++ == 0 && entry.state == SlotState::Hot) unlink(found->second);
+    if (entry.references++ == 0) {
+      ++used_;
+      if (entry.state == SlotState::Hot) unlink(found->second);
+    }
     return;
   }
   const auto [waiting, added] = waiting_references_.try_emplace(extent, 0);
@@ -76,12 +90,13 @@ void ActivityLog::reference(std::uint32_t extent) {
 }
 
 bool ActivityLog::acquire(const Range& range) {
+  if (!kept()) return true;
   for (std::uint32_t extent = first_extent(range); extent <= last_extent(range); ++extent) reference(extent);
   return hot(range);
 }
 
 bool ActivityLog::hot(const Range& range) const {
-  if (core_.canary_set(canary::kForgetActivityLog)) return true;
+  if (!kept() || core_.canary_set(canary::kForgetActivityLog)) return true;
   for (std::uint32_t extent = first_extent(range); extent <= last_extent(range); ++extent) {
     const auto found = slot_of_.find(extent);
     if (found == slot_of_.end() || entries_[found->second].state != SlotState::Hot) return false;
@@ -90,6 +105,7 @@ bool ActivityLog::hot(const Range& range) const {
 }
 
 void ActivityLog::release(const Range& range) {
+  if (!kept()) return;
   for (std::uint32_t extent = first_extent(range); extent <= last_extent(range); ++extent) {
     const auto found = slot_of_.find(extent);
     if (found == slot_of_.end()) {  // given up before it was logged
@@ -99,7 +115,9 @@ void ActivityLog::release(const Range& range) {
     }
     Entry& entry = entries_[found->second];
     BASCULE_ASSERT(entry.references > 0);
-    if (--entry.references == 0 && entry.state == SlotState::Hot) link_as_newest(found->second);
+    if (--entry.references != 0) continue;
+    --used_;
+    if (entry.state == SlotState::Hot) link_as_newest(found->second);
   }
 }
 
@@ -139,9 +157,10 @@ void ActivityLog::write_transaction() {
   next_window_ = static_cast<std::uint16_t>(after >= entries_.size() ? 0 : after);
   const std::uint64_t block = drbd_metadata::ring_block(transaction_.number, core_.superblock.shape());
   in_flight_ = true;
+  ++core_.statistics.activity_log_writes;
   core_.emit(effect::MetadataWrite{operation_of(Owner::ActivityLog, transaction_.number),
-                                   ring_offset() + block * kBlockBytes,
-                                   drbd_metadata::encode_transaction(transaction_)});
+                                   ring_offset() + block * kBlockBytes, drbd_metadata::encode_transaction(transaction_),
+                                   core_.flushes_metadata()});
 }
 
 void ActivityLog::advance() {
@@ -160,6 +179,7 @@ void ActivityLog::advance() {
       continue;
     }
     entries_[slot] = Entry{extent, waiting->second, SlotState::Logging, none, none};
+    ++used_;
     waiting_references_.erase(waiting);
     slot_of_[extent] = slot;
     transaction_.updates.push_back({slot, extent});
@@ -169,11 +189,7 @@ void ActivityLog::advance() {
 }
 
 void ActivityLog::done(int error_number) {
-  if (error_number != 0) {
-    core_.why = "the activity log cannot be written (error " + std::to_string(error_number) + ")";
-    core_.become(DiskState::Failed, core_.why);
-    return;
-  }
+  if (error_number != 0) return disk_refused(core_, FailedIo::Metadata, error_number);
   resetting_ = in_flight_ = false;
   for (const Slot slot : logging_) {
     entries_[slot].state = SlotState::Hot;

@@ -28,6 +28,13 @@ class ActivityLog {
   /// Grows whenever extents have become hot.
   [[nodiscard]] std::uint64_t activations() const { return activations_; }
 
+  /// Writes into the superblock in memory whether the log is kept (al-updates): without it a crash of a primary means a
+  /// full resync. Must be durable before the first write.
+  void note_use();
+  /// Extents that writes hold now, and how many there can be.
+  [[nodiscard]] std::size_t used() const { return used_; }
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+
   void done(int error_number);
   void advance();
 
@@ -49,6 +56,7 @@ class ActivityLog {
   void reference(std::uint32_t extent);
   void write_transaction();
   [[nodiscard]] std::uint64_t ring_offset() const;
+  [[nodiscard]] bool kept() const;
 
   Core& core_;
   Metadata& metadata_;
@@ -64,6 +72,7 @@ class ActivityLog {
   std::uint32_t next_number_ = 0;
   std::uint16_t next_window_ = 0;
   std::uint64_t activations_ = 0;
+  std::size_t used_ = 0;
   bool in_flight_ = false;
   bool resetting_ = false;
   bool starved_ = false;

@@ -88,6 +88,7 @@ void Attach::advance() {
     core_.become(state_, "attached");
     // Also the hint in the UUID: nobody is Primary now.
     if (!core_.just_created()) core_.superblock.current_uuid &= ~drbd::kUuidPrimaryBit;
+    activity_log_.note_use();
     metadata_.superblock_changed();
     phase_ = Phase::Superblock;
   }

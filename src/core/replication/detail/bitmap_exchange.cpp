@@ -115,7 +115,8 @@ bool BitmapExchange::sync_uuid(const drbd::SyncUuid& packet) {
     early_uuid_ = packet;
     return true;
   }
-  if (core_.connection != ConnectionState::WFSyncUUID || durable_version_) return false;
+  const bool expected = core_.connection == ConnectionState::WFSyncUUID || core_.connection == ConnectionState::Behind;
+  if (!expected || durable_version_ || !core_.disk_usable()) return false;
   disk_before_.reset();
   core_.become(DiskState::Inconsistent, "the resync begins");
   begin_resync_as_target(core_, packet.uuid);
@@ -127,8 +128,9 @@ bool BitmapExchange::sync_uuid(const drbd::SyncUuid& packet) {
 
 bool BitmapExchange::out_of_sync(const drbd::OutOfSync& packet) {
   const auto range = core_.range_of(packet.sector, packet.size_bytes);
-  if (core_.connection != ConnectionState::WFBitMapT && core_.connection != ConnectionState::WFSyncUUID) return false;
-  if (!range) return false;
+  const bool expected = core_.connection == ConnectionState::WFBitMapT ||
+                        core_.connection == ConnectionState::WFSyncUUID || core_.connection == ConnectionState::Behind;
+  if (!expected || !range) return false;
   metadata_.mark_out_of_sync(*range);
   return true;
 }
@@ -144,7 +146,7 @@ void BitmapExchange::advance() {
     core_.peer.disk = DiskState::Inconsistent;
     core_.become(ConnectionState::SyncSource, "the new bitmap UUID is on disk");
     new_area_source_ = false;
-  } else if (core_.connection == ConnectionState::WFSyncUUID) {
+  } else if (core_.connection == ConnectionState::WFSyncUUID || core_.connection == ConnectionState::Behind) {
     core_.become(ConnectionState::SyncTarget, "this disk is marked Inconsistent");
   }
   durable_version_.reset();

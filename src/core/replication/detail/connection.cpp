@@ -63,6 +63,7 @@ void Connection::end_session() {
   parts_.handshake.ended();
   parts_.writes.session_lost();
   parts_.peer_writes.session_lost();
+  parts_.read_server.session_lost();
   parts_.resync.session_lost();
   parts_.state_changes.session_lost();
   parts_.exchange.session_lost();

@@ -104,10 +104,14 @@ bool Core::lease_valid() const {
   return primary() && lease_epoch == epoch && now < lease_end;
 }
 
+/// Protocol facts, section 7, write, step 1.
 bool Core::replicates() const {
-  if (!session.open || dropping) return false;
-  if (connection == ConnectionState::Connected) return peer.disk == DiskState::UpToDate;
-  return connection == ConnectionState::SyncSource && peer.disk >= DiskState::Inconsistent;
+  using enum ConnectionState;
+  if (!session.open || dropping || !is_connected(connection) || connection == WFBitMapS || connection == Ahead)
+    return false;
+  if (peer.disk == DiskState::UpToDate) return true;
+  return peer.disk >= DiskState::Inconsistent && peer.disk != DiskState::DUnknown && connection >= WFBitMapT &&
+         connection < Ahead;
 }
 
 bool Core::inside(const Range& range, std::uint64_t longest) const {

@@ -9,6 +9,7 @@
 #include "base/bitmap.h"
 #include "base/prng.h"
 #include "core/replication/canary.h"
+#include "core/replication/detail/range_order.h"
 #include "core/replication/detail/states.h"
 #include "core/replication/engine.h"
 #include "wire/drbd/uuid_compare.h"
@@ -30,20 +31,13 @@ enum class Owner : std::uint8_t {
   PeerFlush,
   ResyncRead,
   ResyncFlush,
+  ServedRead,  ///< a read for the peer's application
 };
 constexpr OperationId operation_of(Owner owner, std::uint64_t rest) {
   return (static_cast<std::uint64_t>(owner) << 56) | rest;
 }
 constexpr Owner owner_of(OperationId operation) { return static_cast<Owner>(operation >> 56); }
 constexpr std::uint64_t rest_of(OperationId operation) { return operation & ((1ULL << 56) - 1); }
-
-/// A range of the data area in bytes.
-struct Range {
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-  [[nodiscard]] std::uint64_t end() const { return offset + length; }
-  [[nodiscard]] bool overlaps(const Range& other) const { return offset < other.end() && other.offset < end(); }
-};
 
 /// What the peer last said about itself.
 struct PeerView {
@@ -159,7 +153,22 @@ class Core {
     return session.open && !dropping && is_connected(connection) && peer.disk == DiskState::UpToDate;
   }
   /// DRBD refuses writes when neither disk is UpToDate.
-  [[nodiscard]] bool may_write() const { return disk == DiskState::UpToDate || peer_has_data(); }
+  /// With Authority::Cluster only this node's own replica counts: the in-sync set knows no diskless owner.
+  [[nodiscard]] bool may_write() const {
+    return disk == DiskState::UpToDate || (config.authority == Authority::Operator && peer_has_data());
+  }
+  /// md-flushes; the in-sync set counts on what is on disk, whatever the option.
+  [[nodiscard]] bool flushes_metadata() const {
+    return config.authority == Authority::Cluster || config.options.disk.md_flushes;
+  }
+  /// Both nodes may be Primary at once.
+  [[nodiscard]] bool two_primaries() const {
+    return config.options.net.allow_two_primaries && config.options.net.protocol == drbd_config::Protocol::C;
+  }
+  /// A number of the peer's sequence was seen, on either socket.
+  void see_sequence(std::uint32_t sequence) {
+    if (static_cast<std::int32_t>(sequence - session.peer_sequence) > 0) session.peer_sequence = sequence;
+  }
   /// Requests wait: the operator said so, no data is reachable, or a fencing handler runs.
   [[nodiscard]] bool suspended() const { return suspended_user || suspended_no_data || suspended_fencing || detaching; }
   [[nodiscard]] bool agreed(std::uint32_t feature) const { return (session.feature_flags & feature) != 0; }
@@ -199,6 +208,10 @@ class Core {
   Instant lease_end{};
   std::string why;
 
+  /// What the application writes, by serial number, until it is on every disk it is going to.
+  RangeOrder own_ranges;
+  /// What the peer writes here, until it is on the disk.
+  RangeOrder peer_ranges;
   /// Ranges that are being read for the peer's resync: a new write waits until the reply is on its way.
   std::vector<Range> resync_reads;
   /// Who holds the resync back: user_isp, peer_isp, aftr_isp.

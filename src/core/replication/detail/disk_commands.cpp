@@ -75,7 +75,7 @@ void DiskCommands::leave_disk() {
 void DiskCommands::advance_detach() {
   if (phase_ == Phase::Draining) {
     if (core_.disk <= DiskState::Failed) return leave_disk();
-    const bool quiet = parts_.writes.idle() && parts_.writes.local_idle() && parts_.peer_writes.idle();
+    const bool quiet = parts_.writes.quiet() && parts_.writes.local_idle() && parts_.peer_writes.idle();
     if (!quiet) return;
     parts_.metadata.write_all_bits();
     if (parts_.metadata.all_bits_durable() && parts_.metadata.superblock_durable()) leave_disk();

@@ -52,6 +52,8 @@ void Machines::on(const input::DiskDone& done) {
       return parts_.peer_writes.flush_done(done.operation, done.error_number);
     case Owner::ResyncRead:
       return parts_.resync.read_done(done.operation, done.error_number);
+    case Owner::ServedRead:
+      return parts_.read_server.read_done(done.operation, done.error_number);
   }
 }
 
@@ -83,8 +85,7 @@ void Machines::on(const input::PacketReceived& received) {
                                                           drbd::name_of(drbd::command_of(received.packet)) +
                                                           " does not have the digest that came with it");
   }
-  const bool takes_buffer = on_data && (std::holds_alternative<drbd::Data>(received.packet) ||
-                                        std::holds_alternative<drbd::ResyncReply>(received.packet));
+  const bool takes_buffer = on_data && carries_data(received.packet);
   if (!takes_buffer) core_.release(received.buffer);
   const bool good =
       on_data ? packets_.on_data_packet(received.packet, received.buffer) : packets_.on_meta_packet(received.packet);
@@ -135,10 +136,11 @@ void Machines::on(const input::FailHeldIo&) {
 
 void Machines::tick() {
   parts_.connector.tick();
+  parts_.writes.tick();
   if (!core_.session.open) return;
+  parts_.peer_writes.tick();
   parts_.handshake.tick();
   parts_.keepalive.tick();
-  parts_.writes.tick();
   parts_.exchange.tick();
   parts_.state_changes.tick();
 }
@@ -165,6 +167,7 @@ void Machines::advance() {
   parts_.role_change.advance();
   parts_.membership.advance();
   parts_.peer_writes.advance();
+  parts_.read_server.advance();
   parts_.resync.advance();
   parts_.activity_log.advance();
   parts_.writes.advance();
@@ -176,16 +179,16 @@ void Machines::check_disk() {
   if (core_.disk != DiskState::Failed) disk_failure_seen_ = false;
   if (core_.disk != DiskState::Failed || disk_failure_seen_) return;
   disk_failure_seen_ = true;
-  parts_.writes.fail_all(EIO);
+  parts_.writes.disk_failed(EIO);
   if (is_resyncing(core_.connection)) core_.drop(ConnectionState::NetworkFailure, "this node's disk failed");
 }
 
 Instant Machines::next_deadline() const {
   if (!begun_) return core_.now;
   Instant when = std::min({parts_.connector.deadline(), parts_.membership.deadline(), parts_.resync.deadline(),
-                           connection_.deadline(), parts_.role_change.deadline()});
+                           parts_.writes.deadline(), connection_.deadline(), parts_.role_change.deadline()});
   if (core_.session.open)
-    when = std::min({when, parts_.handshake.deadline(), parts_.keepalive.deadline(), parts_.writes.deadline(),
+    when = std::min({when, parts_.handshake.deadline(), parts_.keepalive.deadline(), parts_.peer_writes.deadline(),
                      parts_.exchange.deadline(), parts_.state_changes.deadline()});
   return when;
 }

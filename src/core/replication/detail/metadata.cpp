@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "core/replication/detail/disk_errors.h"
 #include "core/replication/detail/generation.h"
 #include "wire/drbd_metadata/layout.h"
 
@@ -61,7 +62,7 @@ void Metadata::start_superblock() {
   drbd_metadata::Superblock content = core_.superblock;
   if (growth_) content.effective_sectors = growth_->sectors_on_disk;
   core_.emit(effect::MetadataWrite{operation_of(Owner::Superblock, version_), superblock_offset(core_),
-                                   drbd_metadata::encode_superblock(content)});
+                                   drbd_metadata::encode_superblock(content), core_.flushes_metadata()});
 }
 
 // ---- bitmap -----------------------------------------------------------------------------------------------------
@@ -74,10 +75,12 @@ void Metadata::touch(std::size_t first_bit, std::size_t last_bit, bool set) {
   core_.changed();
 }
 
-void Metadata::mark_out_of_sync(const Range& range) {
+bool Metadata::mark_out_of_sync(const Range& range) {
   const std::size_t first = range.offset / kBlockBytes;
   const std::size_t last = std::min(core_.bitmap.size(), (range.end() + kBlockBytes - 1) / kBlockBytes);
-  if (first < last && core_.bitmap.set(first, last) != 0) touch(first, last, true);
+  if (first >= last || core_.bitmap.set(first, last) == 0) return false;
+  touch(first, last, true);
+  return true;
 }
 
 void Metadata::mark_in_sync(const Range& range) {
@@ -143,8 +146,9 @@ bool Metadata::start_run(std::size_t first) {
   }
   const std::uint64_t bitmap_offset =
       superblock_offset(core_) + static_cast<std::uint64_t>(std::int64_t{core_.superblock.bitmap_offset_sectors} * 512);
+  ++core_.statistics.bitmap_writes;
   core_.emit(effect::MetadataWrite{operation_of(Owner::BitmapPages, run.number), bitmap_offset + first * kBlockBytes,
-                                   page_bytes(first, last - first)});
+                                   page_bytes(first, last - first), core_.flushes_metadata()});
   runs_.push_back(std::move(run));
   return runs_.size() < max_runs_in_flight;
 }
@@ -182,10 +186,7 @@ void Metadata::done(OperationId operation, int error_number) {
     }
     runs_.erase(run);
   }
-  if (error_number != 0) {
-    core_.why = "the metadata cannot be written (error " + std::to_string(error_number) + ")";
-    core_.become(DiskState::Failed, core_.why);
-  }
+  if (error_number != 0) disk_refused(core_, FailedIo::Metadata, error_number);
 }
 
 }  // namespace bascule::replication::detail

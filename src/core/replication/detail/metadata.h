@@ -27,7 +27,8 @@ class Metadata {
   void resize(std::uint64_t sectors, bool mark_new);
 
   // -- bitmap. Ranges in bytes: setting rounds outward, clearing inward (the last, partial block counts as whole).
-  void mark_out_of_sync(const Range& range);
+  /// True: some of it was not marked yet.
+  bool mark_out_of_sync(const Range& range);
   void mark_in_sync(const Range& range);
   [[nodiscard]] bool in_sync(const Range& range) const;
   void mark_all_out_of_sync();

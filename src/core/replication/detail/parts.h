@@ -6,6 +6,7 @@
 #include "core/replication/detail/attach.h"
 #include "core/replication/detail/fencing.h"
 #include "core/replication/detail/keepalive.h"
+#include "core/replication/detail/read_server.h"
 #include "core/replication/detail/resync.h"
 #include "core/replication/detail/role_change.h"
 #include "core/replication/detail/state_changes.h"
@@ -25,6 +26,7 @@ struct Parts {
   Keepalive keepalive;
   Writes writes;
   PeerWrites peer_writes;
+  ReadServer read_server;
   BitmapExchange exchange;
   Resync resync;
   Membership membership;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "core/replication/detail/disk_errors.h"
 
 namespace bascule::replication::detail {
 namespace {
@@ -10,41 +11,52 @@ namespace {
 /// A peer that sends more than this without waiting for answers is out of its mind.
 constexpr std::size_t max_peer_writes = 8192;
 
-drbd::BlockAck ack_of(drbd::BlockAck::Kind kind, const Range& range, drbd::BlockId block_id, std::uint32_t sequence) {
-  drbd::BlockAck ack;
-  ack.kind = kind;
-  ack.sector = range.offset / 512;
-  ack.block_id = block_id;
-  ack.size_bytes = static_cast<std::uint32_t>(range.length);
-  ack.sequence = sequence;
-  return ack;
-}
+namespace flag = drbd::data_flag;
+using AckKind = drbd::BlockAck::Kind;
 
 }  // namespace
 
-PeerWrites::PeerWrites(Core& core, Metadata& metadata) : core_(core), metadata_(metadata) {
-  epochs_.push_back(Epoch{next_epoch_++, 0, 0, 0, false});
-}
+PeerWrites::PeerWrites(Core& core, Metadata& metadata, ActivityLog& activity_log, Writes& writes)
+    : core_(core), metadata_(metadata), activity_log_(activity_log), conflicts_(core, writes), epochs_(core) {}
 
 // ---- from the peer ----------------------------------------------------------------------------------------------
 
 bool PeerWrites::data(const drbd::Data& data, BufferId buffer) {
-  const auto range = core_.range_of(data.sector, data.size_bytes);
-  if (!range || core_.primary() || in_use_ >= max_peer_writes) {
-    core_.release(buffer);
-    return false;
-  }
   Slot slot;
-  slot.range = *range;
+  slot.range = {data.sector * 512, data.size_bytes};
   slot.buffer = buffer;
   slot.block_id = data.block_id;
-  slot.durable = (data.flags & drbd::data_flag::kFua) != 0;
-  slot.set_in_sync = (data.flags & drbd::data_flag::kMaySetInSync) != 0;
-  slot.epoch = epochs_.back().number;
-  ++epochs_.back().writes;
-  ++epochs_.back().unfinished;
-  submit(slot);
-  return true;
+  slot.sequence = data.sequence;
+  slot.flags = data.flags;
+  const bool good = data.sector < core_.superblock.effective_sectors && accept(slot, drbd::kMaxDataBytes);
+  if (good)
+    core_.statistics.received_bytes += data.size_bytes;
+  else
+    core_.release(buffer);
+  return good;
+}
+
+/// Where the peer knows no P_ZEROES, a discard is how it asks for zeroes (protocol facts, section 7, discards).
+bool PeerWrites::trim(const drbd::Trim& trim) {
+  Slot slot;
+  slot.range = {trim.sector * 512, trim.size_bytes};
+  slot.kind = core_.agreed(drbd::feature::kWriteZeroes) ? WriteKind::discard : WriteKind::zeroes_unmap;
+  slot.block_id = trim.block_id;
+  slot.sequence = trim.sequence;
+  slot.flags = trim.flags;
+  return core_.agreed(drbd::feature::kTrim) && trim.sector < core_.superblock.effective_sectors &&
+         accept(slot, drbd::kMaxDiscardBytes);
+}
+
+bool PeerWrites::zeroes(const drbd::Zeroes& zeroes) {
+  Slot slot;
+  slot.range = {zeroes.sector * 512, zeroes.size_bytes};
+  slot.kind = (zeroes.flags & flag::kDiscard) != 0 ? WriteKind::zeroes_unmap : WriteKind::zeroes;
+  slot.block_id = zeroes.block_id;
+  slot.sequence = zeroes.sequence;
+  slot.flags = zeroes.flags;
+  return core_.agreed(drbd::feature::kWriteZeroes) && zeroes.sector < core_.superblock.effective_sectors &&
+         accept(slot, drbd::kMaxDiscardBytes);
 }
 
 void PeerWrites::resync_data(const Range& range, BufferId buffer) {
@@ -52,156 +64,222 @@ void PeerWrites::resync_data(const Range& range, BufferId buffer) {
   slot.range = range;
   slot.buffer = buffer;
   slot.resync = true;
-  submit(slot);
+  core_.statistics.received_bytes += range.length;
+  order(keep(slot));
 }
 
-bool PeerWrites::barrier(const drbd::Barrier& barrier) {
-  if (epochs_.size() >= max_peer_writes) return false;
-  epochs_.back().closed = true;
-  epochs_.back().barrier = barrier.number;
-  epochs_.push_back(Epoch{next_epoch_++, 0, 0, 0, false});
+bool PeerWrites::accept(Slot slot, std::uint64_t longest) {
+  if (!core_.inside(slot.range, longest) || in_use_ >= max_peer_writes) return false;
+  if (core_.primary() && !core_.two_primaries()) return false;
+  slot.epoch = epochs_.join();
+  if ((slot.flags & flag::kSendReceiveAck) != 0) core_.send_ack(AckKind::ReceiveAck, slot.range, slot.block_id);
+  if (conflicts_.decides()) {
+    parked_.push_back(keep(slot));
+    decide_parked();
+    return true;
+  }
+  core_.see_sequence(slot.sequence);
+  if (!core_.disk_usable())
+    refuse(keep(slot), AckKind::NegativeAck);  // no disk: the data goes nowhere
+  else
+    order(keep(slot));
   return true;
+}
+
+std::size_t PeerWrites::keep(Slot slot) {
+  std::size_t index = slots_.size();
+  if (free_.empty()) {
+    slots_.emplace_back();
+  } else {
+    index = free_.back();
+    free_.pop_back();
+  }
+  slot.used = true;
+  slot.session = core_.session.number;
+  slot.since = core_.now;
+  slots_[index] = slot;
+  ++in_use_;
+  return index;
+}
+
+void PeerWrites::forget(std::size_t index) {
+  const Slot& slot = slots_[index];
+  if (slot.entered) core_.peer_ranges.leave(index, slot.range);
+  if (slot.logged) activity_log_.release(slot.range);
+  core_.release(slot.buffer);
+  slots_[index] = Slot{};
+  free_.push_back(index);
+  --in_use_;
+}
+
+void PeerWrites::refuse(std::size_t index, AckKind kind) {
+  core_.send_ack(kind, slots_[index].range, slots_[index].block_id);
+  epochs_.finish(slots_[index].epoch);
+  forget(index);
+}
+
+/// The deciding node of two primaries takes the peer's writes in their order, each when all before it was seen.
+void PeerWrites::decide_parked() {
+  using Ruling = Conflicts::Ruling;
+  while (!parked_.empty()) {
+    const std::size_t index = parked_.front();
+    const Slot& slot = slots_[index];
+    if (!conflicts_.is_next(slot.sequence)) return;
+    const Ruling ruling = conflicts_.rule(slot.range);
+    if (ruling == Ruling::Wait) return;
+    parked_.pop_front();
+    core_.see_sequence(slot.sequence);
+    if (ruling == Ruling::Superseded)
+      refuse(index, AckKind::Superseded);
+    else if (ruling == Ruling::Retry)
+      refuse(index, AckKind::RetryWrite);
+    else if (!core_.disk_usable())
+      refuse(index, AckKind::NegativeAck);
+    else
+      order(index);
+  }
 }
 
 // ---- to the disk ------------------------------------------------------------------------------------------------
 
-std::size_t PeerWrites::take_slot() {
-  if (free_.empty()) {
-    slots_.emplace_back();
-    return slots_.size() - 1;
-  }
-  const std::size_t index = free_.back();
-  free_.pop_back();
-  return index;
+void PeerWrites::order(std::size_t index) {
+  Slot& slot = slots_[index];
+  slot.entered = true;
+  slot.admitted = core_.peer_ranges.enter(index, slot.range);
+  try_start(index);
+  if (!slots_[index].started) waiting_.push_back(index);
 }
 
-void PeerWrites::submit(const Slot& slot) {
-  const std::size_t index = take_slot();
-  slots_[index] = slot;
-  slots_[index].order = next_order_++;
-  slots_[index].session = core_.session.number;
-  ++in_use_;
-  ++not_started_;
-  if (!blocked(slots_[index])) start(index);
+/// This node has the only data of a primary without a disk: a crash here is the crash of a primary.
+bool PeerWrites::only_copy() const {
+  return core_.peer.disk < DiskState::Inconsistent && core_.peer.role == Role::Primary;
 }
 
-bool PeerWrites::blocked(const Slot& slot) const {
-  return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& each) {
-    return each.order != 0 && each.order < slot.order && each.range.overlaps(slot.range);
-  });
+bool PeerWrites::may_start(Slot& slot) {
+  if (!slot.admitted) return false;
+  // A write that is already the only thing to be done is not decided upon again.
+  if (!slot.resync && !conflicts_.decides() && conflicts_.rule(slot.range) == Conflicts::Ruling::Wait) return false;
+  if (slot.resync || !only_copy()) return true;
+  if (!activity_log_.ready()) return false;
+  if (slot.logged) return activity_log_.hot(slot.range);
+  slot.logged = true;
+  (void)metadata_.mark_out_of_sync(slot.range);
+  return activity_log_.acquire(slot.range);
+}
+
+void PeerWrites::try_start(std::size_t index) {
+  if (may_start(slots_[index])) start(index);
 }
 
 void PeerWrites::start(std::size_t index) {
   Slot& slot = slots_[index];
   slot.started = true;
-  --not_started_;
-  core_.emit(effect::DiskWrite{operation_of(Owner::PeerWrite, index), slot.range.offset,
-                               static_cast<std::uint32_t>(slot.range.length), slot.buffer, slot.durable});
+  const bool durable = (slot.flags & flag::kFua) != 0;
+  const OperationId operation = operation_of(Owner::PeerWrite, index);
+  if (slot.kind == WriteKind::data)
+    core_.emit(effect::DiskWrite{operation, slot.range.offset, static_cast<std::uint32_t>(slot.range.length),
+                                 slot.buffer, durable});
+  else
+    core_.emit(effect::DiskZero{operation, slot.range.offset, slot.range.length, slot.kind, durable});
 }
 
-void PeerWrites::start_unblocked() {
-  if (not_started_ == 0) return;
-  for (std::size_t index = 0; index < slots_.size(); ++index)
-    if (slots_[index].order != 0 && !slots_[index].started && !blocked(slots_[index])) start(index);
+void PeerWrites::start_waiting() {
+  for (const auto index : core_.peer_ranges.take_admitted()) slots_[index].admitted = true;
+  if (waiting_.empty()) return;
+  const std::vector<std::size_t> candidates = std::exchange(waiting_, {});
+  for (const std::size_t index : candidates) {
+    try_start(index);
+    if (!slots_[index].started) waiting_.push_back(index);
+  }
 }
 
 void PeerWrites::local_write_done(OperationId operation, int error_number) {
   const std::size_t index = rest_of(operation);
   BASCULE_ASSERT(index < slots_.size() && slots_[index].started);
   const Slot slot = slots_[index];
-  slots_[index] = Slot{};
-  free_.push_back(index);
-  --in_use_;
-  core_.release(slot.buffer);
-  if (error_number != 0) {
-    core_.why = "the disk refused a write of the peer (error " + std::to_string(error_number) + ")";
-    core_.event("disk-failed", core_.why);
-    core_.become(DiskState::Failed, core_.why);
-  }
-  if (slot.session == core_.session.number && core_.session.open) answer(slot, error_number == 0);
-  start_unblocked();
+  if (error_number == 0)
+    core_.statistics.written_bytes += slot.range.length;
+  else
+    disk_refused(core_, FailedIo::Write, error_number);
+  if (is_current(slot)) answer(slot, error_number == 0);
+  forget(index);
+  start_waiting();
 }
 
 void PeerWrites::answer(const Slot& slot, bool good) {
-  using Kind = drbd::BlockAck::Kind;
   if (slot.resync) {
     if (good)
       written_.push_back(slot.range);
     else
-      core_.send_meta(ack_of(Kind::NegativeAck, slot.range, drbd::kSyncerBlockId, ++core_.session.sequence));
+      core_.send_ack(AckKind::NegativeAck, slot.range, drbd::kSyncerBlockId);
     return;
   }
-  const bool in_sync = good && slot.set_in_sync && core_.connection == ConnectionState::SyncTarget;
-  const Kind kind = !good ? Kind::NegativeAck : in_sync ? Kind::ResyncWriteAck : Kind::WriteAck;
-  core_.send_meta(ack_of(kind, slot.range, slot.block_id, ++core_.session.sequence));
+  const bool resyncing =
+      core_.connection >= ConnectionState::SyncSource && core_.connection <= ConnectionState::PausedSyncT;
+  const bool in_sync = good && resyncing && (slot.flags & flag::kMaySetInSync) != 0;
+  if (!good)
+    core_.send_ack(AckKind::NegativeAck, slot.range, slot.block_id);
+  else if (in_sync || (slot.flags & flag::kSendWriteAck) != 0)
+    core_.send_ack(in_sync ? AckKind::ResyncWriteAck : AckKind::WriteAck, slot.range, slot.block_id);
   if (in_sync) metadata_.mark_in_sync(slot.range);
-  finish_in_epoch(slot.epoch);
+  epochs_.finish(slot.epoch);
 }
 
-void PeerWrites::finish_in_epoch(std::uint32_t number) {
-  const std::uint32_t index = number - epochs_.front().number;
-  BASCULE_ASSERT(index < epochs_.size() && epochs_[index].unfinished > 0);
-  --epochs_[index].unfinished;
-}
-
-// ---- flushes ----------------------------------------------------------------------------------------------------
+// ---- resync data ------------------------------------------------------------------------------------------------
 
 void PeerWrites::advance() {
-  if (flushing_barriers_ == 0 && core_.session.open) {
-    std::size_t count = 0;
-    while (epochs_[count].closed && epochs_[count].unfinished == 0) ++count;
-    if (count != 0) {
-      flushing_barriers_ = count;
-      flush_session_ = core_.session.number;
-      core_.emit(effect::DiskFlush{operation_of(Owner::PeerFlush, 0)});
-    }
-  }
-  if (!resync_flushing_ && !written_.empty()) {
-    flushing_.swap(written_);
-    resync_flushing_ = true;
-    resync_flush_session_ = core_.session.number;
-    core_.emit(effect::DiskFlush{operation_of(Owner::ResyncFlush, 0)});
-  }
+  decide_parked();
+  start_waiting();
+  epochs_.advance();
+  if (resync_flushing_ || written_.empty()) return;
+  flushing_.swap(written_);
+  resync_flushing_ = true;
+  resync_flush_session_ = core_.session.number;
+  core_.emit(effect::DiskFlush{operation_of(Owner::ResyncFlush, 0)});
 }
 
 void PeerWrites::flush_done(OperationId operation, int error_number) {
   if (error_number != 0) {
-    core_.why = "the disk refused a flush (error " + std::to_string(error_number) + ")";
-    core_.event("disk-failed", core_.why);
-    core_.become(DiskState::Failed, core_.why);
-    core_.drop(ConnectionState::NetworkFailure, core_.why);
+    disk_refused(core_, FailedIo::Flush, error_number);
+    core_.drop(ConnectionState::NetworkFailure, "the disk refused a flush");
   }
-  if (owner_of(operation) == Owner::ResyncFlush) {
-    resync_flushing_ = false;
-    if (error_number == 0 && core_.session.open && resync_flush_session_ == core_.session.number)
-      resynced_.insert(resynced_.end(), flushing_.begin(), flushing_.end());
-    flushing_.clear();
-    return;
-  }
-  const std::size_t covered = std::exchange(flushing_barriers_, 0);
-  if (error_number != 0 || !core_.session.open || flush_session_ != core_.session.number) return;
-  for (std::size_t i = 0; i < covered; ++i) {
-    core_.send_meta(drbd::BarrierAck{epochs_.front().barrier, epochs_.front().writes});
-    epochs_.pop_front();
-  }
+  if (owner_of(operation) == Owner::PeerFlush) return epochs_.flush_done(error_number);
+  resync_flushing_ = false;
+  if (error_number == 0 && core_.session.open && resync_flush_session_ == core_.session.number)
+    resynced_.insert(resynced_.end(), flushing_.begin(), flushing_.end());
+  flushing_.clear();
 }
 
 std::vector<Range> PeerWrites::take_resynced() {
   std::vector<Range> taken;
   for (const Range& range : resynced_) {
-    core_.send_meta(
-        ack_of(drbd::BlockAck::Kind::ResyncWriteAck, range, drbd::kSyncerBlockId, ++core_.session.sequence));
+    core_.send_ack(AckKind::ResyncWriteAck, range, drbd::kSyncerBlockId);
     metadata_.mark_in_sync(range);
   }
   taken.swap(resynced_);
   return taken;
 }
 
+// ---- time and session -------------------------------------------------------------------------------------------
+
+Instant PeerWrites::deadline() const {
+  if (parked_.empty() || !core_.session.open) return never;
+  return slots_[parked_.front()].since + core_.config.ping_timeout + core_.config.request_timeout;
+}
+
+void PeerWrites::tick() {
+  if (deadline() <= core_.now)
+    core_.drop(ConnectionState::Timeout, "what the peer sent before a write does not arrive");
+}
+
+/// What the disk has begun ends by itself; the rest was never promised to anybody.
 void PeerWrites::session_lost() {
-  epochs_.clear();
-  epochs_.push_back(Epoch{next_epoch_++, 0, 0, 0, false});
+  epochs_.session_lost();
   written_.clear();
   resynced_.clear();
+  for (const std::size_t index : std::exchange(parked_, {})) forget(index);
+  for (const std::size_t index : std::exchange(waiting_, {})) forget(index);
+  start_waiting();
 }
 
 }  // namespace bascule::replication::detail

@@ -2,18 +2,26 @@
 
 namespace bascule::replication::detail {
 
+bool carries_data(const drbd::Packet& packet) {
+  return std::holds_alternative<drbd::Data>(packet) || std::holds_alternative<drbd::ResyncReply>(packet) ||
+         std::holds_alternative<drbd::DataReply>(packet);
+}
+
 bool SessionPackets::on_data_packet(const drbd::Packet& packet, BufferId buffer) {
   if (parts_.handshake.received(packet)) {
     if (std::holds_alternative<drbd::State>(packet)) on_peer_state();
     return true;
   }
   if (!is_connected(core_.connection)) {
-    core_.release(
-        std::holds_alternative<drbd::Data>(packet) || std::holds_alternative<drbd::ResyncReply>(packet) ? buffer : 0);
+    core_.release(carries_data(packet) ? buffer : 0);
     return false;
   }
   if (const auto* data = std::get_if<drbd::Data>(&packet)) return parts_.peer_writes.data(*data, buffer);
+  if (const auto* trim = std::get_if<drbd::Trim>(&packet)) return parts_.peer_writes.trim(*trim);
+  if (const auto* zeroes = std::get_if<drbd::Zeroes>(&packet)) return parts_.peer_writes.zeroes(*zeroes);
   if (const auto* barrier = std::get_if<drbd::Barrier>(&packet)) return parts_.peer_writes.barrier(*barrier);
+  if (const auto* request = std::get_if<drbd::DataRequest>(&packet)) return parts_.read_server.request(*request);
+  if (const auto* reply = std::get_if<drbd::DataReply>(&packet)) return parts_.writes.read_replied(*reply, buffer);
   if (const auto* reply = std::get_if<drbd::ResyncReply>(&packet)) return parts_.resync.reply(*reply, buffer);
   if (const auto* request = std::get_if<drbd::ResyncRequest>(&packet)) return parts_.resync.request(*request);
   if (const auto* mark = std::get_if<drbd::OutOfSync>(&packet)) return parts_.exchange.out_of_sync(*mark);
@@ -46,15 +54,19 @@ bool SessionPackets::on_meta_packet(const drbd::Packet& packet) {
 bool SessionPackets::on_block_ack(const drbd::BlockAck& ack) {
   using Kind = drbd::BlockAck::Kind;
   if (!is_connected(core_.connection)) return false;
+  core_.see_sequence(ack.sequence);
   switch (ack.kind) {
     case Kind::WriteAck:
     case Kind::ResyncWriteAck:
     case Kind::NegativeAck:
       return ack.block_id == drbd::kSyncerBlockId ? parts_.resync.acknowledged(ack) : parts_.writes.acknowledged(ack);
+    case Kind::ReceiveAck:
+    case Kind::Superseded:
+    case Kind::RetryWrite:
+    case Kind::NegativeDataReply:
+      return parts_.writes.acknowledged(ack);
     case Kind::NegativeResyncReply:
       return parts_.resync.negative_reply(ack);
-    case Kind::ReceiveAck:
-      return true;
     default:
       return false;
   }

@@ -4,6 +4,9 @@
 
 namespace bascule::replication::detail {
 
+/// Data follows it in a buffer, which goes to the machine that takes the packet.
+bool carries_data(const drbd::Packet& packet);
+
 /// To which machine a packet of the session goes. False: the packet breaks the protocol.
 class SessionPackets {
  public:

@@ -14,7 +14,7 @@ struct Transition {
   StateType to;
 };
 
-constexpr std::array<Transition<ConnectionState>, 32> connection_transitions{{
+constexpr std::array<Transition<ConnectionState>, 36> connection_transitions{{
     {StandAlone, Unconnected},
     {Unconnected, WFConnection},
     {Unconnected, StandAlone},
@@ -36,6 +36,11 @@ constexpr std::array<Transition<ConnectionState>, 32> connection_transitions{{
     {WFSyncUUID, SyncTarget},
     {SyncSource, Connected},
     {SyncTarget, Connected},
+    // Congestion: the bitmap stands in for the data, and a resync follows.
+    {Connected, Ahead},
+    {Connected, Behind},
+    {Ahead, SyncSource},
+    {Behind, SyncTarget},
     // A state that says why the connection ended leads back to the start.
     {Timeout, Unconnected},
     {BrokenPipe, Unconnected},

@@ -35,6 +35,11 @@ Status status_of(const Parts& parts) {
   status.history_uuid_0 = core.superblock.history_uuids[0];
   status.history_uuid_1 = core.superblock.history_uuids[1];
   status.why = core.why;
+  status.congested = parts.writes.congested();
+  status.statistics = core.statistics;
+  parts.writes.count(status.statistics);
+  parts.peer_writes.count(status.statistics);
+  status.statistics.lower_pending += static_cast<std::uint32_t>(parts.read_server.size());
   return status;
 }
 

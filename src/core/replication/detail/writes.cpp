@@ -3,356 +3,216 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "base/assert.h"
+#include "core/replication/detail/write_rules.h"
 
 namespace bascule::replication::detail {
-namespace {
 
-constexpr std::size_t max_epoch_writes = 2048;
-constexpr Duration epoch_age = milliseconds(50);
-
-}  // namespace
+using drbd_metadata::kExtentBytes;
 
 Writes::Writes(Core& core, Metadata& metadata, ActivityLog& activity_log)
-    : core_(core), metadata_(metadata), activity_log_(activity_log) {}
-
-Writes::Entry* Writes::find(Serial serial) {
-  if (serial < first_ || serial - first_ >= log_.size()) return nullptr;
-  return &at(serial);
-}
+    : core_(core),
+      metadata_(metadata),
+      activity_log_(activity_log),
+      epochs_(core),
+      flushes_(core, metadata, epochs_),
+      reads_(core, metadata),
+      congestion_(core, metadata, activity_log) {}
 
 // ---- from the application ---------------------------------------------------------------------------------------
 
-void Writes::write(const input::Write& write) {
-  const Range range{write.offset, write.length};
-  if (!core_.serving || core_.failing_io || core_.disk != DiskState::UpToDate || !core_.inside(range)) {
-    core_.complete(write.request, core_.inside(range) ? EIO : EINVAL);
-    return core_.release(write.buffer);
-  }
-  const Serial serial = first_ + log_.size();
-  Entry entry;
-  entry.request = write.request;
-  entry.range = range;
-  entry.buffer = write.buffer;
-  entry.fua = write.fua;
-  log_.push_back(entry);
-  active_.push_back({serial, range, core_.now});
-  waiting_.push_back(serial);
-  try_start(serial);
-  if (at(serial).started) waiting_.pop_back();
+/// How much of a write without data one packet, and half of the activity log, can take. What the peer cannot take as
+/// such it gets as data.
+std::uint64_t Writes::piece_bytes(WriteKind kind) const {
+  if (kind == WriteKind::data) return drbd::kMaxDataBytes;
+  const std::uint32_t wanted = kind == WriteKind::discard ? drbd::feature::kTrim : drbd::feature::kWriteZeroes;
+  const bool plain_zeroes = kind != WriteKind::discard && !core_.config.options.net.data_integrity_alg.empty();
+  if (!core_.session.open || !core_.agreed(wanted) || plain_zeroes) return drbd::kMaxDataBytes;
+  const std::uint64_t wire =
+      core_.agreed(drbd::feature::kWriteSame) ? drbd::kMaxDiscardBytes : drbd::kMaxDiscardBytesPlain;
+  return std::min(wire, std::max<std::uint64_t>(activity_log_.size() / 2, 1) * kExtentBytes);
 }
 
-void Writes::read(const input::Read& read) {
-  const Range range{read.offset, read.length};
-  if (!core_.serving || core_.disk != DiskState::UpToDate || !core_.inside(range))
-    return core_.complete(read.request, core_.inside(range) ? EIO : EINVAL);
-  reads_.push_back({read.request, next_read_});
-  core_.emit(effect::DiskRead{operation_of(Owner::LocalRead, next_read_++), read.offset, read.length, read.buffer});
+void Writes::write(const input::Write& write) {
+  Entry entry;
+  entry.request = write.request;
+  entry.range = {write.offset, write.length};
+  entry.kind = write.kind;
+  entry.buffer = write.buffer;
+  entry.fua = write.fua;
+  const bool valid =
+      core_.inside(entry.range, write.kind == WriteKind::data ? drbd::kMaxDataBytes : drbd::kMaxDiscardBytes);
+  const bool possible = core_.may_write() || core_.suspended() || waits_for_data(core_);
+  if (!core_.serving || core_.failing_io || !possible || !valid) {
+    core_.complete(write.request, valid ? EIO : EINVAL);
+    return core_.release(write.buffer);
+  }
+  const std::uint64_t piece = piece_bytes(write.kind);
+  if (entry.range.length <= piece) return accept(entry);
+  const Range whole = entry.range;
+  entry.split = next_split_++;
+  Split& split = splits_[entry.split];
+  split.request = write.request;
+  std::vector<Entry> parts;
+  for (std::uint64_t at = whole.offset; at < whole.end(); at = entry.range.end()) {
+    entry.range = {at, std::min(whole.end(), (at / piece + 1) * piece) - at};
+    parts.push_back(entry);
+  }
+  split.left = static_cast<std::uint32_t>(parts.size());
+  for (const Entry& part : parts) accept(part);
+}
+
+void Writes::accept(Entry entry) {
+  entry.in_order = true;
+  const Serial serial = log_.add(entry);
+  ++open_;
+  log_.at(serial).admitted = core_.own_ranges.enter(serial, entry.range);
+  waiting_.push_back(serial);
+  try_start(serial);
+  const Entry* after = log_.find(serial);
+  if (!waiting_.empty() && waiting_.back() == serial && (after == nullptr || after->started || after->answered))
+    waiting_.pop_back();
 }
 
 void Writes::flush(const input::Flush& flush) {
-  if (!core_.serving || core_.failing_io || core_.disk != DiskState::UpToDate)
-    return core_.complete(flush.request, EIO);
-  FlushWait wait;
-  wait.request = flush.request;
-  wait.number = next_flush_++;
-  wait.session = core_.session.number;
-  close_epoch();
-  if (!epochs_.empty()) wait.epoch = epochs_.back().number;
-  // Without a session nobody knows what the peer, still a member, had flushed of what was acknowledged before.
-  wait.needs_peer = wait.epoch || (core_.in_sync.peer_counts() && !core_.peer_in_step());
-  if (core_.canary_set(canary::kFlushOnlyHere)) wait.needs_peer = false;
-  flushes_.push_back(wait);
-  core_.emit(effect::DiskFlush{operation_of(Owner::LocalFlush, wait.number)});
+  const bool possible = core_.may_write() || core_.suspended() || waits_for_data(core_);
+  if (!core_.serving || core_.failing_io || !possible) return core_.complete(flush.request, EIO);
+  flushes_.flush(flush.request);
 }
 
 // ---- starting ---------------------------------------------------------------------------------------------------
 
-bool Writes::blocked(Serial serial, const Range& range) const {
-  const auto earlier = [&](const Active& each) { return each.serial < serial && each.range.overlaps(range); };
-  if (std::any_of(active_.begin(), active_.end(), earlier)) return true;
-  return std::any_of(core_.resync_reads.begin(), core_.resync_reads.end(),
-                     [&](const Range& each) { return each.overlaps(range); });
+bool Writes::may_start(Serial serial) {
+  Entry& entry = log_.at(serial);
+  if (!entry.admitted || core_.suspended()) return false;
+  // What we told the peer in the handshake stays true until it has answered.
+  if (core_.connection == ConnectionState::WFReportParams && !core_.dropping) return false;
+  if (core_.peer_ranges.overlaps(entry.range)) return false;
+  if (std::any_of(core_.resync_reads.begin(), core_.resync_reads.end(),
+                  [&](const Range& each) { return each.overlaps(entry.range); }))
+    return false;
+  if (!core_.disk_usable()) return true;
+  const bool gives_way = activity_log_.starved() && !entry.hot_held && !waiting_.empty() && waiting_.front() != serial;
+  if (gives_way || !activity_log_.ready()) return false;
+  const bool hot = entry.hot_held ? activity_log_.hot(entry.range) : activity_log_.acquire(entry.range);
+  entry.hot_held = true;
+  return hot;
 }
 
 void Writes::try_start(Serial serial) {
-  Entry& entry = at(serial);
-  // What we told the peer in the handshake stays true until it has answered.
-  const bool handshaking = core_.connection == ConnectionState::WFReportParams && !core_.dropping;
-  const bool gives_way = activity_log_.starved() && !entry.hot_held && !waiting_.empty() && waiting_.front() != serial;
-  if (gives_way || handshaking || !activity_log_.ready() || blocked(serial, entry.range)) return;
-  const bool hot = entry.hot_held ? activity_log_.hot(entry.range) : activity_log_.acquire(entry.range);
-  entry.hot_held = true;
-  if (hot) start(serial);
+  if (!core_.may_write()) {
+    if (core_.suspended() || waits_for_data(core_)) return;
+    Entry& entry = log_.at(serial);
+    entry.started = true;
+    return settle(serial);
+  }
+  if (may_start(serial)) start(serial);
 }
 
 void Writes::start(Serial serial) {
-  Entry& entry = at(serial);
+  Entry& entry = log_.at(serial);
   entry.started = true;
+  entry.since = core_.now;
+  if (congestion_.check(in_flight_bytes_)) epochs_.close();
+  if (core_.replicates() && !fits_wire(entry))
+    core_.drop(ConnectionState::NetworkFailure, "a discard that waited is longer than this peer takes");
+  // What the peer lacks zeroes out the same way on both sides, so that the replicas stay equal.
+  if (entry.kind == WriteKind::discard && core_.replicates() && !core_.agreed(drbd::feature::kTrim))
+    entry.kind = WriteKind::zeroes_unmap;
   if (core_.replicates())
     send(serial);
   else
     mark_lost(entry);
+  if (core_.disk_usable()) submit_local(serial);
+  settle(serial);
+}
+
+void Writes::submit_local(Serial serial) {
+  Entry& entry = log_.at(serial);
+  entry.local = Entry::Local::Pending;
+  entry.disk_busy = true;
   ++local_in_flight_;
-  core_.emit(effect::DiskWrite{operation_of(Owner::LocalWrite, serial), entry.range.offset,
-                               static_cast<std::uint32_t>(entry.range.length), entry.buffer, entry.fua});
+  submitted_.push_back(serial);
+  const OperationId operation = operation_of(Owner::LocalWrite, serial);
+  if (entry.kind == WriteKind::data)
+    core_.emit(effect::DiskWrite{operation, entry.range.offset, static_cast<std::uint32_t>(entry.range.length),
+                                 entry.buffer, entry.fua});
+  else
+    core_.emit(effect::DiskZero{operation, entry.range.offset, entry.range.length, entry.kind, entry.fua});
+}
+
+// ---- to the peer ------------------------------------------------------------------------------------------------
+
+bool Writes::fits_wire(const Entry& entry) const {
+  return entry.range.length <= drbd::kMaxDataBytes || entry.range.length <= piece_bytes(entry.kind);
 }
 
 void Writes::send(Serial serial) {
-  Entry& entry = at(serial);
-  drbd::Data data;
-  data.sector = entry.range.offset / 512;
-  data.block_id = drbd::BlockId{serial};
-  data.sequence = ++core_.session.sequence;
-  data.size_bytes = static_cast<std::uint32_t>(entry.range.length);
-  data.flags = drbd::data_flag::kSync | drbd::data_flag::kSendWriteAck;
-  if (entry.fua) data.flags |= drbd::data_flag::kFua;
-  if (is_resyncing(core_.connection)) data.flags |= drbd::data_flag::kMaySetInSync;
-  Epoch& epoch = open_epoch();
-  epoch.members.push_back(serial);
-  entry.sent = true;
+  Entry& entry = log_.at(serial);
+  namespace flag = drbd::data_flag;
+  entry.may_set_in_sync =
+      core_.connection >= ConnectionState::SyncSource && core_.connection <= ConnectionState::PausedSyncT;
+  entry.remote = Entry::Remote::Sent;
+  entry.enough = enough_for(core_.config.options.net.protocol);
   entry.barrier_done = false;
-  core_.send_data(std::move(data), entry.buffer);
-  if (epoch.members.size() >= max_epoch_writes) close_epoch();
+  entry.epoch = epochs_.add(serial);
+  if (remote_pending(entry)) ++remote_in_flight_;
+  in_flight_bytes_ += entry.range.length;
+  sent_.push_back(serial);
+  std::uint32_t flags = flag::kSync;
+  if (entry.fua) flags |= flag::kFua;
+  if (entry.may_set_in_sync) flags |= flag::kMaySetInSync;
+  if (asks_write_ack(core_, entry.may_set_in_sync))
+    flags |= flag::kSendWriteAck;
+  else if (core_.config.options.net.protocol == drbd_config::Protocol::B)
+    flags |= flag::kSendReceiveAck;
+  if (entry.kind != WriteKind::data) {
+    send_zeroes(serial, flags);
+  } else {
+    core_.statistics.sent_bytes += entry.range.length;
+    core_.send_data(drbd::Data{entry.range.offset / 512,
+                               drbd::BlockId{serial},
+                               ++core_.session.sequence,
+                               flags,
+                               static_cast<std::uint32_t>(entry.range.length),
+                               {}},
+                    entry.buffer);
+  }
+  epochs_.advance(false);
+}
+
+/// As P_TRIM or P_ZEROES, or as data where the peer has not agreed to that. With integrity digests no receiver
+/// takes P_ZEROES (protocol facts, section 7).
+void Writes::send_zeroes(Serial serial, std::uint32_t flags) {
+  const Entry& entry = log_.at(serial);
+  namespace flag = drbd::data_flag;
+  const std::uint64_t sector = entry.range.offset / 512;
+  const auto length = static_cast<std::uint32_t>(entry.range.length);
+  const std::uint32_t sequence = ++core_.session.sequence;
+  const bool discard = entry.kind == WriteKind::discard;
+  const bool zeroes = core_.agreed(drbd::feature::kWriteZeroes) && core_.config.options.net.data_integrity_alg.empty();
+  if (discard)
+    return core_.send_data(drbd::Trim{sector, drbd::BlockId{serial}, sequence, flags | flag::kDiscard, length});
+  if (zeroes) {
+    const std::uint32_t kind = flag::kZeroes | (entry.kind == WriteKind::zeroes_unmap ? flag::kDiscard : 0);
+    return core_.send_data(drbd::Zeroes{sector, drbd::BlockId{serial}, sequence, flags | kind, length});
+  }
+  const BufferId buffer = core_.take_buffer(length, true);
+  core_.statistics.sent_bytes += length;
+  core_.send_data(drbd::Data{sector, drbd::BlockId{serial}, sequence, flags, length, {}}, buffer);
+  core_.release(buffer);
 }
 
 /// The peer will not get this write, or not for certain.
 void Writes::mark_lost(Entry& entry) {
-  entry.sent = false;
+  if (!entry.barrier_done) in_flight_bytes_ -= entry.range.length;
+  if (remote_pending(entry)) --remote_in_flight_;
+  entry.remote = Entry::Remote::None;
   entry.barrier_done = true;
-  if (!core_.canary_set(canary::kForgetUnacknowledged)) metadata_.mark_out_of_sync(entry.range);
-  if (core_.connection == ConnectionState::WFBitMapS && core_.session.open && !core_.dropping)
+  if (core_.canary_set(canary::kForgetUnacknowledged)) return;
+  const bool news = metadata_.mark_out_of_sync(entry.range);
+  const bool tell = core_.connection == ConnectionState::WFBitMapS || core_.connection == ConnectionState::Ahead;
+  if (news && tell && core_.session.open && !core_.dropping)
     core_.send_data(drbd::OutOfSync{entry.range.offset / 512, static_cast<std::uint32_t>(entry.range.length), 0});
-}
-
-// ---- barriers ---------------------------------------------------------------------------------------------------
-
-Writes::Epoch& Writes::open_epoch() {
-  if (epochs_.empty() || epochs_.back().closed) {
-    Epoch epoch;
-    epoch.number = next_epoch_++;
-    epoch.close_at = core_.now + epoch_age;
-    if (!spare_members_.empty()) {
-      epoch.members.swap(spare_members_.back());
-      spare_members_.pop_back();
-    }
-    epochs_.push_back(std::move(epoch));
-  }
-  return epochs_.back();
-}
-
-void Writes::close_epoch() {
-  if (epochs_.empty() || epochs_.back().closed) return;
-  epochs_.back().closed = true;
-  core_.send_data(drbd::Barrier{epochs_.back().number, 0});
-}
-
-bool Writes::barrier_acknowledged(const drbd::BarrierAck& ack) {
-  if (epochs_.empty() || !epochs_.front().closed) return false;
-  Epoch& epoch = epochs_.front();
-  if (ack.number != epoch.number || ack.set_size != epoch.members.size()) return false;
-  for (const Serial serial : epoch.members) {
-    Entry& entry = at(serial);
-    if (entry.sent && !entry.acked) return false;  // flushed, but never written?
-    entry.barrier_done = true;
-    release_log(entry);
-  }
-  epoch.members.clear();
-  spare_members_.push_back(std::move(epoch.members));
-  epochs_.pop_front();
-  trim();
-  look_again_ = true;
-  return true;
-}
-
-void Writes::release_log(Entry& entry) {
-  if (!entry.hot_held || !entry.local_done || !entry.barrier_done) return;
-  entry.hot_held = false;
-  activity_log_.release(entry.range);
-}
-
-void Writes::trim() {
-  while (!log_.empty() && log_.front().answered && log_.front().local_done && log_.front().barrier_done &&
-         !log_.front().hot_held) {
-    log_.pop_front();
-    ++first_;
-  }
-}
-
-// ---- answers ----------------------------------------------------------------------------------------------------
-
-void Writes::local_write_done(OperationId operation, int error_number) {
-  const Serial serial = rest_of(operation);
-  Entry& entry = at(serial);
-  BASCULE_ASSERT(entry.started && !entry.local_done);
-  --local_in_flight_;
-  entry.local_done = true;
-  core_.release(entry.buffer);
-  entry.buffer = 0;
-  if (error_number != 0) {
-    entry.failed = true;
-    core_.why = "the disk refused a write (error " + std::to_string(error_number) + ")";
-    core_.event("disk-failed", core_.why);
-    core_.become(DiskState::Failed, core_.why);
-    if (!entry.answered) answer(entry, EIO);
-  }
-  settle(serial);
-}
-
-bool Writes::acknowledged(const drbd::BlockAck& ack) {
-  using Kind = drbd::BlockAck::Kind;
-  const auto serial = static_cast<Serial>(ack.block_id);
-  Entry* entry = find(serial);
-  if (entry == nullptr || !entry->sent || entry->acked || entry->range.offset / 512 != ack.sector ||
-      entry->range.length != ack.size_bytes)
-    return false;
-  if (ack.kind == Kind::NegativeAck) {
-    // The peer could not write it: the epoch still counts it, the bits tell that it is missing there.
-    entry->sent = false;
-    metadata_.mark_out_of_sync(entry->range);
-  } else {
-    entry->acked = true;
-    if (ack.kind == Kind::ResyncWriteAck) metadata_.mark_in_sync(entry->range);
-  }
-  settle(serial);
-  return true;
-}
-
-/// Called whenever one of the disks has answered.
-void Writes::settle(Serial serial) {
-  Entry& entry = at(serial);
-  if (!entry.local_done || (entry.sent && !entry.acked)) return;
-  leave_active(serial);
-  release_log(entry);
-  if (!entry.answered) {
-    if (may_answer(entry))
-      answer(entry, 0);
-    else
-      ready_.push_back(serial), look_again_ = true;
-  }
-  trim();
-}
-
-void Writes::leave_active(Serial serial) {
-  const auto found =
-      std::find_if(active_.begin(), active_.end(), [&](const Active& each) { return each.serial == serial; });
-  if (found == active_.end()) return;
-  *found = active_.back();
-  active_.pop_back();
-  if (!waiting_.empty()) look_again_ = true;
-}
-
-/// The one place that decides whether a write is acknowledged to the application.
-bool Writes::may_answer(const Entry& entry) const {
-  if (!core_.serving || core_.failing_io || !core_.lease_valid()) return false;
-  if (entry.acked) return true;
-  if (core_.canary_set(canary::kAcknowledgeBeforeShrink)) return true;
-  return went_on_alone() || resynced(entry.range);
-}
-
-/// No member of the set lacks what only this node has, and the generation tells that we went on alone.
-bool Writes::went_on_alone() const {
-  if (core_.operator_rules() && core_.suspended()) return false;
-  return !core_.in_sync.peer_counts() && core_.superblock.bitmap_uuid != 0 && metadata_.superblock_durable();
-}
-
-/// It was held so long that a resync has brought it to the peer meanwhile.
-bool Writes::resynced(const Range& range) const { return core_.peer_in_step() && metadata_.in_sync(range); }
-
-void Writes::answer(Entry& entry, int error_number) {
-  entry.answered = true;
-  if (error_number == 0) ++core_.writes_acknowledged;
-  core_.complete(entry.request, error_number);
-}
-
-void Writes::fail_all(int error_number) {
-  for (Entry& entry : log_)
-    if (!entry.answered) answer(entry, error_number);
-  for (const FlushWait& wait : flushes_) core_.complete(wait.request, error_number);
-  flushes_.clear();
-  ready_.clear();
-  // What has not touched any disk never will.
-  for (const Serial serial : waiting_) {
-    Entry& entry = at(serial);
-    leave_active(serial);
-    entry.started = entry.local_done = true;
-    core_.release(entry.buffer);
-    entry.buffer = 0;
-    release_log(entry);
-  }
-  waiting_.clear();
-  trim();
-  look_again_ = true;
-}
-
-// ---- session ----------------------------------------------------------------------------------------------------
-
-void Writes::session_began() {
-  BASCULE_ASSERT(epochs_.empty());
-  next_epoch_ = 0;
-  look_again_ = true;
-}
-
-void Writes::session_lost() {
-  // Whatever the peer has not flushed may be missing there.
-  for (Entry& entry : log_)
-    if (entry.started && !entry.barrier_done) mark_lost(entry), release_log(entry);
-  epochs_.clear();
-  for (Serial serial = first_; serial < first_ + log_.size(); ++serial) {
-    const Entry& entry = at(serial);
-    const bool settled = entry.started && entry.local_done;
-    const bool listed = std::find(ready_.begin(), ready_.end(), serial) != ready_.end();
-    if (!settled) continue;
-    leave_active(serial);
-    if (!entry.answered && !listed) ready_.push_back(serial);
-  }
-  trim();
-  look_again_ = true;
-}
-
-// ---- reads and flushes ------------------------------------------------------------------------------------------
-
-void Writes::local_read_done(OperationId operation, int error_number) {
-  const auto found = std::find_if(reads_.begin(), reads_.end(),
-                                  [&](const ReadWait& each) { return each.number == rest_of(operation); });
-  if (found == reads_.end()) return;
-  if (error_number != 0)
-    core_.event("disk-read-failed", "the disk refused a read (error " + std::to_string(error_number) + ")");
-  core_.complete(found->request, error_number == 0 ? 0 : EIO);
-  *found = reads_.back();
-  reads_.pop_back();
-}
-
-void Writes::local_flush_done(OperationId operation, int error_number) {
-  for (FlushWait& wait : flushes_)
-    if (wait.number == rest_of(operation)) {
-      wait.local_done = true;
-      wait.error_number = error_number;
-    }
-  if (error_number != 0) {
-    core_.why = "the disk refused a flush (error " + std::to_string(error_number) + ")";
-    core_.become(DiskState::Failed, core_.why);
-  }
-  look_again_ = true;
-}
-
-bool Writes::flush_done(const FlushWait& wait) const {
-  if (!wait.local_done) return false;
-  if (wait.error_number != 0) return true;
-  if (!core_.lease_valid()) return false;
-  if (!wait.needs_peer) return true;
-  // If the peer went without flushing it must leave the set, or be resynced, before anybody relies on this flush.
-  if (!wait.epoch || wait.session != core_.session.number || !core_.session.open)
-    return went_on_alone() || (core_.peer_in_step() && core_.bitmap.count() == 0);
-  return epochs_.empty() || static_cast<std::int32_t>(epochs_.front().number - *wait.epoch) > 0;
-}
-
-void Writes::advance_flushes() {
-  std::erase_if(flushes_, [&](const FlushWait& wait) {
-    if (!flush_done(wait)) return false;
-    core_.complete(wait.request, wait.error_number == 0 ? 0 : EIO);
-    return true;
-  });
 }
 
 // ---- going on ---------------------------------------------------------------------------------------------------
@@ -360,78 +220,51 @@ void Writes::advance_flushes() {
 /// All slots of the activity log are held by writes that wait for another one: only the first keeps what it has.
 void Writes::give_way() {
   for (std::size_t i = 1; i < waiting_.size(); ++i) {
-    Entry& entry = at(waiting_[i]);
+    Entry& entry = log_.at(waiting_[i]);
     if (!entry.hot_held) continue;
     entry.hot_held = false;
     activity_log_.release(entry.range);
   }
 }
 
+/// Something happened that one of the waiting may have waited for. They can be thousands.
+bool Writes::stirred() {
+  const std::vector<Serial> admitted = core_.own_ranges.take_admitted();
+  for (const Serial serial : admitted) log_.at(serial).admitted = true;
+  const std::uint64_t now =
+      core_.changes + activity_log_.activations() + core_.peer_ranges.departures() + core_.own_ranges.departures();
+  const bool stirred = seen_ != now || !core_.resync_reads.empty() || activity_log_.starved();
+  seen_ = now;
+  return !waiting_.empty() && (stirred || !admitted.empty());
+}
+
 void Writes::advance_waiting() {
   if (activity_log_.starved() && epochs_.empty() && local_in_flight_ == 0) give_way();
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < waiting_.size(); ++i) {
-    const Serial serial = waiting_[i];
-    try_start(serial);
-    if (!at(serial).started) waiting_[kept++] = serial;
+  const std::vector<Serial> candidates = std::move(waiting_);
+  waiting_.clear();
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    // Those behind it count as waiting too, so that the first in the queue is known.
+    if (waiting_.empty()) waiting_.push_back(candidates[i]);
+    const bool was_first = waiting_.front() == candidates[i];
+    try_start(candidates[i]);
+    const Entry* entry = log_.find(candidates[i]);
+    const bool stays = entry != nullptr && !entry->started && !entry->answered;
+    if (was_first && !stays) waiting_.erase(waiting_.begin());
+    if (!was_first && stays) waiting_.push_back(candidates[i]);
   }
-  waiting_.resize(kept);
-}
-
-void Writes::advance_ready() {
-  std::size_t kept = 0;
-  for (const Serial serial : ready_) {
-    Entry& entry = at(serial);
-    if (!entry.answered && may_answer(entry)) answer(entry, 0);
-    if (!entry.answered) ready_[kept++] = serial;
-  }
-  ready_.resize(kept);
-}
-
-void Writes::advance() {
-  if (log_.empty() && flushes_.empty() && held_ == 0) return;
-  if (activity_log_.starved()) close_epoch();
-  look_again_ = false;
-  if (!waiting_.empty()) advance_waiting();
-  if (!ready_.empty()) advance_ready();
-  if (!flushes_.empty()) advance_flushes();
-  const auto held = static_cast<std::uint32_t>(ready_.size());
-  if ((held == 0) != (held_ == 0)) {
-    core_.event(held != 0 ? "writes-held" : "writes-resumed",
-                held != 0 ? "writes are not acknowledged for now" : "writes are acknowledged again");
-    core_.changed();
-  }
-  held_ = held;
-  trim();
 }
 
 bool Writes::local_write_overlaps(const Range& range) const {
-  return std::any_of(active_.begin(), active_.end(), [&](const Active& each) {
-    if (!each.range.overlaps(range)) return false;
-    const Entry& entry = log_[each.serial - first_];
-    return entry.started && !entry.local_done;
-  });
+  for (const Entry* entry : under_way_in(range))
+    if (entry->disk_busy) return true;
+  return false;
 }
 
-Instant Writes::deadline() const {
-  Instant when = never;
-  if (!epochs_.empty() && !epochs_.back().closed) when = epochs_.back().close_at;
-  if (core_.session.open && !active_.empty()) {
-    for (const Active& each : active_) when = std::min(when, each.since + core_.config.request_timeout);
-  }
-  return when;
-}
-
-void Writes::tick() {
-  if (!epochs_.empty() && !epochs_.back().closed && epochs_.back().close_at <= core_.now) close_epoch();
-  if (!core_.session.open) return;
-  for (Active& each : active_) {
-    if (each.since + core_.config.request_timeout > core_.now) continue;
-    const Entry& entry = at(each.serial);
-    each.since = core_.now;
-    if (entry.sent && !entry.acked)
-      return core_.drop(ConnectionState::Timeout, "the peer does not answer a write in time");
-  }
+std::vector<const WriteEntry*> Writes::under_way_in(const Range& range) const {
+  std::vector<const WriteEntry*> found;
+  for (const Serial serial : core_.own_ranges.held_in(range))
+    if (log_.at(serial).started) found.push_back(&log_.at(serial));
+  return found;
 }
 
 }  // namespace bascule::replication::detail

@@ -2,134 +2,136 @@
 
 #include <cstdint>
 #include <deque>
-#include <optional>
+#include <map>
 #include <vector>
 
 #include "core/replication/detail/activity_log.h"
+#include "core/replication/detail/congestion.h"
+#include "core/replication/detail/epochs.h"
+#include "core/replication/detail/flushes.h"
+#include "core/replication/detail/reads.h"
+#include "core/replication/detail/write_entry.h"
 
 namespace bascule::replication::detail {
 
-/// The application's writes, flushes and reads on a primary, protocol C.
+/// What the application asks of a primary, protocols A, B and C.
 ///
-///   Write -> (overlap, activity log) -> local disk + Data -> both done -> acknowledged when allowed -> barrier
+///   Write -> (overlap, activity log) -> local disk + Data -> both as far as the protocol asks -> acknowledged when
+///   allowed -> barrier
 ///
-/// A write stays in the log until the peer has acknowledged its barrier, or until its bits are set.
+/// A write stays in the log until the peer has acknowledged its barrier, or until its bits are set. writes.cpp starts
+/// them, write_answers.cpp ends them.
 class Writes {
  public:
   Writes(Core& core, Metadata& metadata, ActivityLog& activity_log);
 
   void write(const input::Write& write);
-  void read(const input::Read& read);
+  void read(const input::Read& read) { reads_.read(read); }
   void flush(const input::Flush& flush);
 
   void local_write_done(OperationId operation, int error_number);
-  void local_read_done(OperationId operation, int error_number);
-  void local_flush_done(OperationId operation, int error_number);
-  /// An ack for one of our Data packets. False: it matches nothing, a protocol error.
+  void local_read_done(OperationId operation, int error_number) { reads_.local_done(operation, error_number); }
+  void local_flush_done(OperationId operation, int error_number) { flushes_.local_done(operation, error_number); }
+  /// An ack for one of our writes or reads. False: it matches nothing, a protocol error.
   bool acknowledged(const drbd::BlockAck& ack);
   bool barrier_acknowledged(const drbd::BarrierAck& ack);
+  bool read_replied(const drbd::DataReply& reply, BufferId buffer) { return reads_.replied(reply, buffer); }
   void session_began();
   void session_lost();
 
   /// Everything not acknowledged yet fails; what is in flight locally ends by itself.
   void fail_all(int error_number);
+  /// The disk is Failed: with Authority::Cluster everything fails, else the peer may have it.
+  void disk_failed(int error_number);
+  /// The local disk is given up: its writes count as failed now, whatever it says later.
+  void give_up_local();
   /// The activity log changed, the generation is durable, the set shrank, the lease is back, ...: look again.
   void advance();
-  void close_epoch();
+  void close_epoch() { epochs_.close(); }
 
   /// A started write that is not on the local disk yet overlaps the range.
   [[nodiscard]] bool local_write_overlaps(const Range& range) const;
-  [[nodiscard]] bool idle() const { return active_.empty() && ready_.empty() && flushes_.empty(); }
+  /// Started writes that overlap the range and are not everywhere yet.
+  [[nodiscard]] std::vector<const WriteEntry*> under_way_in(const Range& range) const;
+  [[nodiscard]] bool idle() const { return open_ == 0 && anew_.empty() && flushes_.empty(); }
+  /// Nothing that has begun is still to end; what waits while I/O is suspended does not count.
+  [[nodiscard]] bool quiet() const { return open_ == waiting_.size() && flushes_.quiet(); }
   [[nodiscard]] bool local_idle() const { return local_in_flight_ == 0; }
   /// Nothing is on its way to the peer, and it has flushed everything.
   [[nodiscard]] bool peer_idle() const { return epochs_.empty(); }
   [[nodiscard]] std::uint32_t held() const { return held_; }
-  /// Something waits that only a smaller in-sync set, or a lease, can release.
+  [[nodiscard]] bool congested() const { return congestion_.congested(); }
+  void count(Statistics& statistics) const;
   [[nodiscard]] Instant deadline() const;
   void tick();
 
  private:
-  using Serial = std::uint64_t;
-  struct Entry {
+  using Serial = WriteLog::Serial;
+  using Entry = WriteEntry;
+  struct Split {
     RequestId request = 0;
-    Range range;
-    BufferId buffer = 0;
-    bool fua = false;
-    bool started = false;
-    bool hot_held = false;  ///< holds references in the activity log
-    bool local_done = false;
-    bool sent = false;         ///< to the peer of the present session
-    bool acked = false;        ///< the peer has it
-    bool barrier_done = true;  ///< nothing of it is unflushed at the peer
-    bool answered = false;     ///< completed to the application, with or without success
-    bool failed = false;       ///< the local disk refused it
-  };
-  struct Active {  ///< not yet on every disk it is going to: others that overlap it wait
-    Serial serial;
-    Range range;
-    Instant since;
-  };
-  struct Epoch {
-    std::uint32_t number = 0;
-    bool closed = false;
-    std::vector<Serial> members;
-    Instant close_at = never;
-  };
-  struct FlushWait {
-    RequestId request = 0;
-    std::uint64_t number = 0;
-    bool local_done = false;
+    std::uint32_t left = 0;
     int error_number = 0;
-    bool needs_peer = false;             ///< something acknowledged may not be durable there yet
-    std::optional<std::uint32_t> epoch;  ///< wait until this one is acknowledged
-    std::uint32_t session = 0;
   };
 
-  Entry& at(Serial serial) { return log_[serial - first_]; }
-  Entry* find(Serial serial);
+  // -- writes.cpp
+  [[nodiscard]] std::uint64_t piece_bytes(WriteKind kind) const;
+  void accept(Entry entry);
+  bool may_start(Serial serial);
   void try_start(Serial serial);
   void start(Serial serial);
+  void submit_local(Serial serial);
   void send(Serial serial);
-  void settle(Serial serial);
-  [[nodiscard]] bool blocked(Serial serial, const Range& range) const;
-  [[nodiscard]] bool may_answer(const Entry& entry) const;
-  [[nodiscard]] bool went_on_alone() const;
-  [[nodiscard]] bool resynced(const Range& range) const;
-  void answer(Entry& entry, int error_number);
-  void leave_active(Serial serial);
-  void release_log(Entry& entry);
-  void trim();
+  void send_zeroes(Serial serial, std::uint32_t flags);
+  [[nodiscard]] bool fits_wire(const Entry& entry) const;
   void mark_lost(Entry& entry);
-  Epoch& open_epoch();
+  bool stirred();
   void advance_waiting();
   void give_way();
+
+  // -- write_answers.cpp
+  void settle(Serial serial);
+  void conclude(Serial serial);
+  void begin_anew(Serial serial);
+  [[nodiscard]] bool may_answer(const Entry& entry) const;
+  [[nodiscard]] bool resynced(const Range& range) const;
+  void answer(Entry& entry, int error_number);
+  void answer_request(const Entry& entry, int error_number);
+  bool apply(Entry& entry, const drbd::BlockAck& ack);
+  void drop_buffer(Entry& entry);
+  void leave_order(Serial serial);
+  void release_log(Entry& entry);
+  void drop_waiting();
   void advance_ready();
-  void advance_flushes();
-  [[nodiscard]] bool flush_done(const FlushWait& wait) const;
+  void note_held();
+  template <typename Pending>
+  [[nodiscard]] Instant oldest_since(std::deque<Serial>& queue, Pending pending);
+  [[nodiscard]] static bool waits_for_disk(const Entry& entry) { return entry.local == Entry::Local::Pending; }
+  void check_timeouts();
 
   Core& core_;
   Metadata& metadata_;
   ActivityLog& activity_log_;
-  std::deque<Entry> log_;
-  Serial first_ = 1;  ///< serial of log_.front()
-  std::vector<Active> active_;
+  Epochs epochs_;
+  Flushes flushes_;
+  Reads reads_;
+  Congestion congestion_;
+  WriteLog log_;
   std::vector<Serial> waiting_;  ///< not started, in the order given
   std::vector<Serial> ready_;    ///< on every disk, not yet answered
-  std::deque<Epoch> epochs_;     ///< of this session, oldest first; only the last may be open
-  std::vector<std::vector<Serial>> spare_members_;
-  std::uint32_t next_epoch_ = 0;
-  std::vector<FlushWait> flushes_;
-  std::uint64_t next_flush_ = 1;
-  struct ReadWait {
-    RequestId request = 0;
-    std::uint64_t number = 0;
-  };
-  std::vector<ReadWait> reads_;
-  std::uint64_t next_read_ = 1;
+  std::vector<Entry> anew_;      ///< requests that have to be made again
+  std::map<std::uint64_t, Split> splits_;
+  std::uint64_t next_split_ = 1;
+  std::deque<Serial> sent_;       ///< in the order sent; what is answered is taken from the front
+  std::deque<Serial> submitted_;  ///< to the local disk, the same
+  Instant remote_deadline_ = never;
+  Instant local_deadline_ = never;
+  std::uint32_t open_ = 0;  ///< not answered
   std::uint32_t local_in_flight_ = 0;
+  std::uint32_t remote_in_flight_ = 0;  ///< the protocol waits for the peer
+  std::uint64_t in_flight_bytes_ = 0;   ///< sent, their barrier not acknowledged
   std::uint32_t held_ = 0;
-  std::uint64_t seen_activations_ = 0;
-  bool look_again_ = false;
+  std::uint64_t seen_ = 0;  ///< the sum of the counters that tell that a write may go on
 };
 
 }  // namespace bascule::replication::detail

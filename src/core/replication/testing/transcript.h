@@ -19,7 +19,8 @@ inline constexpr std::uint64_t data_sectors = 16ULL * 2048;
 inline constexpr std::uint64_t generation = 0x1111222233334440ULL;
 
 /// Plays a transcript: a line is an input, or "< " and one effect that it must have, in order and with none left out.
-/// "= " checks the status. `disk` answers everything that is under way at the disk, until nothing is.
+/// "= " checks the status. `disk` answers everything that is under way at the disk, until nothing is; `disk-one` and
+/// `disk-fails` answer what began first.
 class Transcript {
  public:
   struct Setup {
@@ -97,6 +98,41 @@ class Transcript {
     for (const Effect& effect : effects) std::visit([this](const auto& each) { note(each); }, effect);
   }
 
+  /// What an application asks.
+  bool application_command(const std::string& verb, std::istringstream& words) {
+    const auto number = [&words] {
+      std::uint64_t value = 0;
+      words >> value;
+      return value;
+    };
+    const auto word = [&words] {
+      std::string text;
+      words >> text;
+      return text;
+    };
+    if (verb == "write") {
+      const auto request = number();
+      const auto offset = number();
+      const auto length = number();
+      step(input::Write{request, offset, static_cast<std::uint32_t>(length), 7, word() == "fua"});
+    } else if (verb == "discard" || verb == "zeroes" || verb == "zeroes-unmap") {
+      const auto request = number();
+      const auto offset = number();
+      const auto kind = verb == "discard"  ? WriteKind::discard
+                        : verb == "zeroes" ? WriteKind::zeroes
+                                           : WriteKind::zeroes_unmap;
+      step(input::Write{request, offset, static_cast<std::uint32_t>(number()), 0, false, kind});
+    } else if (verb == "read") {
+      const auto request = number();
+      const auto offset = number();
+      step(input::Read{request, offset, static_cast<std::uint32_t>(number()), 9});
+    } else if (verb == "flush")
+      step(input::Flush{number()});
+    else
+      return false;
+    return true;
+  }
+
   void command(std::istringstream& words) {
     std::string verb;
     words >> verb;
@@ -138,14 +174,9 @@ class Transcript {
     } else if (verb == "lease") {
       const auto epoch = number();
       step(input::LeaseRead{epoch, instant_from_ns(static_cast<std::int64_t>(number()) * 1'000'000)});
-    } else if (verb == "write") {
-      const auto request = number();
-      const auto offset = number();
-      const auto length = number();
-      step(input::Write{request, offset, static_cast<std::uint32_t>(length), 7, word() == "fua"});
-    } else if (verb == "flush")
-      step(input::Flush{number()});
-    else if (operator_command(verb, words) || disk_command(verb, words) || volume_command(verb, words)) {
+    } else if (application_command(verb, words)) {
+      return;
+    } else if (operator_command(verb, words) || disk_command(verb, words) || volume_command(verb, words)) {
     } else if (verb == "handler") {
       int exit_code = 0;
       words >> exit_code;
@@ -155,7 +186,10 @@ class Transcript {
     else if (verb == "packet") {
       const auto socket = static_cast<std::uint32_t>(number());
       const bool in = socket >= 100;
-      step(input::PacketReceived{in ? (socket - 100) | input::kAcceptedSocketBit : socket, 0, packet(words), 0});
+      auto what = packet(words);
+      const bool data = std::holds_alternative<drbd::Data>(what) || std::holds_alternative<drbd::DataReply>(what);
+      step(input::PacketReceived{in ? (socket - 100) | input::kAcceptedSocketBit : socket, 0, std::move(what),
+                                 data ? 5U : 0U});
     } else
       ADD_FAILURE() << "no such command: " << verb;
   }
@@ -224,6 +258,70 @@ class Transcript {
     return std::nullopt;
   }
 
+  static std::optional<drbd::BlockAck::Kind> ack_kind(const std::string& name) {
+    using Kind = drbd::BlockAck::Kind;
+    if (name == "WriteAck") return Kind::WriteAck;
+    if (name == "ReceiveAck") return Kind::ReceiveAck;
+    if (name == "ResyncWriteAck") return Kind::ResyncWriteAck;
+    if (name == "Superseded") return Kind::Superseded;
+    if (name == "RetryWrite") return Kind::RetryWrite;
+    if (name == "NegativeAck") return Kind::NegativeAck;
+    if (name == "NegativeDataReply") return Kind::NegativeDataReply;
+    return std::nullopt;
+  }
+
+  static std::optional<drbd::Packet> data_packet(const std::string& name, std::istringstream& words) {
+    const auto number = [&words] {
+      std::uint64_t value = 0;
+      words >> value;
+      return value;
+    };
+    if (const auto kind = ack_kind(name)) {
+      drbd::BlockAck ack;
+      ack.kind = *kind;
+      ack.block_id = drbd::BlockId{number()};
+      ack.sector = number();
+      ack.size_bytes = static_cast<std::uint32_t>(number());
+      return ack;
+    }
+    if (name == "BarrierAck") {
+      const auto epoch = static_cast<std::uint32_t>(number());
+      return drbd::BarrierAck{epoch, static_cast<std::uint32_t>(number())};
+    }
+    if (name == "Data") {
+      drbd::Data data;
+      data.sector = number();
+      data.size_bytes = static_cast<std::uint32_t>(number());
+      data.block_id = drbd::BlockId{number()};
+      data.flags = drbd::data_flag::kSync | drbd::data_flag::kSendWriteAck;
+      if (const auto flags = number(); flags != 0) data.flags = static_cast<std::uint32_t>(flags);
+      return data;
+    }
+    if (name == "DataReply") {
+      drbd::DataReply reply;
+      reply.sector = number();
+      reply.size_bytes = static_cast<std::uint32_t>(number());
+      reply.block_id = drbd::BlockId{number()};
+      return reply;
+    }
+    if (name == "Trim" || name == "Zeroes" || name == "DataRequest") {
+      const auto sector = number();
+      const auto size = static_cast<std::uint32_t>(number());
+      const drbd::BlockId block_id{number()};
+      const auto flags = static_cast<std::uint32_t>(number());
+      if (name == "Trim") return drbd::Trim{sector, block_id, 0, flags, size};
+      if (name == "Zeroes") return drbd::Zeroes{sector, block_id, 0, flags, size};
+      return drbd::DataRequest{sector, block_id, size, 0};
+    }
+    if (name == "OutOfSync") {
+      const auto sector = number();
+      return drbd::OutOfSync{sector, static_cast<std::uint32_t>(number()), 0};
+    }
+    if (name == "SyncUuid") return drbd::SyncUuid{generation + number()};
+    if (name == "Barrier") return drbd::Barrier{static_cast<std::uint32_t>(number()), 0};
+    return std::nullopt;
+  }
+
   drbd::Packet packet(std::istringstream& words) {
     std::string name;
     words >> name;
@@ -242,6 +340,7 @@ class Transcript {
       drbd::Features features;
       features.protocol_min = static_cast<std::uint32_t>(number());
       features.protocol_max = static_cast<std::uint32_t>(number());
+      features.feature_flags = static_cast<std::uint32_t>(number());
       return features;
     }
     if (name == "Sizes") {
@@ -270,27 +369,8 @@ class Transcript {
       state.state.connection = static_cast<drbd::ConnectionState>(number());
       return state;
     }
-    if (name == "WriteAck" || name == "NegativeAck") {
-      drbd::BlockAck ack;
-      if (name[0] == 'N') ack.kind = drbd::BlockAck::Kind::NegativeAck;
-      ack.block_id = drbd::BlockId{number()};
-      ack.sector = number();
-      ack.size_bytes = static_cast<std::uint32_t>(number());
-      return ack;
-    }
-    if (name == "BarrierAck") {
-      const auto epoch = static_cast<std::uint32_t>(number());
-      return drbd::BarrierAck{epoch, static_cast<std::uint32_t>(number())};
-    }
     if (auto found = state_packet(name, words)) return *found;
-    if (name == "Data") {
-      drbd::Data data;
-      data.sector = number();
-      data.size_bytes = static_cast<std::uint32_t>(number());
-      data.block_id = drbd::BlockId{number()};
-      return data;
-    }
-    if (name == "Barrier") return drbd::Barrier{static_cast<std::uint32_t>(number()), 0};
+    if (auto found = data_packet(name, words)) return *found;
     ADD_FAILURE() << "no such packet: " << name;
     return drbd::DelayProbe{};
   }
@@ -307,6 +387,7 @@ class Transcript {
   }
 
   void answer_disk(int error_number) {
+    ASSERT_FALSE(disk_.empty()) << "nothing is under way at the disk: " << last_;
     const OperationId operation = disk_.front();
     disk_.pop_front();
     step(input::DiskDone{operation, error_number});
@@ -321,6 +402,15 @@ class Transcript {
     pending_.push_back("disk-write " + std::to_string(effect.offset) + " " + std::to_string(effect.length) +
                        (effect.durable ? " durable" : ""));
   }
+  void note(const effect::DiskZero& effect) {
+    disk_.push_back(effect.operation);
+    const char* kind = effect.kind == WriteKind::discard  ? "discard"
+                       : effect.kind == WriteKind::zeroes ? "zeroes"
+                                                          : "zeroes-unmap";
+    pending_.push_back("disk-" + std::string(kind) + " " + std::to_string(effect.offset) + " " +
+                       std::to_string(effect.length));
+  }
+  void note(const effect::CopyBuffer& effect) { pending_.push_back("copy " + std::to_string(effect.length)); }
   void note(const effect::DiskRead& effect) {
     disk_.push_back(effect.operation);
     pending_.push_back("disk-read " + std::to_string(effect.offset));
@@ -344,6 +434,14 @@ class Transcript {
     std::string text = "send " + socket_text(effect.socket) + " " + drbd::name_of(drbd::command_of(effect.packet));
     if (const auto* data = std::get_if<drbd::Data>(&effect.packet))
       text += " " + std::to_string(data->sector) + " " + std::to_string(data->size_bytes);
+    const auto place = [&text](const auto* packet) {
+      if (packet != nullptr) text += " " + std::to_string(packet->sector) + " " + std::to_string(packet->size_bytes);
+    };
+    place(std::get_if<drbd::Trim>(&effect.packet));
+    place(std::get_if<drbd::Zeroes>(&effect.packet));
+    place(std::get_if<drbd::OutOfSync>(&effect.packet));
+    place(std::get_if<drbd::DataRequest>(&effect.packet));
+    place(std::get_if<drbd::DataReply>(&effect.packet));
     if (const auto* barrier = std::get_if<drbd::Barrier>(&effect.packet)) text += " " + std::to_string(barrier->number);
     if (const auto* ack = std::get_if<drbd::BarrierAck>(&effect.packet))
       text += " " + std::to_string(ack->number) + " " + std::to_string(ack->set_size);

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "core/replication/detail/write_entry.h"
+
+namespace bascule::replication::detail {
+
+/// The epochs of what this node sends: writes between two barriers. The peer answers a barrier when it has flushed what
+/// came before. An epoch is closed by a flush and when it has max-epoch-size writes; and, where the application's flush
+/// does not wait for the peer, as the kernel closes it: before the first write that may depend on a completed one.
+/// Where it does wait, a flush tells what depends on what, and an epoch may be 50 ms old.
+class Epochs {
+ public:
+  explicit Epochs(Core& core) : core_(core) {}
+
+  void session_began();
+  void session_lost() { epochs_.clear(); }
+
+  /// A write is about to be sent; returns the number of its epoch.
+  std::uint32_t add(WriteLog::Serial serial);
+  /// A write of this epoch was answered to the application.
+  void answered(std::uint32_t number);
+  void close();
+  /// True: the oldest epoch ends with this ack. False: it is not what was asked for.
+  [[nodiscard]] bool matches(const drbd::BarrierAck& ack) const;
+  /// The writes of the oldest epoch, which is over.
+  std::vector<WriteLog::Serial> take_oldest();
+
+  [[nodiscard]] bool empty() const { return epochs_.empty(); }
+  [[nodiscard]] std::uint32_t newest() const { return epochs_.back().number; }
+  /// Its barrier was acknowledged.
+  [[nodiscard]] bool is_over(std::uint32_t number) const {
+    return epochs_.empty() || static_cast<std::int32_t>(epochs_.front().number - number) > 0;
+  }
+  /// With nothing more to send, an epoch that has to be closed is closed.
+  void advance(bool nothing_under_way);
+  /// True: the oldest barrier has been without an answer for too long.
+  [[nodiscard]] bool overdue() const;
+  [[nodiscard]] Instant deadline() const;
+  void tick();
+
+ private:
+  struct Epoch {
+    std::uint32_t number = 0;
+    bool closed = false;
+    bool must_close = false;  ///< one of its writes was answered
+    std::vector<WriteLog::Serial> members;
+    Instant close_at = never;
+    Instant closed_at{};
+  };
+  [[nodiscard]] bool open() const { return !epochs_.empty() && !epochs_.back().closed; }
+
+  Core& core_;
+  std::deque<Epoch> epochs_;  ///< of this session, oldest first; only the last may be open
+  std::vector<std::vector<WriteLog::Serial>> spare_;
+  std::uint32_t next_ = 0;
+};
+
+}  // namespace bascule::replication::detail

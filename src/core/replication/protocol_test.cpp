@@ -1,0 +1,212 @@
+#include "core/replication/testing/data_path_node.h"
+
+/// What the protocols A, B and C send and wait for; suspended requests; what is done again.
+namespace bascule::replication::detail {
+namespace {
+
+using testing::DataPathNode;
+using Kind = drbd::BlockAck::Kind;
+namespace flag = drbd::data_flag;
+
+Config config_of(drbd_config::Protocol protocol) {
+  Config config = DataPathNode::usual_config();
+  config.options.net.protocol = protocol;
+  return config;
+}
+
+TEST(Protocol, AAsksForNoAckAndCompletesWithTheLocalDisk) {
+  DataPathNode node(config_of(drbd_config::Protocol::A));
+  node.write(1, 0, 4096);
+  ASSERT_EQ(node.sent<drbd::Data>().size(), 1U);
+  EXPECT_EQ(node.sent<drbd::Data>()[0].flags & (flag::kSendReceiveAck | flag::kSendWriteAck), 0U);
+  EXPECT_EQ(node.count<effect::Complete>(), 0U);
+  node.disk_done(1);
+  EXPECT_EQ(node.count<effect::Complete>(), 1U);
+  EXPECT_FALSE(node.writes.peer_idle()) << "its barrier is still to come";
+}
+
+TEST(Protocol, BCompletesWithTheReceiveAck) {
+  DataPathNode node(config_of(drbd_config::Protocol::B));
+  node.write(1, 0, 4096);
+  EXPECT_EQ(node.sent<drbd::Data>()[0].flags & (flag::kSendReceiveAck | flag::kSendWriteAck), flag::kSendReceiveAck);
+  node.disk_done(1);
+  EXPECT_EQ(node.count<effect::Complete>(), 0U);
+  EXPECT_TRUE(node.ack(Kind::ReceiveAck, 1, 0, 4096));
+  EXPECT_EQ(node.count<effect::Complete>(), 1U);
+  EXPECT_FALSE(node.ack(Kind::ReceiveAck, 1, 0, 4096)) << "twice";
+  EXPECT_TRUE(node.ack(Kind::NegativeAck, 1, 0, 4096)) << "it was received and could not be written";
+  EXPECT_EQ(node.core.bitmap.count(), 1U);
+}
+
+TEST(Protocol, DuringAResyncEveryWriteIsAcknowledgedAndEndsTheResyncOfItsBlocks) {
+  DataPathNode node(config_of(drbd_config::Protocol::A));
+  node.core.connection = ConnectionState::SyncSource;
+  node.core.peer.disk = DiskState::Inconsistent;
+  node.core.bitmap.set(0, 2);
+  node.write(1, 0, 4096);
+  EXPECT_EQ(node.sent<drbd::Data>()[0].flags & (flag::kSendWriteAck | flag::kMaySetInSync),
+            flag::kSendWriteAck | flag::kMaySetInSync);
+  node.disk_done(1);
+  EXPECT_EQ(node.count<effect::Complete>(), 1U);
+  EXPECT_TRUE(node.ack(Kind::ResyncWriteAck, 1, 0, 4096));
+  EXPECT_EQ(node.core.bitmap.count(), 1U);
+}
+
+TEST(Protocol, TheReceiverClearsBitsWhereTheWriteMaySetThem) {
+  DataPathNode node;
+  node.core.role = Role::Secondary;
+  node.core.peer.role = Role::Primary;
+  node.core.connection = ConnectionState::SyncTarget;
+  node.core.bitmap.set(0, 2);
+  EXPECT_TRUE(node.peer_data(0, 4096, 1, flag::kSendWriteAck | flag::kMaySetInSync));
+  EXPECT_TRUE(node.peer_data(8, 512, 2, flag::kSendWriteAck));
+  node.peer_writes.local_write_done(operation_of(Owner::PeerWrite, 0), 0);
+  node.peer_writes.local_write_done(operation_of(Owner::PeerWrite, 1), 0);
+  EXPECT_EQ(node.acks(), (std::vector<Kind>{Kind::ResyncWriteAck, Kind::WriteAck}));
+  EXPECT_EQ(node.core.bitmap.count(), 1U);
+}
+
+TEST(Protocol, AReceiverWithoutDiskRefusesAndCounts) {
+  DataPathNode node;
+  node.core.role = Role::Secondary;
+  node.core.disk = DiskState::Diskless;
+  EXPECT_TRUE(node.peer_data(0, 4096, 1));
+  EXPECT_TRUE(node.peer_writes.barrier({9, 0}));
+  node.advance();
+  EXPECT_EQ(node.acks(), std::vector<Kind>{Kind::NegativeAck});
+  ASSERT_EQ(node.sent<drbd::BarrierAck>().size(), 1U);
+  EXPECT_EQ(node.sent<drbd::BarrierAck>()[0].set_size, 1U);
+  EXPECT_EQ(node.count<effect::DiskWrite>(), 0U);
+}
+
+TEST(Protocol, TheOnlyDataOfADisklessPrimaryIsMarkedAndLoggedFirst) {
+  Config config = DataPathNode::usual_config();
+  config.options.disk.al_updates = true;
+  DataPathNode node(config);
+  node.core.role = Role::Secondary;
+  node.core.peer.role = Role::Primary;
+  node.core.peer.disk = DiskState::Diskless;
+  EXPECT_TRUE(node.peer_data(0, 4096, 1));
+  EXPECT_EQ(node.count<effect::DiskWrite>(), 0U);
+  EXPECT_EQ(node.core.bitmap.count(), 1U);
+  node.activity_log.advance();
+  ASSERT_EQ(node.count<effect::MetadataWrite>(), 1U);
+  node.activity_log.done(0);
+  node.advance();
+  EXPECT_EQ(node.count<effect::DiskWrite>(), 1U);
+}
+
+TEST(Protocol, EveryAnswerTakesTheNextNumberOfTheSequence) {
+  DataPathNode node;
+  node.core.role = Role::Secondary;
+  node.core.peer.role = Role::Primary;
+  EXPECT_TRUE(node.peer_data(0, 4096, 1, flag::kSendReceiveAck));
+  EXPECT_TRUE(node.peer_data(8, 4096, 2, flag::kSendWriteAck));
+  node.peer_writes.local_write_done(operation_of(Owner::PeerWrite, 1), 0);
+  const auto acks = node.sent<drbd::BlockAck>();
+  ASSERT_EQ(acks.size(), 2U);
+  EXPECT_EQ(acks[0].sequence, 1U);
+  EXPECT_EQ(acks[1].sequence, 2U);
+  EXPECT_EQ(node.core.session.peer_sequence, 2U);
+}
+
+TEST(Suspended, RequestsWaitAndGoOn) {
+  DataPathNode node;
+  node.core.suspended_user = true;
+  node.write(1, 0, 4096);
+  node.writes.read({2, 0, 512, 9});
+  node.writes.flush({3});
+  node.advance();
+  EXPECT_EQ(node.count<effect::DiskWrite>() + node.count<effect::DiskRead>() + node.count<effect::DiskFlush>(), 0U);
+  node.core.suspended_user = false;
+  node.core.changed();
+  node.advance();
+  EXPECT_EQ(node.count<effect::DiskWrite>(), 1U);
+  EXPECT_EQ(node.count<effect::DiskRead>(), 1U);
+  EXPECT_EQ(node.count<effect::DiskFlush>(), 1U);
+}
+
+TEST(Suspended, AWriteThatThePeerMayLackIsNotAnsweredBefore) {
+  DataPathNode node;
+  node.core.superblock.bitmap_uuid = 8;
+  node.write(1, 0, 4096);
+  node.core.suspended_fencing = true;
+  node.disk_done(1);
+  node.lose_session();
+  node.advance();
+  EXPECT_EQ(node.count<effect::Complete>(), 0U);
+  node.core.suspended_fencing = false;
+  node.core.changed();
+  node.advance();
+  EXPECT_EQ(node.count<effect::Complete>(), 1U);
+}
+
+TEST(Diskless, WritesGoThroughThePeer) {
+  DataPathNode node;
+  node.core.disk = DiskState::Diskless;
+  node.write(1, 0, 4096);
+  EXPECT_EQ(node.count<effect::DiskWrite>(), 0U);
+  EXPECT_TRUE(node.ack(Kind::WriteAck, 1, 0, 4096));
+  ASSERT_EQ(node.count<effect::Complete>(), 1U);
+  EXPECT_EQ(node.all<effect::Complete>()[0].error_number, 0);
+  node.write(2, 0, 4096);
+  node.lose_session();
+  node.advance();
+  ASSERT_EQ(node.count<effect::Complete>(), 2U);
+  EXPECT_NE(node.all<effect::Complete>()[1].error_number, 0);
+}
+
+TEST(Diskless, WithSuspendIoAWriteIsMadeAgainWhenThePeerIsBack) {
+  Config config = DataPathNode::usual_config();
+  config.options.resource.on_no_data_accessible = drbd_config::OnNoDataAccessible::suspend_io;
+  DataPathNode node(config);
+  node.core.disk = DiskState::Diskless;
+  node.write(1, 0, 4096);
+  node.writes.read({2, 0, 512, 9});
+  node.lose_session();
+  node.advance();
+  EXPECT_EQ(node.count<effect::Complete>(), 0U);
+  EXPECT_EQ(node.count<effect::ReleaseBuffer>(), 0U);
+  node.core.session.open = true;
+  node.core.connection = ConnectionState::Connected;
+  node.core.peer.disk = DiskState::UpToDate;
+  node.writes.session_began();
+  node.advance();
+  EXPECT_EQ(node.sent<drbd::Data>().size(), 2U);
+  EXPECT_EQ(node.sent<drbd::DataRequest>().size(), 2U);
+  EXPECT_TRUE(node.ack(Kind::WriteAck, 2, 0, 4096));
+  ASSERT_EQ(node.count<effect::Complete>(), 1U);
+  EXPECT_EQ(node.all<effect::Complete>()[0].error_number, 0);
+}
+
+TEST(OnIoError, PassOnKeepsTheDiskAsInconsistentAndReadsWhatItHas) {
+  Config config = DataPathNode::usual_config();
+  config.options.disk.on_io_error = drbd_config::OnIoError::pass_on;
+  DataPathNode node(config);
+  node.write(1, 0, 4096);
+  node.disk_done(1, 5);
+  EXPECT_EQ(node.core.disk, DiskState::Inconsistent);
+  EXPECT_EQ(node.core.bitmap.count(), 1U);
+  EXPECT_TRUE(node.ack(Kind::WriteAck, 1, 0, 4096));
+  ASSERT_EQ(node.count<effect::Complete>(), 1U);
+  EXPECT_EQ(node.all<effect::Complete>()[0].error_number, 0);
+  node.writes.read({2, 0, 512, 9});
+  node.writes.read({3, 8192, 512, 9});
+  EXPECT_EQ(node.sent<drbd::DataRequest>().size(), 1U);
+  EXPECT_EQ(node.count<effect::DiskRead>(), 1U);
+}
+
+TEST(Overlap, ManyWritesOfOneBlockEndOneByOne) {
+  DataPathNode node(config_of(drbd_config::Protocol::A));
+  constexpr std::uint64_t many = 300;
+  for (std::uint64_t i = 1; i <= many; ++i) node.write(i, 0, 4096);
+  for (std::uint64_t i = 1; i <= many; ++i) {
+    ASSERT_EQ(node.count<effect::DiskWrite>(), i);
+    node.disk_done(i);
+    node.advance();
+  }
+  EXPECT_EQ(node.count<effect::Complete>(), many);
+}
+
+}  // namespace
+}  // namespace bascule::replication::detail
