@@ -20,6 +20,7 @@ void Agreement::peer_state_received() {
 /// A new primary is looked at when its generation is on disk.
 bool Agreement::due() {
   if (core_.connection != ConnectionState::Connected || (core_.primary() && !core_.serving)) return false;
+  if (core_.resync_retry_at != never) return false;  // a resync has just failed
   const DiskState own = core_.own_disk();
   const DiskState peer = core_.peer.disk;
   const bool both = own == DiskState::Inconsistent && peer == DiskState::Inconsistent;

@@ -78,7 +78,7 @@ void BitmapExchange::begin_on_new_area(bool source) {
 }
 
 void BitmapExchange::send_bitmap() {
-  drbd::BitmapSender sender(core_.bitmap, header_bytes, true);
+  drbd::BitmapSender sender(core_.bitmap, header_bytes, core_.config.options.net.use_rle);
   while (!sender.done()) std::visit([&](auto&& chunk) { core_.send_data(std::move(chunk)); }, sender.next());
 }
 
@@ -126,6 +126,7 @@ bool BitmapExchange::sync_uuid(const drbd::SyncUuid& packet) {
   return true;
 }
 
+/// The peer wrote without telling what: it is Ahead, or about to exchange bitmaps.
 bool BitmapExchange::out_of_sync(const drbd::OutOfSync& packet) {
   const auto range = core_.range_of(packet.sector, packet.size_bytes);
   const bool expected = core_.connection == ConnectionState::WFBitMapT ||

@@ -11,6 +11,7 @@ namespace bascule::replication::detail {
 /// From the verdict to the running resync:
 ///   source: WFBitMapS: send bitmap, receive the peer's, write it and the new bitmap UUID -> SYNC_UUID -> SyncSource
 ///   target: WFBitMapT: receive, send ours -> WFSyncUUID: receive, write -> SyncTarget
+/// After Behind the bits are known already: receive SYNC_UUID, write -> SyncTarget.
 class BitmapExchange {
  public:
   BitmapExchange(Core& core, Metadata& metadata, Handshake& handshake);

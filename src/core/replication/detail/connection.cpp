@@ -66,6 +66,7 @@ void Connection::end_session() {
   parts_.read_server.session_lost();
   parts_.resync.session_lost();
   parts_.state_changes.session_lost();
+  parts_.verify.session_lost();
   parts_.exchange.session_lost();
   parts_.agreement.session_lost();
   if (was_connected) core_.event("peer-lost", drop.reason);

@@ -22,6 +22,7 @@ void Core::send_data(drbd::Packet packet, BufferId buffer) {
 }
 
 void Core::send_meta(drbd::Packet packet) {
+  if (session.open && std::holds_alternative<drbd::Ping>(packet)) ++session.pings_sent;
   if (session.open) emit(effect::Send{session.meta, 0, std::move(packet), 0});
 }
 
@@ -114,6 +115,15 @@ bool Core::replicates() const {
          connection < Ahead;
 }
 
+void Core::unlock(const Range& range) {
+  const auto found = std::find_if(resync_reads.begin(), resync_reads.end(), [&](const Range& each) {
+    return each.offset == range.offset && each.length == range.length;
+  });
+  if (found == resync_reads.end()) return;
+  *found = resync_reads.back();
+  resync_reads.pop_back();
+}
+
 bool Core::inside(const Range& range, std::uint64_t longest) const {
   return range.length != 0 && range.offset % 512 == 0 && range.length % 512 == 0 && range.length <= longest &&
          range.offset < size_bytes() && range.length <= size_bytes() - range.offset;
@@ -131,7 +141,7 @@ drbd::StateWord Core::state_word() const {
   word.peer = peer.role;
   word.connection = connection;
   // Between the last block and the end of the resync the disk is not UpToDate for the peer.
-  word.disk = connection == ConnectionState::SyncTarget ? std::min(disk, DiskState::Inconsistent) : disk;
+  word.disk = is_syncing(connection) && is_target(connection) ? std::min(disk, DiskState::Inconsistent) : disk;
   word.peer_disk = peer.disk;
   word.resync_paused_by_user = resync_paused_user;
   word.resync_paused_by_peer = resync_paused_peer;

@@ -32,6 +32,9 @@ enum class Owner : std::uint8_t {
   ResyncRead,
   ResyncFlush,
   ServedRead,  ///< a read for the peer's application
+  ResyncChecksum,
+  VerifyRead,
+  VerifyReplyRead,
 };
 constexpr OperationId operation_of(Owner owner, std::uint64_t rest) {
   return (static_cast<std::uint64_t>(owner) << 56) | rest;
@@ -51,6 +54,7 @@ struct PeerView {
   std::uint32_t connection_flags = 0;                 ///< connection_flag::* of its P_PROTOCOL
   std::uint64_t capacity_sectors = 0;                 ///< what its disk could hold; 0: it has none
   std::uint32_t max_bio_bytes = drbd::kMaxDataBytes;  ///< the largest write or read that suits it
+  std::uint64_t states_heard = 0;                     ///< how many P_STATE of this session
 };
 
 /// What the operator asked of the next handshake; over when one has succeeded.
@@ -84,6 +88,8 @@ struct Session {
   std::uint32_t peer_sequence = 0;  ///< the highest one seen of the peer, on either socket
   Instant meta_heard{};             ///< last packet on either socket
   std::uint32_t feature_flags = 0;  ///< agreed
+  std::uint64_t pings_sent = 0;
+  std::uint64_t pings_answered = 0;
 };
 
 /// Facts that all machines of the engine share, and the way out for effects. Machines change facts only through the
@@ -179,6 +185,11 @@ class Core {
 
   [[nodiscard]] drbd::StateWord state_word() const;
 
+  // -- for resync and verify
+  /// New application writes to a locked range wait; those already started are for the locker to look after.
+  void lock(const Range& range) { resync_reads.push_back(range); }
+  void unlock(const Range& range);
+
   Config config;
   Prng prng;
   Instant now;
@@ -212,12 +223,18 @@ class Core {
   RangeOrder own_ranges;
   /// What the peer writes here, until it is on the disk.
   RangeOrder peer_ranges;
-  /// Ranges that are being read for the peer's resync: a new write waits until the reply is on its way.
+  /// Ranges that resync or verify reads or replaces: a new write of an application waits. lock() and unlock().
   std::vector<Range> resync_reads;
   /// Who holds the resync back: user_isp, peer_isp, aftr_isp.
   bool resync_paused_user = false;
   bool resync_paused_peer = false;
   bool resync_paused_dependency = false;
+  [[nodiscard]] bool resync_paused() const {
+    return resync_paused_user || resync_paused_peer || resync_paused_dependency;
+  }
+  /// A resync ended with blocks that could not be read: it is not tried again before.
+  Instant resync_retry_at = never;
+  std::optional<Instant> application_io_at;  ///< when an application, here or there, last asked for something
 
   bool status_changed = false;
   std::uint64_t changes = 0;

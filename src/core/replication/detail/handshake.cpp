@@ -204,6 +204,8 @@ void Handshake::on_state(const drbd::State& packet) {
   core_.peer.role = state.role;
   core_.peer.disk = disk;
   core_.peer.connection = state.connection;
+  ++core_.peer.states_heard;
+  core_.resync_paused_peer = state.resync_paused_by_user || state.resync_paused_by_dependency;
   core_.changed();
 }
 

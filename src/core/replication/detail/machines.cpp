@@ -51,7 +51,11 @@ void Machines::on(const input::DiskDone& done) {
     case Owner::ResyncFlush:
       return parts_.peer_writes.flush_done(done.operation, done.error_number);
     case Owner::ResyncRead:
-      return parts_.resync.read_done(done.operation, done.error_number);
+    case Owner::ResyncChecksum:
+      return parts_.resync.disk_done(done);
+    case Owner::VerifyRead:
+    case Owner::VerifyReplyRead:
+      return parts_.verify.disk_done(done);
     case Owner::ServedRead:
       return parts_.read_server.read_done(done.operation, done.error_number);
   }
@@ -169,6 +173,7 @@ void Machines::advance() {
   parts_.peer_writes.advance();
   parts_.read_server.advance();
   parts_.resync.advance();
+  parts_.verify.advance();
   parts_.activity_log.advance();
   parts_.writes.advance();
   parts_.metadata.advance();
@@ -189,7 +194,7 @@ Instant Machines::next_deadline() const {
                            parts_.writes.deadline(), connection_.deadline(), parts_.role_change.deadline()});
   if (core_.session.open)
     when = std::min({when, parts_.handshake.deadline(), parts_.keepalive.deadline(), parts_.peer_writes.deadline(),
-                     parts_.exchange.deadline(), parts_.state_changes.deadline()});
+                     parts_.exchange.deadline(), parts_.state_changes.deadline(), parts_.verify.deadline()});
   return when;
 }
 

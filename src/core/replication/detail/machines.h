@@ -17,6 +17,8 @@ class Machines {
 
   void step(const Input& input, Instant now, Effects& effects);
   [[nodiscard]] Instant next_deadline() const;
+  /// For the tests of this room.
+  Parts& parts() { return parts_; }
   [[nodiscard]] Status status() const;
   [[nodiscard]] const Bitmap& bitmap() const { return core_.bitmap; }
 

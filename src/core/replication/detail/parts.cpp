@@ -15,6 +15,7 @@ Parts::Parts(const Config& config, const std::optional<Restored>& restored, Inst
       read_server(core),
       exchange(core, metadata, handshake),
       resync(core, metadata, handshake, writes, peer_writes),
+      verify(core, metadata, handshake, writes),
       membership(core, metadata),
       agreement(core, metadata, handshake, exchange, membership),
       state_changes(core, keepalive, exchange),

@@ -10,6 +10,7 @@
 #include "core/replication/detail/resync.h"
 #include "core/replication/detail/role_change.h"
 #include "core/replication/detail/state_changes.h"
+#include "core/replication/detail/verify.h"
 
 namespace bascule::replication::detail {
 
@@ -29,6 +30,7 @@ struct Parts {
   ReadServer read_server;
   BitmapExchange exchange;
   Resync resync;
+  Verify verify;
   Membership membership;
   Agreement agreement;
   StateChanges state_changes;

@@ -68,9 +68,18 @@ void PeerWrites::resync_data(const Range& range, BufferId buffer) {
   order(keep(slot));
 }
 
+void PeerWrites::resync_zeroes(const Range& range) {
+  Slot slot;
+  slot.range = range;
+  slot.kind = WriteKind::zeroes_unmap;
+  slot.resync = true;
+  order(keep(slot));
+}
+
 bool PeerWrites::accept(Slot slot, std::uint64_t longest) {
   if (!core_.inside(slot.range, longest) || in_use_ >= max_peer_writes) return false;
   if (core_.primary() && !core_.two_primaries()) return false;
+  core_.application_io_at = core_.now;
   slot.epoch = epochs_.join();
   if ((slot.flags & flag::kSendReceiveAck) != 0) core_.send_ack(AckKind::ReceiveAck, slot.range, slot.block_id);
   if (conflicts_.decides()) {

@@ -21,6 +21,8 @@ class PeerWrites {
   bool zeroes(const drbd::Zeroes& zeroes);
   /// Resync data; when it is durable it appears in take_resynced().
   void resync_data(const Range& range, BufferId buffer);
+  /// The same for a range that reads as zeroes at the source.
+  void resync_zeroes(const Range& range);
   bool barrier(const drbd::Barrier& barrier) { return epochs_.barrier(barrier); }
 
   void local_write_done(OperationId operation, int error_number);

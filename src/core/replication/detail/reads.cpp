@@ -15,6 +15,7 @@ constexpr std::uint32_t congested_reads = 128;
 }  // namespace
 
 void Reads::read(const input::Read& read) {
+  core_.application_io_at = core_.now;
   const Range range{read.offset, read.length};
   const bool cluster = core_.config.authority == Authority::Cluster;
   const bool refused = !core_.serving || (cluster && core_.disk != DiskState::UpToDate);

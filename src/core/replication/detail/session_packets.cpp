@@ -22,8 +22,9 @@ bool SessionPackets::on_data_packet(const drbd::Packet& packet, BufferId buffer)
   if (const auto* barrier = std::get_if<drbd::Barrier>(&packet)) return parts_.peer_writes.barrier(*barrier);
   if (const auto* request = std::get_if<drbd::DataRequest>(&packet)) return parts_.read_server.request(*request);
   if (const auto* reply = std::get_if<drbd::DataReply>(&packet)) return parts_.writes.read_replied(*reply, buffer);
-  if (const auto* reply = std::get_if<drbd::ResyncReply>(&packet)) return parts_.resync.reply(*reply, buffer);
-  if (const auto* request = std::get_if<drbd::ResyncRequest>(&packet)) return parts_.resync.request(*request);
+  if (const auto taken = parts_.resync.data_packet(packet, buffer)) return *taken;
+  if (const auto* request = std::get_if<drbd::VerifyRequest>(&packet)) return parts_.verify.request(*request);
+  if (const auto* reply = std::get_if<drbd::VerifyReply>(&packet)) return parts_.verify.reply(*reply);
   if (const auto* mark = std::get_if<drbd::OutOfSync>(&packet)) return parts_.exchange.out_of_sync(*mark);
   if (const auto* uuid = std::get_if<drbd::SyncUuid>(&packet)) return parts_.exchange.sync_uuid(*uuid);
   if (std::holds_alternative<drbd::BitmapChunk>(packet) || std::holds_alternative<drbd::CompressedBitmap>(packet))
@@ -39,7 +40,7 @@ bool SessionPackets::on_meta_packet(const drbd::Packet& packet) {
   if (std::holds_alternative<drbd::Ping>(packet)) return core_.send_meta(drbd::PingAck{}), true;
   if (std::holds_alternative<drbd::PingAck>(packet)) {
     parts_.connector.refuse_newcomers();  // the session lives
-    parts_.resync.ping_acknowledged();
+    ++core_.session.pings_answered;
     return true;
   }
   if (const auto* ack = std::get_if<drbd::BlockAck>(&packet)) return on_block_ack(*ack);
@@ -55,18 +56,18 @@ bool SessionPackets::on_block_ack(const drbd::BlockAck& ack) {
   using Kind = drbd::BlockAck::Kind;
   if (!is_connected(core_.connection)) return false;
   core_.see_sequence(ack.sequence);
+  if (const auto taken = parts_.resync.block_ack(ack)) return *taken;
   switch (ack.kind) {
     case Kind::WriteAck:
     case Kind::ResyncWriteAck:
     case Kind::NegativeAck:
-      return ack.block_id == drbd::kSyncerBlockId ? parts_.resync.acknowledged(ack) : parts_.writes.acknowledged(ack);
     case Kind::ReceiveAck:
     case Kind::Superseded:
     case Kind::RetryWrite:
     case Kind::NegativeDataReply:
       return parts_.writes.acknowledged(ack);
-    case Kind::NegativeResyncReply:
-      return parts_.resync.negative_reply(ack);
+    case Kind::VerifyResult:
+      return parts_.verify.result(ack);
     default:
       return false;
   }

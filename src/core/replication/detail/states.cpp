@@ -14,7 +14,7 @@ struct Transition {
   StateType to;
 };
 
-constexpr std::array<Transition<ConnectionState>, 36> connection_transitions{{
+constexpr std::array<Transition<ConnectionState>, 48> connection_transitions{{
     {StandAlone, Unconnected},
     {Unconnected, WFConnection},
     {Unconnected, StandAlone},
@@ -37,10 +37,22 @@ constexpr std::array<Transition<ConnectionState>, 36> connection_transitions{{
     {SyncSource, Connected},
     {SyncTarget, Connected},
     // Congestion: the bitmap stands in for the data, and a resync follows.
+    {SyncSource, PausedSyncS},
+    {PausedSyncS, SyncSource},
+    {PausedSyncS, Connected},
+    {SyncTarget, PausedSyncT},
+    {PausedSyncT, SyncTarget},
+    {PausedSyncT, Connected},
+    {Connected, VerifyS},
+    {Connected, VerifyT},
+    {VerifyS, Connected},
+    {VerifyT, Connected},
     {Connected, Ahead},
     {Connected, Behind},
     {Ahead, SyncSource},
     {Behind, SyncTarget},
+    {SyncSource, Ahead},
+    {SyncTarget, Behind},
     // A state that says why the connection ended leads back to the start.
     {Timeout, Unconnected},
     {BrokenPipe, Unconnected},

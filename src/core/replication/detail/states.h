@@ -22,7 +22,16 @@ constexpr bool is_resyncing(ConnectionState state) { return state > ConnectionSt
 /// This node's data is about to be, or being, replaced.
 constexpr bool is_target(ConnectionState state) {
   return state == ConnectionState::StartingSyncT || state == ConnectionState::WFBitMapT ||
-         state == ConnectionState::WFSyncUUID || state == ConnectionState::SyncTarget;
+         state == ConnectionState::WFSyncUUID || state == ConnectionState::SyncTarget ||
+         state == ConnectionState::PausedSyncT;
+}
+/// A resync runs, or is held back.
+constexpr bool is_syncing(ConnectionState state) {
+  return state == ConnectionState::SyncSource || state == ConnectionState::SyncTarget ||
+         state == ConnectionState::PausedSyncS || state == ConnectionState::PausedSyncT;
+}
+constexpr bool is_verifying(ConnectionState state) {
+  return state == ConnectionState::VerifyS || state == ConnectionState::VerifyT;
 }
 
 }  // namespace bascule::replication::detail

@@ -33,6 +33,7 @@ std::uint64_t Writes::piece_bytes(WriteKind kind) const {
 }
 
 void Writes::write(const input::Write& write) {
+  core_.application_io_at = core_.now;
   Entry entry;
   entry.request = write.request;
   entry.range = {write.offset, write.length};
