@@ -263,10 +263,8 @@ class BasculeSide(side.Side):
         self.control.ask("resize")
 
     def break_disk(self, first_byte, length):
-        """Writes to this range, which was never written to, fail from now on: the file system below the image is full."""
-        with open(self.image, "rb") as file:
-            hole = os.lseek(file.fileno(), first_byte, os.SEEK_HOLE)
-            assert hole == first_byte and os.lseek(file.fileno(), first_byte, os.SEEK_DATA) >= first_byte + length
+        """Writes to this range, which holds zeroes, fail from now on: it becomes a hole in a file system that is full."""
+        self._sh("fallocate", "--punch-hole", "--offset", str(first_byte), "--length", str(length), self.image)
         used = os.statvfs(self.limited)
         used_bytes = (used.f_blocks - used.f_bfree) * used.f_frsize
         self._sh("mount", "-o", f"remount,size={used_bytes}", self.limited)

@@ -100,13 +100,11 @@ class Bed:
         for one in self.sides:
             one.in_step(seconds)
 
-    def synced(self, primary=None, **options):
-        """Both UpToDate without a resync, as `new-current-uuid --clear-bitmap` makes a new pair; `primary` is promoted."""
+    def synced(self, primary, **options):
+        """Both UpToDate after a full sync; `primary` is Primary."""
         self.connected(**options)
-        (primary or self.kernel).new_current_uuid(clear_bitmap=True)
+        self.promote(primary, force=True)
         self.in_step()
-        if primary:
-            self.promote(primary)
 
     def promote(self, one, force=False):
         one.primary(force=force)

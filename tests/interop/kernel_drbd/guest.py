@@ -91,6 +91,7 @@ class Guest:
         os.makedirs(self.share, exist_ok=True)
         self.process = None
         self.listeners = []
+        self.boot_seconds = float("inf")  # what the kernel says before it has booted is not kept
         self.log = []  # (time, line) of the kernel
 
     def up(self, seconds=60):
@@ -142,8 +143,10 @@ class Guest:
             if answer:
                 answer.put(message)
         elif "kmsg" in message:
-            self.log.append((time.monotonic(), message["kmsg"]))
+            if message["at"] > self.boot_seconds:
+                self.log.append((time.monotonic(), message["kmsg"]))
         elif "ready" in message:
+            self.boot_seconds = message["at"]
             self.ready.set()
         for listener in list(self.listeners):
             listener(message)

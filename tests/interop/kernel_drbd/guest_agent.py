@@ -120,8 +120,9 @@ class Agent:
 def main():
     line = Line("/dev/ttyS0")
     agent = Agent(line)
+    with open("/proc/uptime") as uptime:
+        line.say(ready=True, at=float(uptime.read().split()[0]))
     threading.Thread(target=agent.kernel_log, daemon=True).start()
-    line.say(ready=True)
     for question in line.asked():
         threading.Thread(target=agent.answer, args=(question,), daemon=True).start()
 
