@@ -4,7 +4,7 @@ build_packages="g++ cmake ninja-build pkg-config liburing-dev libboost1.81-dev l
 nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libexpected-dev"
 story_packages="python3 iproute2 nftables fuse3 e2fsprogs util-linux procps psmisc kmod iputils-arping mariadb-server \
 apache2 libapache2-mod-php php-mysql resource-agents curl"
-test_packages="libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev drbd-utils tshark libnbd-bin clang-format \
+test_packages="libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev drbd-utils dmsetup tshark libnbd-bin clang-format \
 git"
 
 # Prints those of the named packages that are not installed.

@@ -81,7 +81,7 @@ def refused(action, what):
     raise RowFailed(f"{what} was not refused")
 
 
-@row("roles", quick=True)
+@row("roles")
 def roles(bed, first, second):
     """promote and demote from either side, in turns; a second primary is refused"""
     bed.synced(first)

@@ -42,7 +42,7 @@ def under_way(bed, seconds=15):
         raise RowFailed("the resync was through before it could be disturbed")
 
 
-@row("connect", quick=True)
+@row("connect")
 def connect(bed, active, passive):
     """connect; the active side starts first, and a new pair skips its first sync"""
     bed.prepare()
