@@ -210,12 +210,16 @@ TEST(Commands, OptionsThatBothHaveAgreedOnStayUntilTheConnectionEnds) {
   Transcript transcript = connected_pair();
   transcript.play(R"(
     options 1 max-rate
+    < send 101 P_PROTOCOL_UPDATE
+    < send 101 P_SYNC_PARAM89
     < done 1 1
     options 2 max-rate
     < done 2 2
     options 3 protocol-a
     < done 3 -18 the replication protocol can only change while not connected
     options 4 as-before
+    < send 101 P_PROTOCOL_UPDATE
+    < send 101 P_SYNC_PARAM89
     < done 4 1
     options 5 two-primaries
     < done 5 -18 allow-two-primaries can only change while not connected

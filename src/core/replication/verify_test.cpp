@@ -12,14 +12,18 @@ Pair::Setup with_verify() {
   return setup;
 }
 
-void start(Pair& pair, std::uint64_t from = 0, std::uint64_t to = ~std::uint64_t{0}) {
+/// The operator of alice asks; bob agrees.
+void ask(Pair& pair, std::uint64_t from = 0, std::uint64_t to = ~std::uint64_t{0}) {
   pair.run_until_in_step();
   pair.run_for(milliseconds(100));
-  pair.poke(pair.bob(), [](detail::Parts& parts) { parts.core.become(VerifyT, "test"); });
-  pair.poke(pair.alice(), [&](detail::Parts& parts) {
-    parts.verify.plan(from, to);
-    parts.core.become(VerifyS, "test");
-  });
+  pair.step(pair.alice(), input::Verify{1, from, to});
+  pair.run_until(
+      [&] { return pair.alice().status().connection == VerifyS && pair.bob().status().connection == VerifyT; });
+  ASSERT_EQ(pair.alice().status().connection, VerifyS);
+}
+
+void start(Pair& pair, std::uint64_t from = 0, std::uint64_t to = ~std::uint64_t{0}) {
+  ask(pair, from, to);
   pair.run_until([&] { return Pair::in_step(pair.alice()) && Pair::in_step(pair.bob()); });
 }
 
@@ -77,10 +81,7 @@ TEST(Verify, EverythingDifferentIsFoundToo) {
 
 TEST(Verify, ACutEndsIt) {
   Pair pair(with_verify());
-  pair.run_until_in_step();
-  pair.run_for(milliseconds(100));
-  pair.poke(pair.bob(), [](detail::Parts& parts) { parts.core.become(VerifyT, "test"); });
-  pair.poke(pair.alice(), [](detail::Parts& parts) { parts.core.become(VerifyS, "test"); });
+  ask(pair);
   pair.run_until([&] { return pair.alice().status().verify_done_bytes > 0; });
   pair.cut();
   pair.run_until_in_step();

@@ -114,7 +114,25 @@ void DiskCommands::outdate(const input::Outdate& command) {
   core_.answer(command.command, verdict.result);
 }
 
+void DiskCommands::verify(const input::Verify& command) {
+  if (busy(command.command)) return;
+  const auto change = change_of(ConnectionState::VerifyS);
+  if (refuse(command.command, refusal_of(judge(core_, change)))) return;
+  if (command.start_sector * 512 >= core_.size_bytes() || command.start_sector >= command.stop_sector)
+    return core_.answer(command.command, Result::NotSupported, "there is nothing of the device between start and stop");
+  parts_.verify.plan(command.start_sector, command.stop_sector);
+  ask(command.command, Kind::Verify, change);
+}
+
 // ---- going on ---------------------------------------------------------------------------------------------------
+
+/// The peer has agreed.
+void DiskCommands::begin_run() {
+  if (kind_ == Kind::Verify)
+    core_.become(ConnectionState::VerifyS, "the operator asks for a verify");
+  else
+    parts_.exchange.begin_full(kind_ == Kind::InvalidateRemote);
+}
 
 void DiskCommands::answered(Result result) {
   const bool alone = result == Result::Unknown;
@@ -122,7 +140,7 @@ void DiskCommands::answered(Result result) {
     if (alone) return finish(Result::NeedConnection, words_of(result));
     if (result < Result::Success)
       return finish(Result::RefusedByPeer, std::string("the peer says: ") + words_of(result));
-    parts_.exchange.begin_full(kind_ == Kind::InvalidateRemote);
+    begin_run();
     return finish(Result::Success);
   }
   if (!alone && result < Result::Success)

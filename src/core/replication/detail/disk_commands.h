@@ -13,6 +13,7 @@ namespace bascule::replication::detail {
 ///   Detach:     Asking (the peer agrees) -> Draining (I/O ends, metadata durable) -> Failed -> Diskless
 ///   Attach:     Attaching (Attach) -> answered
 ///   Invalidate: Asking -> StartingSyncT (remote: S), answered
+///   Verify:     Asking -> VerifyS, answered
 class DiskCommands {
  public:
   explicit DiskCommands(Parts& parts) : parts_(parts), core_(parts.core) {}
@@ -21,16 +22,18 @@ class DiskCommands {
   void detach(const input::Detach& command);
   void invalidate(const input::Invalidate& command);
   void outdate(const input::Outdate& command);
+  void verify(const input::Verify& command);
   void advance();
 
  private:
   enum class Phase : std::uint8_t { Idle, Asking, Draining, Leaving, Attaching };
-  enum class Kind : std::uint8_t { Attach, Detach, InvalidateLocal, InvalidateRemote };
+  enum class Kind : std::uint8_t { Attach, Detach, InvalidateLocal, InvalidateRemote, Verify };
 
   [[nodiscard]] bool refuse(CommandId command, const Refusal& refusal);
   [[nodiscard]] bool busy(CommandId command);
   void ask(CommandId command, Kind kind, const drbd::StateChange& change);
   void answered(drbd::StateChangeResult result);
+  void begin_run();
   void invalidate_alone(const input::Invalidate& command);
   void advance_detach();
   void leave_disk();

@@ -14,7 +14,7 @@ constexpr std::uint32_t protocol_max = 101;
 constexpr std::uint32_t lowest_usable = 100;
 /// WriteSame only so that the sizes carry queue limits, as those of every kernel do: nothing is ever sent as P_WSAME.
 constexpr std::uint32_t features_offered =
-    drbd::feature::kTrim | drbd::feature::kWriteSame | drbd::feature::kWriteZeroes;
+    drbd::feature::kTrim | drbd::feature::kThinResync | drbd::feature::kWriteSame | drbd::feature::kWriteZeroes;
 
 }  // namespace
 

@@ -47,16 +47,11 @@ class Machines {
   void on(const input::SuspendIo& command) { volume_commands_.suspend_io(command); }
   void on(const input::PauseResync& command) { volume_commands_.pause_resync(command); }
   void on(const input::PauseByDependency& wanted) { volume_commands_.pause_by_dependency(wanted); }
+  void on(const input::Verify& command) { disk_commands_.verify(command); }
   void on(const input::SetOptions& command) { volume_commands_.set_options(command); }
   void on(const input::Resize& command);
   void on(const input::NewCurrentUuid& command);
   void on(const input::HandlerDone& done) { (void)parts_.fencing.handler_done(done); }
-  template <typename Other>
-  void on(const Other& other) {
-    if constexpr (requires { other.command; })
-      core_.emit(effect::CommandDone{other.command, drbd::StateChangeResult::NotSupported, "not known here"});
-  }
-
   void tick();
   void settle();
   void advance();

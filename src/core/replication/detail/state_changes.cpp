@@ -15,7 +15,7 @@ bool selects(const drbd::StateChange& change, const drbd::StateField& field) { r
 /// The connection states that a peer may ask this node to take, in this node's view.
 bool follows(ConnectionState wanted) {
   return wanted == ConnectionState::TearDown || wanted == ConnectionState::StartingSyncS ||
-         wanted == ConnectionState::StartingSyncT;
+         wanted == ConnectionState::StartingSyncT || wanted == ConnectionState::VerifyT;
 }
 
 }  // namespace
@@ -104,6 +104,8 @@ void StateChanges::apply(const drbd::StateWord& wanted, const drbd::StateChange&
   core_.changed();
   if (!selects(own_view, drbd::kConnectionField)) return;
   if (wanted.connection == ConnectionState::TearDown) core_.drop(ConnectionState::TearDown, "the peer disconnects");
+  if (wanted.connection == ConnectionState::VerifyT)
+    core_.become(ConnectionState::VerifyT, "the peer asks for a verify");
   if (wanted.connection == ConnectionState::StartingSyncS) exchange_.begin_full(true);
   if (wanted.connection == ConnectionState::StartingSyncT) exchange_.begin_full(false);
 }

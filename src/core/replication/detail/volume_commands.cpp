@@ -52,6 +52,7 @@ void VolumeCommands::set_options(const input::SetOptions& command) {
     return core_.answer(command.command, refused.result, refused.why);
   const bool same = core_.config.options == command.options;
   core_.config.options = command.options;
+  if (!same) parts_.handshake.send_options();
   core_.changed();
   core_.answer(command.command, same ? Result::NothingToDo : Result::Success);
 }
