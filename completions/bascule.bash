@@ -7,11 +7,12 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
   case "$3" in
     --to|--on|--node) _bascule_names nodes; return ;;
   esac
-  if [ -z "$1" ]; then echo clear completion config drbdmeta events import move online standby start status stop volume; return; fi
+  if [ -z "$1" ]; then echo clear completion config drbdmeta drbdsetup events import move online standby start status stop volume; return; fi
   if [ -z "$2" ]; then case "$1" in
     config) echo check ;;
+    drbdsetup) echo cstate dstate events2 get-gi role show-gi status ;;
     import) echo drbd ;;
-    volume) echo create primary secondary status ;;
+    volume) echo attach connect create detach disconnect down invalidate new-current-uuid outdate pause-sync primary resize resume-io resume-sync secondary split-brain status suspend-io up verify ;;
   esac; fi
   case "$1${2:+ $2}" in
     'move') _bascule_names services ;;
@@ -22,7 +23,31 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
     'clear') _bascule_names services ;;
     'volume primary') _bascule_names volumes ;;
     'volume secondary') _bascule_names volumes ;;
-    'volume status'|'volume create') _bascule_names volumes ;;
+    'volume status') _bascule_names volumes ;;
+    'volume create') _bascule_names volumes ;;
+    'volume up') _bascule_names volumes ;;
+    'volume down') _bascule_names volumes ;;
+    'volume attach') _bascule_names volumes ;;
+    'volume detach') _bascule_names volumes ;;
+    'volume connect') _bascule_names volumes ;;
+    'volume disconnect') _bascule_names volumes ;;
+    'volume verify') _bascule_names volumes ;;
+    'volume invalidate') _bascule_names volumes ;;
+    'volume resize') _bascule_names volumes ;;
+    'volume new-current-uuid') _bascule_names volumes ;;
+    'volume outdate') _bascule_names volumes ;;
+    'volume split-brain') _bascule_names volumes ;;
+    'volume pause-sync') _bascule_names volumes ;;
+    'volume resume-sync') _bascule_names volumes ;;
+    'volume suspend-io') _bascule_names volumes ;;
+    'volume resume-io') _bascule_names volumes ;;
+    'drbdsetup status') _bascule_names volumes ;;
+    'drbdsetup events2') _bascule_names volumes ;;
+    'drbdsetup role') _bascule_names volumes ;;
+    'drbdsetup cstate') _bascule_names volumes ;;
+    'drbdsetup dstate') _bascule_names volumes ;;
+    'drbdsetup show-gi') _bascule_names volumes ;;
+    'drbdsetup get-gi') _bascule_names volumes ;;
     'completion') echo bash zsh ;;
   esac
   echo --help --json

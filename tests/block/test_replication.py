@@ -115,7 +115,7 @@ class Replication(unittest.TestCase):
         self.assertEqual(client.write(pair.size, bytes(512)), 28)
         self.assertEqual(client.write(100, bytes(512)), 22)
         self.assertEqual(client.write(0, bytes(2 * MIB)), 75)
-        client.send(4, 0, 4096)
+        client.send(5, 0, 4096)
         self.assertEqual(client.reply(), 22)
         self.assertEqual(client.write(4096, b"x" * 1024, fua=True), 0)
         self.assertEqual(client.read(4096, 1024), (0, b"x" * 1024))

@@ -50,5 +50,5 @@ int main(int argc, char** argv) {
   uname(&names);
   const bool terminal = isatty(STDOUT_FILENO) != 0;
   const cli::Style style{terminal && environment("NO_COLOR").empty() && environment("TERM") != "dumb", !utf8()};
-  return cli::run({argv + 1, argv + argc}, {std::cout, std::cerr, style, names.nodename, create_volume});
+  return cli::run({argv + 1, argv + argc}, {std::cout, std::cerr, style, names.nodename, create_volume, &std::cin});
 }

@@ -4,18 +4,21 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <ostream>
 #include <thread>
 
 #include "edge/api/operations.h"
+#include "edge/cli/blockd_client.h"
 #include "edge/cli/connection.h"
+#include "edge/cli/drbd_commands.h"
 #include "edge/cli/drbdmeta_command.h"
 #include "edge/cli/follow_through.h"
 #include "edge/cli/import_command.h"
 #include "edge/cli/manual.h"
+#include "edge/cli/volume_actions.h"
+#include "edge/cli/volume_options.h"
 #include "runtime/watchdog/config_file.h"
 
 namespace bascule::cli {
@@ -45,6 +48,11 @@ class CommandLine {
   void add_operation(const api::Operation& operation);
   void add_parameter(CLI::App& app, const api::Parameter& parameter, bool first);
   void add_local_commands();
+  void add_volume_actions();
+  void add_drbdsetup();
+  [[nodiscard]] VolumeRequest volume() const;
+  bool operators(const api::Operation& operation);
+  int change_by_operator(const api::Operation& operation);
   int failed(const Error& error, int code) const;
   int status();
   int watch();
@@ -63,6 +71,8 @@ class CommandLine {
 
   const Surroundings& around_;
   Options options_;
+  VolumeRequest volume_;
+  DrbdRequest drbd_;
   CLI::App app_{"Looks at and steers a Bascule cluster.", "bascule"};
   std::map<std::string, CLI::App*> groups_;
   std::function<int()> chosen_;
@@ -107,7 +117,7 @@ void CommandLine::add_parameter(CLI::App& app, const api::Parameter& parameter, 
   else if (parameter.required && first)
     app.add_option(name, options_.values[name], help)->required();
   else if (parameter.required)
-    app.add_option("--on", options_.values[name], help)->required();
+    app.add_option("--on", options_.values[name], help);  // may be left out for an operator's volume
   else
     app.add_option("--" + name, options_.values[name], help);
 }
@@ -127,6 +137,8 @@ void CommandLine::add_operation(const api::Operation& operation) {
     app->callback([this] { chosen_ = [this] { return events(); }; });
   } else {
     app->add_flag("--no-wait", options_.no_wait, "do not wait until it is done");
+    if (operation.command.starts_with("volume "))
+      app->add_flag("--force", options_.force, "an operator's volume: also where safety would refuse it");
     app->add_option("--timeout", options_.timeout_s, "seconds to wait")
         ->check(CLI::Range(1, 86400))
         ->capture_default_str();
@@ -135,15 +147,16 @@ void CommandLine::add_operation(const api::Operation& operation) {
 }
 
 void CommandLine::add_local_commands() {
+  add_volume_actions();
+  add_drbdsetup();
   const std::map<std::string, int (CommandLine::*)()> actions{
       {"volume status", &CommandLine::volume_status}, {"volume create", &CommandLine::volume_create},
       {"config check", &CommandLine::config_check},   {"import drbd", &CommandLine::import_drbd},
       {"completion", &CommandLine::print_completion}, {"drbdmeta", &CommandLine::drbdmeta_help}};
-  std::size_t count = 0;
-  const auto* local = local_commands(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string words = local[i].command;
-    CLI::App* app = command(words, local[i].help, local[i].example);
+  for (const auto& local : local_commands()) {
+    const std::string words = local.command;
+    if (!actions.contains(words)) continue;
+    CLI::App* app = command(words, local.help, local.example);
     if (words == "volume status") app->add_option("name", options_.values["volume"], "only this volume");
     if (words == "volume create") {
       app->add_option("name", options_.values["volume"], "the volume")->required();
@@ -163,6 +176,67 @@ void CommandLine::add_local_commands() {
       app->add_option("shell", options_.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
     app->callback([this, action = actions.at(words)] { chosen_ = [this, action] { return (this->*action)(); }; });
   }
+}
+
+void CommandLine::add_volume_actions() {
+  for (const VolumeAction& action : volume_actions()) {
+    CLI::App* app = command(action.command, action.help, action.example);
+    add_volume_options(*app, action, volume_);
+    if (std::string_view(action.command) == "volume up") {
+      app->add_option("--node", options_.node, "which node this is")->capture_default_str();
+      app->add_option("--config", options_.config_file, "configuration")->capture_default_str();
+    }
+    app->add_option("--timeout", options_.timeout_s, "seconds to wait")
+        ->check(CLI::Range(1, 86400))
+        ->capture_default_str();
+    app->callback([this, &action] { chosen_ = [this, &action] { return volume_action(action, volume(), around_); }; });
+  }
+}
+
+void CommandLine::add_drbdsetup() {
+  for (const auto& local : local_commands()) {
+    if (!local.command.starts_with("drbdsetup ")) continue;
+    const std::string verb = local.command.substr(local.command.find(' ') + 1);
+    CLI::App* app = command(local.command, local.help, local.example);
+    add_drbd_options(*app, verb, drbd_);
+    app->callback([this, verb] {
+      chosen_ = [this, verb] {
+        drbd_.run_dir = options_.run_dir;
+        drbd_.as_json = options_.as_json;
+        return drbd_command(verb, drbd_, around_);
+      };
+    });
+  }
+}
+
+// The options that all commands share, as the volume's commands take them.
+VolumeRequest CommandLine::volume() const {
+  VolumeRequest request = volume_;
+  request.run_dir = options_.run_dir;
+  request.node = options_.node;
+  request.config_file = options_.config_file;
+  request.as_json = options_.as_json;
+  request.timeout = seconds(options_.timeout_s);
+  return request;
+}
+
+// Where no manager decides, the volume's own daemon is asked: false, unless it says so.
+bool CommandLine::operators(const api::Operation& operation) {
+  if (operation.name != "volume_primary" && operation.name != "volume_secondary") return false;
+  volume_.volume = options_.values["volume"];
+  const auto state = blockd_state(options_.run_dir, volume_.volume);
+  return state && text(*state, "authority") == "operator";
+}
+
+int CommandLine::change_by_operator(const api::Operation& operation) {
+  const bool primary = operation.name == "volume_primary";
+  const std::string on = options_.values["node"];
+  if (!on.empty() && on != around_.node && on != options_.node)
+    return failed({"the volume's own rules decide", volume_.volume, "it is made primary where it shall be primary",
+                   "run this on " + on},
+                  refused);
+  if (options_.force) volume_.arguments["force"] = true;
+  return volume_operation({{"op", primary ? "promote" : "demote"}}, volume(), around_);
 }
 
 int CommandLine::run(const std::vector<std::string>& arguments) {
@@ -263,6 +337,11 @@ Goal CommandLine::goal_of(const api::Operation& operation, const json& before) c
 }
 
 int CommandLine::change(const api::Operation& operation) {
+  if (operators(operation)) return change_by_operator(operation);
+  if (operation.name == "volume_primary" && options_.values["node"].empty())
+    return failed({"it is not clear where", "--on", "a manager's volume becomes primary on the node that is named",
+                   "bascule " + std::string(operation.example)},
+                  unusable);
   const auto before = ask({{"op", "status"}});
   if (!before) return failed(before.error(), no_contact);
   const auto events_before = ask({{"op", "events"}, {"since", 0}});
@@ -303,16 +382,9 @@ int CommandLine::volume_status() {
 int CommandLine::volume_state_without_manager(const Error& why) {
   const std::string& only = options_.values["volume"];
   json replicas = json::array();
-  std::error_code ignored;
-  for (const auto& file : std::filesystem::directory_iterator(options_.run_dir, ignored)) {
-    const std::string name = file.path().filename();
-    if (name.rfind("blockd.", 0) != 0 || file.path().extension() != ".sock") continue;
-    const std::string volume = name.substr(7, name.size() - 12);
+  for (const std::string& volume : local_volumes(options_.run_dir)) {
     if (!only.empty() && volume != only) continue;
-    auto connection = Connection::open(file.path());
-    auto answer =
-        connection ? connection->ask({{"op", "state"}, {"id", 1}}, answer_timeout) : tl::unexpected(connection.error());
-    if (answer && flag(*answer, "ok")) replicas.push_back(member(*answer, "state"));
+    if (auto state = blockd_state(options_.run_dir, volume)) replicas.push_back(std::move(*state));
   }
   if (replicas.empty()) return failed(why, no_contact);
   around_.err << "bascule: no contact with bascule-managerd; this is what bascule-blockd says of this node alone\n";

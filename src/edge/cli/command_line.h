@@ -23,6 +23,7 @@ struct Surroundings {
   std::function<Result<json>(const config::ClusterConfig&, const std::string& node, const std::string& volume,
                              bool force)>
       create_volume;
+  std::istream* in = nullptr;  ///< where a person confirms; null: nobody is there
 };
 
 /// `bascule ARGUMENTS...` (without the program's name). Returns the exit code.

@@ -18,9 +18,7 @@ std::map<std::string, std::set<std::string>> words() {
     if (space != std::string_view::npos) second.emplace(command.substr(space + 1));
   };
   for (const auto& operation : api::operations()) add(operation.command);
-  std::size_t count = 0;
-  const auto* local = local_commands(count);
-  for (std::size_t i = 0; i < count; ++i) add(local[i].command);
+  for (const auto& local : local_commands()) add(local.command);
   return found;
 }
 
@@ -36,7 +34,10 @@ std::string live_cases() {
     if (kind <= api::Parameter::Kind::volume)
       out += fmt::format("    '{}') _bascule_names {} ;;\n", operation.command, list);
   }
-  return out + "    'volume status'|'volume create') _bascule_names volumes ;;\n    'completion') echo bash zsh ;;\n";
+  for (const auto& local : local_commands())
+    if (local.command.starts_with("volume ") || local.command.starts_with("drbdsetup "))
+      out += fmt::format("    '{}') _bascule_names volumes ;;\n", local.command);
+  return out + "    'completion') echo bash zsh ;;\n";
 }
 
 std::string first_words() {

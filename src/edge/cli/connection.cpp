@@ -71,6 +71,12 @@ Result<json> Connection::receive(Duration timeout) {
   return line;
 }
 
+int Connection::peer_process() const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return ::getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
 Result<json> Connection::ask(const json& request, Duration timeout) {
   if (auto sent = send(request); !sent) return tl::unexpected(sent.error());
   for (;;) {

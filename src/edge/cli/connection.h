@@ -18,6 +18,8 @@ class Connection {
   [[nodiscard]] Result<void> send(const json& request);
   /// The next line. Errors: closed, nothing within `timeout`, not a JSON object.
   [[nodiscard]] Result<json> receive(Duration timeout);
+  /// The process at the other end, as the kernel knows it; 0: unknown.
+  [[nodiscard]] int peer_process() const;
   /// send(), then lines until one has "ok".
   [[nodiscard]] Result<json> ask(const json& request, Duration timeout);
 

@@ -2,33 +2,49 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "edge/api/operations.h"
+#include "edge/cli/volume_actions.h"
 
 namespace bascule::cli {
 namespace {
 
-const std::array<LocalCommand, 6> commands{{
-    {"volume status", "[NAME]", "How the volumes are; asks the volume's own daemon when bascule-managerd is away.",
-     "volume status data"},
-    {"volume create", "NAME [--force] [--node NODE] [--config FILE]",
-     "Makes this machine's backing store of a volume. Refuses a disk that holds something, unless forced: that "
-     "destroys it.",
-     "volume create data"},
-    {"config check", "[FILE]", "Reads a configuration and says what is wrong with it.", "config check ./cluster.toml"},
-    {"import drbd", "[--config FILE] [--node NODE] [--output FILE] [--check]",
-     "Reads /etc/drbd.conf and what it includes, and writes the cluster.toml of a machine that takes DRBD's place; "
-     "what has "
-     "no counterpart becomes a comment that says why.",
-     "import drbd --node alice --output cluster.toml"},
-    {"completion", "bash|zsh", "Prints the completion script of a shell.",
-     "completion bash > /etc/bash_completion.d/bascule"},
-    {"drbdmeta", "[--force] MINOR v08|v09 DEVICE internal|flex-external|INDEX COMMAND [ARGUMENTS]",
-     "Reads and writes the metadata DRBD keeps on a disk, with drbdmeta's arguments and exit codes; --help lists the "
-     "commands.",
-     "drbdmeta 0 v08 /dev/vg/data internal dump-md"},
-}};
+std::vector<LocalCommand> own_commands() {
+  return {
+      {"volume status", "[NAME]", "How the volumes are; asks the volume's own daemon when bascule-managerd is away.",
+       "volume status data"},
+      {"volume create", "NAME [--force] [--node NODE] [--config FILE]",
+       "Makes this machine's backing store of a volume. Refuses a disk that holds something, unless forced: that "
+       "destroys it.",
+       "volume create data"},
+      {"config check", "[FILE]", "Reads a configuration and says what is wrong with it.",
+       "config check ./cluster.toml"},
+      {"import drbd", "[--config FILE] [--node NODE] [--output FILE] [--check]",
+       "Reads /etc/drbd.conf and what it includes, and writes the cluster.toml of a machine that takes DRBD's place; "
+       "what has no counterpart becomes a comment that says why.",
+       "import drbd --node alice --output cluster.toml"},
+      {"completion", "bash|zsh", "Prints the completion script of a shell.",
+       "completion bash > /etc/bash_completion.d/bascule"},
+      {"drbdmeta", "[--force] MINOR v08|v09 DEVICE internal|flex-external|INDEX COMMAND [ARGUMENTS]",
+       "Reads and writes the metadata DRBD keeps on a disk, with drbdmeta's arguments and exit codes; --help lists the "
+       "commands.",
+       "drbdmeta 0 v08 /dev/vg/data internal dump-md"},
+  };
+}
+
+std::vector<LocalCommand> drbdsetup_commands() {
+  return {
+      {"drbdsetup status", "[NAME|all] [--json] [--verbose] [--statistics]",
+       "The volumes in the words of drbdsetup status. The exit codes of all drbdsetup commands are drbdsetup's.",
+       "drbdsetup status data --verbose --statistics"},
+      {"drbdsetup events2", "[NAME|all] [--now] [--timestamps] [--statistics]",
+       "What there is, then each change, one line each, as drbdsetup events2 tells it.", "drbdsetup events2 --now"},
+      {"drbdsetup role", "NAME", "Both roles.", "drbdsetup role data"},
+      {"drbdsetup cstate", "NAME", "The connection state.", "drbdsetup cstate data"},
+      {"drbdsetup dstate", "NAME", "Both disk states.", "drbdsetup dstate data"},
+      {"drbdsetup show-gi", "NAME", "The generation UUIDs and flags with a legend.", "drbdsetup show-gi data"},
+      {"drbdsetup get-gi", "NAME", "The generation UUIDs and flags in one line.", "drbdsetup get-gi data"},
+  };
+}
 
 std::string upper(std::string_view word) {
   std::string out;
@@ -61,9 +77,15 @@ std::string entry(std::string_view command, std::string_view arguments, std::str
 
 }  // namespace
 
-const LocalCommand* local_commands(std::size_t& count) {
-  count = commands.size();
-  return commands.data();
+const std::vector<LocalCommand>& local_commands() {
+  static const std::vector<LocalCommand> all = [] {
+    std::vector<LocalCommand> made = own_commands();
+    for (const VolumeAction& action : volume_actions())
+      made.push_back({action.command, usage_of(action), action.help, action.example});
+    for (auto& command : drbdsetup_commands()) made.push_back(std::move(command));
+    return made;
+  }();
+  return all;
 }
 
 std::string exit_codes_text() {
@@ -86,7 +108,8 @@ std::string manual() {
   for (const auto& operation : api::operations())
     out += entry(operation.command, usage(operation),
                  fmt::format("{} ({})", operation.help, api::text(operation.level)), operation.example);
-  for (const auto& command : commands) out += entry(command.command, command.usage, command.help, command.example);
+  for (const auto& command : local_commands())
+    out += entry(command.command, command.usage, command.help, command.example);
   out += ".El\n.Sh EXIT STATUS\n.Bd -literal\n" + exit_codes_text() +
          ".Ed\n.Sh ENVIRONMENT\n.Bl -tag -width NO_COLOR\n" +
          ".It Ev NO_COLOR\nNo colours, also on a terminal.\n.It Ev LC_ALL , LC_CTYPE , LANG\nSigns are ASCII unless "

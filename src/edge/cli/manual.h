@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace bascule::cli {
 
@@ -13,11 +14,11 @@ namespace bascule::cli {
 
 /// A command that is not an operation of the API.
 struct LocalCommand {
-  const char* command;
-  const char* usage;
-  const char* help;
-  const char* example;
+  std::string command;
+  std::string usage;
+  std::string help;
+  std::string example;
 };
-[[nodiscard]] const LocalCommand* local_commands(std::size_t& count);
+[[nodiscard]] const std::vector<LocalCommand>& local_commands();
 
 }  // namespace bascule::cli

@@ -14,11 +14,19 @@ int error_of(int result, std::size_t expected) {
   return static_cast<std::size_t>(result) == expected ? 0 : EIO;
 }
 
+bool all_zero(ByteView bytes) {
+  return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
 }  // namespace
 
 void Disk::done(replication::OperationId operation, int error_number, bool data_write) {
+  done(replication::input::DiskDone{operation, error_number}, data_write);
+}
+
+void Disk::done(replication::input::DiskDone outcome, bool data_write) {
   --in_flight_;
-  events_.disk_done(operation, error_number, data_write);
+  events_.disk_done(std::move(outcome), data_write);
 }
 
 void Disk::start(const replication::effect::DiskWrite& write) {
@@ -45,10 +53,16 @@ void Disk::start(const replication::effect::DiskRead& read) {
     replication::OperationId operation;
     replication::BufferId buffer;
     std::uint32_t length;
-  } kept{read.operation, read.buffer, read.length};
+    Digest digest;
+    bool detect_zeroes;
+  } kept{read.operation, read.buffer, read.length, read.digest, read.detect_zeroes};
   ring_.read(backing_.descriptor(), pool_.bytes(read.buffer).first(read.length), read.offset, [this, kept](int result) {
+    replication::input::DiskDone outcome{kept.operation, error_of(result, kept.length)};
+    const ByteView bytes = pool_.bytes(kept.buffer).first(kept.length);
+    if (outcome.error_number == 0 && kept.digest != Digest::none) outcome.digest = digest_of(kept.digest, bytes);
+    if (outcome.error_number == 0 && kept.detect_zeroes) outcome.all_zero = all_zero(bytes);
     pool_.release(kept.buffer);
-    done(kept.operation, error_of(result, kept.length), false);
+    done(std::move(outcome), false);
   });
 }
 
@@ -107,7 +121,7 @@ void Disk::write_metadata(replication::effect::MetadataWrite write) {
   const std::uint32_t index = metadata_free_.back();
   metadata_free_.pop_back();
   metadata_[index] = {std::move(write), std::move(memory)};
-  ring_.write(backing_.descriptor(), bytes, offset, true,
+  ring_.write(metadata_device_.descriptor(), bytes, offset, true,
               [this, index](int result) { metadata_written(index, result); });
 }
 

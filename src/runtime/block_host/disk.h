@@ -16,14 +16,17 @@ class Disk {
  public:
   struct Events {
     virtual ~Events() = default;
-    /// `data_write`: it was a DiskWrite.
-    virtual void disk_done(replication::OperationId operation, int error_number, bool data_write) = 0;
+    /// `data_write`: it was a DiskWrite or a DiskZero.
+    virtual void disk_done(replication::input::DiskDone done, bool data_write) = 0;
   };
 
-  Disk(uring::Ring& ring, uring::BufferPool& pool, const Backing& backing, Events& events)
-      : ring_(ring), pool_(pool), backing_(backing), events_(events) {}
+  /// `metadata` is the same as `backing` unless the volume has external metadata. Both may be opened and closed later.
+  Disk(uring::Ring& ring, uring::BufferPool& pool, const Backing& backing, const Backing& metadata, Events& events)
+      : ring_(ring), pool_(pool), backing_(backing), metadata_device_(metadata), events_(events) {}
 
   void start(const replication::effect::DiskWrite& write);
+  /// Tried as fallocate(2) does it for this kind, which also block devices understand; then zeroes are written.
+  void start(const replication::effect::DiskZero& zero);
   void start(const replication::effect::DiskRead& read);
   void start(const replication::effect::DiskFlush& flush);
   void start(replication::effect::MetadataWrite write);
@@ -36,15 +39,27 @@ class Disk {
     std::unique_ptr<Byte, void (*)(void*)> memory;
   };
 
+  /// A DiskZero under way.
+  struct Zeroing {
+    replication::effect::DiskZero zero;
+    std::uint64_t written = 0;  ///< of the fallback
+    std::uint32_t piece = 0;
+  };
+
+  void zero_range(std::uint32_t index);
+  void write_zeroes(std::uint32_t index);
+  void zeroed(std::uint32_t index, int error_number);
   void flush_if_wanted();
   void flushed(int result);
   void write_metadata(replication::effect::MetadataWrite write);
   void metadata_written(std::uint32_t index, int result);
   void done(replication::OperationId operation, int error_number, bool data_write);
+  void done(replication::input::DiskDone outcome, bool data_write);
 
   uring::Ring& ring_;
   uring::BufferPool& pool_;
   const Backing& backing_;
+  const Backing& metadata_device_;
   Events& events_;
   std::size_t in_flight_ = 0;
   std::uint64_t written_ = 0;       ///< data writes done without being durable
@@ -55,6 +70,9 @@ class Disk {
   std::vector<replication::effect::MetadataWrite> metadata_waiting_, metadata_running_;  ///< behind a flush
   std::vector<MetadataInFlight> metadata_;
   std::vector<std::uint32_t> metadata_free_;
+  std::vector<Zeroing> zeroing_;
+  std::vector<std::uint32_t> zeroing_free_;
+  bool cannot_zero_[4] = {};  ///< by WriteKind: the device has refused it once
 };
 
 }  // namespace bascule::block_host

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "wire/drbd_config/option_table.h"
+
 namespace bascule::block_host {
 namespace {
 
@@ -23,7 +25,7 @@ class Arguments {
   std::uint64_t number(const char* key, std::uint64_t otherwise) {
     const auto found = request_.find(key);
     if (found == request_.end()) return otherwise;
-    if (found->is_number_unsigned()) return found->get<std::uint64_t>();
+    if (found->is_number_integer() && *found >= 0) return found->get<std::uint64_t>();
     return wrong(key, "a number that is not negative is needed"), otherwise;
   }
   Answer answer(replication::Input made) {
@@ -145,6 +147,22 @@ std::optional<Answer> operator_command(const json& request, replication::Command
     return arguments.answer(std::move(made));
   }
   return std::nullopt;
+}
+
+Result<drbd_config::Options> changed_options(drbd_config::Options options, const json& request) {
+  using drbd_config::Section;
+  for (const Section section : {Section::net, Section::disk, Section::options, Section::handlers}) {
+    const auto given = request.find(drbd_config::name_of(section));
+    if (given == request.end()) continue;
+    if (!given->is_object())
+      return fail("the options cannot be changed", drbd_config::name_of(section), "an object is needed");
+    for (const auto& [name, value] : given->items()) {
+      const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+      if (const auto set = drbd_config::set(options, section, name, text); !set) return tl::unexpected(set.error());
+    }
+  }
+  if (const auto checked = drbd_config::check(options); !checked) return tl::unexpected(checked.error());
+  return options;
 }
 
 const char* sentence_of(drbd::StateChangeResult result) {

@@ -37,6 +37,20 @@ TEST(OperatorCommand, ToldOfAWrongTypeAndOfAnUnknownOperation) {
   EXPECT_FALSE(operator_command({{"op", "promote"}}, 1).has_value());
 }
 
+TEST(ChangedOptions, WhatIsNamedChangesAndTheRestStays) {
+  drbd_config::Options now;
+  now.net.ping_int_s = 7;
+  const json request{{"op", "set_options"}, {"net", {{"timeout", "30"}}}, {"disk", {{"c-max-rate", "4M"}}}};
+  const auto changed = changed_options(now, request);
+  ASSERT_TRUE(changed) << changed.error().text();
+  EXPECT_EQ(changed->net.timeout_ds, 30U);
+  EXPECT_EQ(changed->net.ping_int_s, 7U);
+  EXPECT_EQ(changed->disk.c_max_rate_kib_per_s, 4096U);
+  EXPECT_FALSE(changed_options(now, {{"net", {{"no-such-option", "1"}}}}));
+  EXPECT_FALSE(changed_options(now, {{"net", 3}}));
+  EXPECT_FALSE(changed_options(now, {{"net", {{"on-congestion", "pull-ahead"}}}})) << "needs protocol A";
+}
+
 TEST(ResultText, EveryResultOfDrbdHasWords) {
   for (int code = -21; code <= 4; ++code) {
     if (code == -3) continue;  // not used by DRBD

@@ -168,7 +168,7 @@ void PeerLink::forget(replication::input::SocketId id) {
 
 void PeerLink::start(const replication::effect::UseWire& use) {
   const auto found = sockets_.find(use.socket);
-  if (found != sockets_.end()) found->second->use_wire(use.kind, use.options);
+  if (found != sockets_.end()) found->second->use_wire(use);
 }
 
 void PeerLink::start(replication::effect::Send send) {

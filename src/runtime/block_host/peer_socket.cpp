@@ -11,6 +11,15 @@ namespace {
 constexpr std::size_t kInboxBytes = 64 * 1024;
 constexpr std::size_t kUnsentMax = std::size_t{256} << 20;  // far above what the engine has under way
 
+// Where the packet carries data-integrity-alg's digest of its payload; null: it carries none.
+template <typename Packet>
+auto digest_in(Packet& packet) -> decltype(&std::get<drbd::Data>(packet).digest) {
+  if (auto* const data = std::get_if<drbd::Data>(&packet)) return &data->digest;
+  if (auto* const reply = std::get_if<drbd::DataReply>(&packet)) return &reply->digest;
+  if (auto* const resync = std::get_if<drbd::ResyncReply>(&packet)) return &resync->digest;
+  return nullptr;
+}
+
 }  // namespace
 
 PeerSocket::PeerSocket(PeerLink& link, Id id, int descriptor, bool established)
@@ -34,16 +43,19 @@ void PeerSocket::establish() {
   receive();
 }
 
-void PeerSocket::use_wire(drbd::Socket kind, const drbd::WireOptions& options) {
-  kind_ = kind;
-  options_ = options;
+void PeerSocket::use_wire(const replication::effect::UseWire& use) {
+  kind_ = use.kind;
+  options_ = use.options;
+  send_integrity_ = use.send_integrity;
+  receive_integrity_ = use.receive_integrity;
   wire_changed_ = true;
 }
 
 void PeerSocket::send(replication::effect::Send send) {
   if (stream_.closed()) return;
-  drbd::encode_to(stream_.staging(), send.packet, send.volume, options_);
   const std::uint32_t payload = drbd::payload_bytes_of(send.packet);
+  if (payload > 0 && send_integrity_ != Digest::none) sign(send.packet, send.buffer, payload);
+  drbd::encode_to(stream_.staging(), send.packet, send.volume, options_);
   if (payload > 0) {
     uring::BufferPool& pool = pool_;
     pool.retain(send.buffer);
@@ -51,6 +63,17 @@ void PeerSocket::send(replication::effect::Send send) {
                             [&pool, buffer = send.buffer](int) { pool.release(buffer); });
   }
   if (stream_.unsent() > kUnsentMax) fail("the peer does not read");
+}
+
+void PeerSocket::sign(drbd::Packet& packet, replication::BufferId buffer, std::uint32_t payload) {
+  Bytes* const digest = digest_in(packet);
+  if (digest != nullptr) *digest = digest_of(send_integrity_, pool_.bytes(buffer).first(payload));
+}
+
+bool PeerSocket::digest_valid(const drbd::Packet& packet, replication::BufferId buffer, std::uint32_t payload) const {
+  const Bytes* const digest = digest_in(packet);
+  if (digest == nullptr || receive_integrity_ == Digest::none || payload == 0) return true;
+  return *digest == digest_of(receive_integrity_, pool_.bytes(buffer).first(payload));
 }
 
 bool PeerSocket::resume() {
@@ -143,7 +166,8 @@ bool PeerSocket::begin_payload(drbd::Frame frame) {
 
 void PeerSocket::deliver(drbd::Frame frame, replication::BufferId buffer) {
   greeted_ = true;
-  link_.events_.packet_received({id_, frame.volume, std::move(frame.packet), buffer});
+  const bool valid = digest_valid(frame.packet, buffer, frame.payload_bytes);
+  link_.events_.packet_received({id_, frame.volume, std::move(frame.packet), buffer, valid});
 }
 
 }  // namespace bascule::block_host

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "wire/drbd_metadata/layout.h"
+
 namespace bascule::block_host {
 namespace {
 
@@ -19,6 +21,19 @@ nlohmann::json statistics_of(const replication::Statistics& counted) {
           {"pending", counted.pending},
           {"unacknowledged", counted.unacknowledged},
           {"in_flight_bytes", counted.in_flight_bytes}};
+}
+
+nlohmann::json generation_of(std::uint64_t current, std::uint64_t bitmap, std::uint64_t younger, std::uint64_t older) {
+  return {{"current", hexadecimal(current)},
+          {"bitmap", hexadecimal(bitmap)},
+          {"history", {hexadecimal(younger), hexadecimal(older)}}};
+}
+
+nlohmann::json peer_generation_of(const std::optional<drbd::Uuids>& peer) {
+  if (!peer) return nullptr;
+  nlohmann::json out = generation_of(peer->current, peer->bitmap, peer->history[0], peer->history[1]);
+  out["out_of_sync_bytes"] = peer->dirty_bits * drbd_metadata::kBlockBytes;
+  return out;
 }
 
 // What drbdsetup's views need beside the manager's fields.
@@ -74,9 +89,9 @@ nlohmann::json state_report(const replication::Status& status, const HostFacts& 
   };
   add_details(report, status, facts);
   report["promoted_epoch"] = primary ? nlohmann::json(status.epoch) : nlohmann::json(nullptr);
-  report["uuids"] = {{"current", hexadecimal(status.current_uuid)},
-                     {"bitmap", hexadecimal(status.bitmap_uuid)},
-                     {"history", {hexadecimal(status.history_uuid_0), hexadecimal(status.history_uuid_1)}}};
+  report["uuids"] =
+      generation_of(status.current_uuid, status.bitmap_uuid, status.history_uuid_0, status.history_uuid_1);
+  report["peer_uuids"] = peer_generation_of(facts.peer_uuids);
   return report;
 }
 

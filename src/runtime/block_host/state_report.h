@@ -1,9 +1,11 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "core/replication/engine.h"
+#include "wire/drbd/packets.h"
 
 namespace bascule::block_host {
 
@@ -14,9 +16,10 @@ struct HostFacts {
   std::string nbd;     ///< path of the export's socket
   std::size_t nbd_clients = 0;
   std::uint64_t in_sync_version = 0;
-  std::uint64_t failed_io = 0;        ///< requests of applications answered with an error
-  std::uint64_t writes_withheld = 0;  ///< done, but the lease ended before they were answered
-  std::string attach_failure;         ///< why there is no block device
+  std::uint64_t failed_io = 0;            ///< requests of applications answered with an error
+  std::uint64_t writes_withheld = 0;      ///< done, but the lease ended before they were answered
+  std::string attach_failure;             ///< why there is no block device
+  std::optional<drbd::Uuids> peer_uuids;  ///< what the peer last said about its data, also after the connection ended
   bool operator_decides = false;
   std::uint32_t minor = 0;
 };

@@ -46,6 +46,11 @@ void VolumeHost::requested(Control::ClientId client, const json& request) {
   } else if (operation == "fail_io") {
     post(replication::input::FailHeldIo{});
     fail_withheld();
+  } else if (operation == "set_options") {
+    return set_options(client, request);
+  } else if (operation == "stop") {
+    control_->answer(client, id, json::object());
+    return stop("asked to stop on the control socket");
   } else if (operation == "attach") {
     return attach_disk(client, request);
   } else {
@@ -104,20 +109,36 @@ void VolumeHost::attach_disk(Control::ClientId client, const json& request) {
   post(replication::input::Attach{expect(client, request), std::move(**restored), backing_.bytes()});
 }
 
+// Handlers are ours; all else is the engine's, which may refuse what needs a new connection.
+void VolumeHost::set_options(Control::ClientId client, const json& request) {
+  auto options = changed_options(wanted_options_.value_or(plan_.volume.options), request);
+  if (!options) return control_->refuse(client, id_of(request), options.error());
+  wanted_options_ = std::move(*options);
+  post(replication::input::SetOptions{expect(client, request), *wanted_options_});
+}
+
 // A detached disk is let go, so that others may use it; not before the kernel has finished with it.
 void VolumeHost::close_unused_disk() {
-  if (!status_stale_ || !backing_.open() || disk_->in_flight() != 0) return;
-  if (status().disk == drbd::DiskState::Diskless) backing_ = Backing();
+  if (!look_at_disk_ || disk_->in_flight() != 0) return;
+  look_at_disk_ = false;
+  if (backing_.open() && status().disk == drbd::DiskState::Diskless) backing_ = Backing();
+}
+
+void VolumeHost::options_answered(bool taken) {
+  if (taken && wanted_options_) plan_.volume.options = *wanted_options_;
+  wanted_options_.reset();
+  handlers_->configure(plan_.volume.options.handlers);
 }
 
 void VolumeHost::perform(replication::effect::CommandDone& done) {
-  state_changed_ = status_stale_ = true;
+  state_changed_ = status_stale_ = look_at_disk_ = true;
   if (transition_answered(done)) return;
   const auto found = commands_.find(done.command);
   if (found == commands_.end()) return;
   const Command command = std::move(found->second);
   commands_.erase(found);
   const std::string why = done.why.empty() ? sentence_of(done.result) : done.why;
+  if (command.operation == "set_options") options_answered(is_success(done.result));
   if (is_success(done.result))
     return control_->answer(command.client, command.id,
                             {{"result", static_cast<int>(done.result)}, {"text", why}, {"name", name_of(done.result)}});

@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -79,7 +80,8 @@ Result<void> VolumeHost::open_devices(const Options& options) {
   if (!activity) return tl::unexpected(activity.error());
   activity_.emplace(std::move(*activity));
   lease_reader_.emplace(options.run_dir + "/lease", "volume:" + options.volume);
-  disk_ = std::make_unique<Disk>(*ring_, *pool_, backing_, static_cast<Disk::Events&>(*this));
+  disk_ = std::make_unique<Disk>(*ring_, *pool_, backing_, backing_, static_cast<Disk::Events&>(*this));
+  handlers_ = std::make_unique<Handlers>(*ring_, plan_.volume.options.handlers, handler_environment(plan_));
 
   auto control = Control::listen(*ring_, options.run_dir + "/blockd." + options.volume + ".sock", *this);
   if (!control) return tl::unexpected(control.error());
@@ -111,6 +113,7 @@ Result<void> VolumeHost::watch_signals() {
 VolumeHost::~VolumeHost() {
   if (!ring_) return;
   engine_.reset();
+  handlers_.reset();
   nbd_.reset();
   attachment_.reset();
   control_.reset();
@@ -203,6 +206,23 @@ void VolumeHost::carry_out() {
   effects_.clear();
 }
 
+void VolumeHost::perform(replication::effect::CopyBuffer& copy) {
+  const auto from = pool_->bytes(copy.from).first(copy.length);
+  std::copy(from.begin(), from.end(), pool_->bytes(copy.to).begin());
+}
+
+// Told also when none is configured, as the kernel does: who watches may act on it.
+void VolumeHost::perform(replication::effect::RunHandler& handler) {
+  const nlohmann::json named{{"handler", handler.name}};
+  tell_story("handler-called", handler.name, named);
+  const auto ended = [this, handler](int exit_code) {
+    tell_story("handler-ended", handler.name + " with " + std::to_string(exit_code),
+               {{"handler", handler.name}, {"status", exit_code}});
+    if (handler.number != 0) post(replication::input::HandlerDone{handler.number, exit_code});
+  };
+  if (!handlers_->run(handler.name, ended)) ended(-1);
+}
+
 const replication::Status& VolumeHost::status() {
   if (status_stale_) {
     status_ = engine_->status();
@@ -212,26 +232,32 @@ const replication::Status& VolumeHost::status() {
   return status_;
 }
 
-void VolumeHost::perform(replication::effect::Event& event) {
-  status_stale_ = true;
-  log(event.kind + ": " + event.text);
-  nlohmann::json fields = nlohmann::json::object();
-  if (event.kind.starts_with("resync-")) fields["bytes"] = std::to_string(status().resync_total_bytes);
-  if (control_->heard())
-    control_->tell_all({{"event", "story"},
-                        {"kind", event.kind},
-                        {"text", event.text},
-                        {"at_ns", to_ns(uring::Ring::now())},
-                        {"fields", fields}});
-  if (event.kind == "volume-promoted") promoted();
-  if (event.kind == "volume-demoted") demoted();
-  if (event.kind == "takeover-refused") promote_failed(event.text);
-  if (event.kind == "demote-refused") demote_refused(event.text);
+void VolumeHost::tell_story(const std::string& kind, const std::string& text, const nlohmann::json& fields) {
+  log(kind + ": " + text);
+  if (!control_->heard()) return;
+  control_->tell_all(
+      {{"event", "story"}, {"kind", kind}, {"text", text}, {"at_ns", to_ns(uring::Ring::now())}, {"fields", fields}});
 }
 
-void VolumeHost::disk_done(replication::OperationId operation, int error_number, bool data_write) {
+void VolumeHost::perform(replication::effect::Event& event) {
+  status_stale_ = look_at_disk_ = true;
+  nlohmann::json fields = nlohmann::json::object();
+  if (event.kind.starts_with("resync-")) fields["bytes"] = std::to_string(status().resync_total_bytes);
+  tell_story(event.kind, event.text, fields);
+  if (event.kind == "volume-promoted") promoted();
+  if (event.kind == "volume-demoted") demoted();
+  // A command's own answer, right behind its event, has DRBD's result as well.
+  const bool answered = std::any_of(effects_.begin(), effects_.end(), [this](const replication::Effect& effect) {
+    const auto* const done = std::get_if<replication::effect::CommandDone>(&effect);
+    return done != nullptr && transition_ && done->command != 0 && done->command == transition_->command;
+  });
+  if (!answered && event.kind == "takeover-refused") promote_failed(event.text);
+  if (!answered && event.kind == "demote-refused") demote_refused(event.text);
+}
+
+void VolumeHost::disk_done(replication::input::DiskDone done, bool data_write) {
   if (data_write && primary_) activity_->written(uring::Ring::now());
-  post(replication::input::DiskDone{operation, error_number});
+  post(std::move(done));
 }
 
 void VolumeHost::socket_connected(replication::input::SocketId socket) {
@@ -243,7 +269,10 @@ void VolumeHost::socket_accepted(replication::input::SocketId socket) {
 void VolumeHost::socket_closed(replication::input::SocketId socket, const std::string& reason) {
   post(replication::input::SocketClosed{socket, reason});
 }
-void VolumeHost::packet_received(replication::input::PacketReceived packet) { post(std::move(packet)); }
+void VolumeHost::packet_received(replication::input::PacketReceived packet) {
+  if (const auto* const uuids = std::get_if<drbd::Uuids>(&packet.packet)) facts_.peer_uuids = *uuids;
+  post(std::move(packet));
+}
 
 Result<void> run(const Options& options) {
   auto host = VolumeHost::create(options);

@@ -147,8 +147,12 @@ void VolumeHost::signalled() {
   signalfd_siginfo information{};
   while (::read(signals_, &information, sizeof information) > 0) {
   }
+  stop("asked to stop");
+}
+
+void VolumeHost::stop(const std::string& why) {
   if (stopping_) return;
-  log("asked to stop");
+  log(why);
   stopping_ = true;
   stop_at_ = uring::Ring::now() + kStopPatience;
   ring_->timer(stop_at_, [](int) {});

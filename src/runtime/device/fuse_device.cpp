@@ -1,6 +1,7 @@
 #include "runtime/device/fuse_device.h"
 
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -125,6 +126,7 @@ void FuseDevice::handle(const fuse::Request& request) {
     }
     void operator()(const fuse::request::Write& write) const { self.start_write(whole.unique, write); }
     void operator()(const fuse::request::Fsync& sync) const { self.start_sync(whole.unique, sync.handle); }
+    void operator()(const fuse::request::Allocate& allocate) const { self.start_allocate(whole.unique, allocate); }
     void operator()(const fuse::request::ReadDirectory& read) const { self.list(whole.unique, read); }
     void operator()(const fuse::request::StatFileSystem&) const {
       self.answer(fuse::encode_stat(whole.unique, self.volume_.size_bytes()));
@@ -198,7 +200,22 @@ uring::BufferPool::Id FuseDevice::keep_written(std::uint32_t size) {
 void FuseDevice::start_sync(std::uint64_t unique, std::uint64_t handle) {
   const int refusal = refuse(handle, 0, 0);
   if (refusal != 0) return answer_error(unique, refusal);
-  submit({unique, 0, Kind::sync, 0}, {Request::Kind::flush, false, 0, 0, 0});
+  submit({unique, 0, Kind::other, 0}, {Request::Kind::flush, false, 0, 0, 0});
+}
+
+// The loop device discards and unmaps by punching holes; it zeroes a range that shall stay allocated. The size of the
+// file is the volume's: nothing else can be allocated.
+void FuseDevice::start_allocate(std::uint64_t unique, const fuse::request::Allocate& allocate) {
+  const bool punch = allocate.mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+  const bool zero = (allocate.mode & ~static_cast<std::uint32_t>(FALLOC_FL_KEEP_SIZE)) == FALLOC_FL_ZERO_RANGE;
+  if (!punch && !zero) return answer_error(unique, EOPNOTSUPP);
+  const int refusal = refuse(allocate.handle, allocate.offset, 0);
+  if (refusal != 0) return answer_error(unique, refusal);
+  const std::uint64_t end = volume_.size_bytes();
+  if (allocate.length == 0 || allocate.length % kSector != 0) return answer_error(unique, EINVAL);
+  if (allocate.offset >= end || allocate.length > end - allocate.offset) return answer_error(unique, ENOSPC);
+  const auto kind = punch ? Request::Kind::zeroes_unmap : Request::Kind::zeroes;
+  submit({unique, 0, Kind::other, 0}, {kind, false, allocate.length, allocate.offset, 0});
 }
 
 void FuseDevice::list(std::uint64_t unique, const fuse::request::ReadDirectory& read) {

@@ -42,7 +42,7 @@ class FuseDevice final : public Requester {
   void completed(std::uint64_t tag, int error_number) override;
 
  private:
-  enum class Kind : std::uint8_t { read, write, sync };
+  enum class Kind : std::uint8_t { read, write, other };
   struct Pending {
     std::uint64_t unique = 0;
     std::uint32_t size = 0;
@@ -64,6 +64,7 @@ class FuseDevice final : public Requester {
   bool start_read(std::uint64_t unique, const fuse::request::Read& read);
   void start_write(std::uint64_t unique, const fuse::request::Write& write);
   void start_sync(std::uint64_t unique, std::uint64_t handle);
+  void start_allocate(std::uint64_t unique, const fuse::request::Allocate& allocate);
   void list(std::uint64_t unique, const fuse::request::ReadDirectory& read);
   uring::BufferPool::Id keep_written(std::uint32_t size);
   void submit(const Pending& pending, const Request& request);

@@ -15,6 +15,21 @@ nbd::Export exported(const Volume& volume) {
   return {volume.name(), "Bascule volume " + volume.name(), volume.size_bytes(), false, volume.refusal()};
 }
 
+Request::Kind kind_of(const nbd::Request& request) {
+  switch (static_cast<nbd::Command>(request.command)) {
+    case nbd::Command::Read:
+      return Request::Kind::read;
+    case nbd::Command::Write:
+      return Request::Kind::write;
+    case nbd::Command::Trim:
+      return Request::Kind::discard;
+    case nbd::Command::WriteZeroes:
+      return request.no_hole() ? Request::Kind::zeroes : Request::Kind::zeroes_unmap;
+    default:
+      return Request::Kind::flush;
+  }
+}
+
 }  // namespace
 
 NbdClient::NbdClient(uring::Ring& ring, uring::BufferPool& pool, Volume& volume, int descriptor)
@@ -163,10 +178,7 @@ void NbdClient::submit(const Pending& pending) {
   pending_[tag] = pending;
   ++in_flight_;
   const nbd::Request& request = pending.request;
-  Request asked{Request::Kind::flush, request.fua(), request.length, request.offset, pending.buffer};
-  if (request.command == static_cast<std::uint16_t>(nbd::Command::Read)) asked.kind = Request::Kind::read;
-  if (request.command == static_cast<std::uint16_t>(nbd::Command::Write)) asked.kind = Request::Kind::write;
-  volume_.submit(*this, tag, asked);
+  volume_.submit(*this, tag, {kind_of(request), request.fua(), request.length, request.offset, pending.buffer});
 }
 
 void NbdClient::completed(std::uint64_t tag, int error_number) {

@@ -7,12 +7,20 @@
 
 namespace bascule::device {
 
-/// What an application asks of a volume. Offsets and lengths are multiples of 512 inside the volume, at most 1 MiB.
+/// What an application asks of a volume. Offsets and lengths are multiples of 512 inside the volume; reads and writes
+/// are at most 1 MiB, what has no buffer may be as long as the volume.
 struct Request {
-  enum class Kind : std::uint8_t { read, write, flush };
+  enum class Kind : std::uint8_t {
+    read,
+    write,
+    flush,
+    discard,      ///< the contents do not matter any more
+    zeroes,       ///< reads as zeroes from now on, stays allocated
+    zeroes_unmap  ///< reads as zeroes from now on, may be deallocated
+  };
   Kind kind = Kind::flush;
   bool fua = false;
-  std::uint32_t length = 0;
+  std::uint64_t length = 0;
   std::uint64_t offset = 0;
   uring::BufferPool::Id buffer = 0;  ///< held by the front end until completed() was called
 };

@@ -115,6 +115,12 @@ OperationHandle Ring::datasync(int descriptor, Completion done) {
   return start(sqe, done);
 }
 
+OperationHandle Ring::allocate(int descriptor, int mode, std::uint64_t offset, std::uint64_t length, Completion done) {
+  io_uring_sqe* const sqe = entry();
+  io_uring_prep_fallocate(sqe, descriptor, mode, static_cast<off_t>(offset), static_cast<off_t>(length));
+  return start(sqe, done);
+}
+
 OperationHandle Ring::accept(int descriptor, Completion done) {
   io_uring_sqe* const sqe = entry();
   io_uring_prep_accept(sqe, descriptor, nullptr, nullptr, SOCK_CLOEXEC);

@@ -49,6 +49,8 @@ class Ring {
   /// `durable`: RWF_DSYNC, the data survives a power cut when the write is done.
   OperationHandle write(int descriptor, ByteView from, std::uint64_t offset, bool durable, Completion done);
   OperationHandle datasync(int descriptor, Completion done);
+  /// fallocate(2) of a file or a block device; `mode` is FALLOC_FL_*.
+  OperationHandle allocate(int descriptor, int mode, std::uint64_t offset, std::uint64_t length, Completion done);
   /// The result is the new descriptor (close-on-exec).
   OperationHandle accept(int descriptor, Completion done);
   OperationHandle connect(int descriptor, const sockaddr* address, socklen_t length, Completion done);

@@ -24,6 +24,7 @@ enum class Opcode : std::uint32_t {
   Interrupt = 36,
   Destroy = 38,
   BatchForget = 42,
+  Allocate = 43,
 };
 
 constexpr std::uint32_t kDataSyncOnly = 1;  // FUSE_FSYNC_FDATASYNC
@@ -52,6 +53,17 @@ Body decode_read(ByteReader& reader) {
   read.size = reader.little<std::uint32_t>();
   reader.skip(20);
   return read;
+}
+
+// fuse_fallocate_in
+Body decode_allocate(ByteReader& reader) {
+  request::Allocate allocate{};
+  allocate.handle = reader.little<std::uint64_t>();
+  allocate.offset = reader.little<std::uint64_t>();
+  allocate.length = reader.little<std::uint64_t>();
+  allocate.mode = reader.little<std::uint32_t>();
+  reader.skip(4);
+  return allocate;
 }
 
 Body decode_fsync(ByteReader& reader) {
@@ -84,6 +96,8 @@ Body decode_body(std::uint32_t opcode, ByteReader& reader) {
       return request::Release{reader.little<std::uint64_t>(), false};
     case Opcode::ReleaseDirectory:
       return request::Release{reader.little<std::uint64_t>(), true};
+    case Opcode::Allocate:
+      return decode_allocate(reader);
     case Opcode::Fsync:
       return decode_fsync(reader);
     case Opcode::Flush:

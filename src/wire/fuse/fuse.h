@@ -56,6 +56,11 @@ struct Fsync {
   std::uint64_t handle;
   bool data_only;
 };
+/// fallocate(2): how a loop device hands on discards and write-zeroes.
+struct Allocate {
+  std::uint64_t handle, offset, length;
+  std::uint32_t mode;
+};
 struct Flush {
   std::uint64_t handle;
 };
@@ -79,10 +84,10 @@ struct Unsupported {
 };  ///< answer ENOSYS
 }  // namespace request
 
-using Body =
-    std::variant<request::Init, request::Lookup, request::GetAttributes, request::Open, request::Read, request::Write,
-                 request::Fsync, request::Flush, request::Release, request::ReadDirectory, request::StatFileSystem,
-                 request::Access, request::Forget, request::Interrupt, request::Destroy, request::Unsupported>;
+using Body = std::variant<request::Init, request::Lookup, request::GetAttributes, request::Open, request::Read,
+                          request::Write, request::Fsync, request::Allocate, request::Flush, request::Release,
+                          request::ReadDirectory, request::StatFileSystem, request::Access, request::Forget,
+                          request::Interrupt, request::Destroy, request::Unsupported>;
 
 struct Request {
   std::uint64_t unique = 0;  ///< echoed in the answer

@@ -62,6 +62,13 @@ TEST(FuseRequest, ReadsWhatTheKernelWrites) {
   fuse_fsync_in sync{};
   sync.fsync_flags = FUSE_FSYNC_FDATASYNC;
   EXPECT_TRUE(body_of<request::Fsync>(kernel_request(FUSE_FSYNC, sync)).data_only);
+  fuse_fallocate_in allocate{};
+  allocate.fh = 7, allocate.offset = 4096, allocate.length = std::uint64_t{4} << 30, allocate.mode = 3;
+  const auto hole = body_of<request::Allocate>(kernel_request(FUSE_FALLOCATE, allocate));
+  EXPECT_EQ(hole.handle, 7u);
+  EXPECT_EQ(hole.offset, 4096u);
+  EXPECT_EQ(hole.length, std::uint64_t{4} << 30);
+  EXPECT_EQ(hole.mode, 3u);
   const char name[5] = "data";
   EXPECT_EQ(body_of<request::Lookup>(kernel_request(FUSE_LOOKUP, name)).name, "data");
   EXPECT_EQ(body_of<request::Unsupported>(kernel_request(FUSE_MKDIR, name)).opcode, FUSE_MKDIR);

@@ -21,7 +21,8 @@ constexpr std::uint32_t kErrorUnsupported = 0x80000001, kErrorPolicy = 0x8000000
                         kErrorUnknown = 0x80000006, kErrorTooBig = 0x80000009;
 constexpr std::uint16_t kInfoExport = 0, kInfoName = 1, kInfoDescription = 2, kInfoBlockSize = 3;
 
-constexpr std::uint16_t kHasFlags = 1, kReadOnly = 2, kSendFlush = 4, kSendFua = 8, kCanMultiConnection = 256;
+constexpr std::uint16_t kHasFlags = 1, kReadOnly = 2, kSendFlush = 4, kSendFua = 8;
+constexpr std::uint16_t kSendTrim = 32, kSendWriteZeroes = 64, kCanMultiConnection = 256;
 constexpr std::uint16_t kChunkDone = 1, kChunkOffsetData = 1, kChunkError = 0x8001;
 constexpr std::uint32_t kSector = 512, kPreferred = 4096;
 
@@ -98,7 +99,8 @@ void Handshake::option(std::uint32_t number, ByteView data) {
 }
 
 std::uint16_t Handshake::transmission_flags() const {
-  constexpr std::uint16_t always = kHasFlags | kSendFlush | kSendFua | kCanMultiConnection;
+  constexpr std::uint16_t always =
+      kHasFlags | kSendFlush | kSendFua | kSendTrim | kSendWriteZeroes | kCanMultiConnection;
   return static_cast<std::uint16_t>(always | (export_.read_only ? kReadOnly : 0));
 }
 
@@ -201,10 +203,12 @@ Result<Request> decode_request(ByteView bytes) {
 ReplyError check(const Request& request, std::uint64_t size_bytes, bool read_only) {
   const auto command = static_cast<Command>(request.command);
   if (command == Command::Flush) return ReplyError::None;
-  if (command != Command::Read && command != Command::Write) return ReplyError::Invalid;
-  const bool write = command == Command::Write;
+  const bool without_data = command == Command::Trim || command == Command::WriteZeroes;
+  const bool write = command == Command::Write || without_data;
+  if (command != Command::Read && !write) return ReplyError::Invalid;
   if (write && read_only) return ReplyError::NotPermitted;
-  if (request.length > kMaxRequestBytes) return ReplyError::Overflow;
+  if (request.fast()) return ReplyError::NotSupported;  // not announced: we never know
+  if (!without_data && request.length > kMaxRequestBytes) return ReplyError::Overflow;
   if (request.length == 0 || request.length % kSector != 0 || request.offset % kSector != 0) return ReplyError::Invalid;
   if (request.offset > size_bytes || request.length > size_bytes - request.offset)
     return write ? ReplyError::NoSpace : ReplyError::Invalid;

@@ -11,7 +11,7 @@
 /// Pure: bytes in, bytes out. See FORMAT.md.
 namespace bascule::nbd {
 
-inline constexpr std::uint32_t kMaxRequestBytes = 1U << 20;     ///< what we announce as the largest request
+inline constexpr std::uint32_t kMaxRequestBytes = 1U << 20;     ///< what we announce as the largest with data
 inline constexpr std::uint32_t kMaxDiscardedBytes = 64U << 20;  ///< a longer refused write ends the connection
 inline constexpr std::uint32_t kMaxOptionBytes = 64U << 10;
 inline constexpr std::size_t kRequestBytes = 28;
@@ -79,6 +79,8 @@ struct Request {
   std::uint64_t offset = 0;
   std::uint32_t length = 0;
   [[nodiscard]] bool fua() const { return (flags & 1) != 0; }
+  [[nodiscard]] bool no_hole() const { return (flags & 2) != 0; }  ///< of WriteZeroes
+  [[nodiscard]] bool fast() const { return (flags & 16) != 0; }    ///< of WriteZeroes: only if that is fast
   /// Bytes of data that follow this request.
   [[nodiscard]] std::uint32_t payload_bytes() const {
     return command == static_cast<std::uint16_t>(Command::Write) ? length : 0;

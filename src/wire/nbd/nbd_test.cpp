@@ -149,7 +149,12 @@ TEST(NbdRequest, RefusesWhatDoesNotFitTheDevice) {
   EXPECT_EQ(check({0, 0, 1, 0, 0}, size, false), ReplyError::Invalid);
   EXPECT_EQ(check({0, 0, 1, 0, kMaxRequestBytes + 512}, size, false), ReplyError::Overflow);
   EXPECT_EQ(check({0, 0, 1, ~std::uint64_t{511}, 512}, size, false), ReplyError::Invalid);
-  EXPECT_EQ(check({0, 4, 1, 0, 512}, size, false), ReplyError::Invalid) << "no trim was offered";
+  EXPECT_EQ(check({0, 5, 1, 0, 512}, size, false), ReplyError::Invalid) << "no cache was offered";
+  EXPECT_EQ(check({0, 4, 1, 0, kMaxRequestBytes * 2}, size, false), ReplyError::None) << "trim has no data";
+  EXPECT_EQ(check({0, 4, 1, size - 512, 1024}, size, false), ReplyError::NoSpace);
+  EXPECT_EQ(check({0, 4, 1, 0, 512}, size, true), ReplyError::NotPermitted);
+  EXPECT_EQ(check({2, 6, 1, 0, 512}, size, false), ReplyError::None);
+  EXPECT_EQ(check({16, 6, 1, 0, 512}, size, false), ReplyError::NotSupported) << "fast zeroes were not offered";
   EXPECT_EQ(check({0, 3, 1, 0, 0}, size, true), ReplyError::None);
 }
 

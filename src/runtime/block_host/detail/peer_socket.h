@@ -19,7 +19,7 @@ class PeerSocket final : public uring::Closing {
   [[nodiscard]] Id id() const { return id_; }
   [[nodiscard]] bool established() const { return established_; }
   void establish();
-  void use_wire(drbd::Socket kind, const drbd::WireOptions& options);
+  void use_wire(const replication::effect::UseWire& use);
   void send(replication::effect::Send send);
   void flush() { stream_.flush(); }
   /// Decodes what waits; true: packets were delivered.
@@ -45,6 +45,9 @@ class PeerSocket final : public uring::Closing {
   bool parse_one();
   bool begin_payload(drbd::Frame frame);
   void deliver(drbd::Frame frame, replication::BufferId buffer);
+  void sign(drbd::Packet& packet, replication::BufferId buffer, std::uint32_t payload);
+  [[nodiscard]] bool digest_valid(const drbd::Packet& packet, replication::BufferId buffer,
+                                  std::uint32_t payload) const;
   void fail(const std::string& reason);
   [[nodiscard]] bool may_decode() const;
 
@@ -56,6 +59,7 @@ class PeerSocket final : public uring::Closing {
   uring::Inbox inbox_;
   drbd::Socket kind_ = drbd::Socket::Data;
   drbd::WireOptions options_;
+  Digest send_integrity_ = Digest::none, receive_integrity_ = Digest::none;
   bool greeted_;          ///< the first packet has passed (only accepted sockets receive one)
   bool stalled_ = false;  ///< no buffer for the payload of the packet at the front
   bool wire_changed_ = false;

@@ -15,6 +15,7 @@
 #include "runtime/block_host/control.h"
 #include "runtime/block_host/disk.h"
 #include "runtime/block_host/engine_config.h"
+#include "runtime/block_host/handlers.h"
 #include "runtime/block_host/host.h"
 #include "runtime/block_host/lease_reader.h"
 #include "runtime/block_host/peer_link.h"
@@ -49,6 +50,9 @@ class VolumeHost final : public device::Volume,
     std::uint64_t tag = 0;
     device::Request::Kind kind{};
     std::uint32_t generation = 0;
+    std::uint32_t parts = 1;  ///< not answered yet, of a long one without data
+    std::int32_t whole = -1;  ///< the request that this one is a part of
+    int error_number = 0;     ///< the first of a part
   };
   struct Answer {
     replication::RequestId request;
@@ -85,6 +89,7 @@ class VolumeHost final : public device::Volume,
   void post(replication::Input input);
   void carry_out();
   void perform(replication::effect::DiskWrite& write) { disk_->start(write); }
+  void perform(replication::effect::DiskZero& zero) { disk_->start(zero); }
   void perform(replication::effect::DiskRead& read) { disk_->start(read); }
   void perform(replication::effect::DiskFlush& flush) { disk_->start(flush); }
   void perform(replication::effect::MetadataWrite& write) { disk_->start(std::move(write)); }
@@ -97,8 +102,8 @@ class VolumeHost final : public device::Volume,
   void perform(replication::effect::Complete& complete) {
     answers_.push_back({complete.request, complete.error_number});
   }
-  template <typename Other>
-  void perform(Other&) {}
+  void perform(replication::effect::CopyBuffer& copy);
+  void perform(replication::effect::RunHandler& handler);
   void perform(replication::effect::RequestShrink&) { state_changed_ = true; }
   void perform(replication::effect::RequestGrow&) { state_changed_ = true; }
   void perform(replication::effect::CommandDone& done);
@@ -109,6 +114,10 @@ class VolumeHost final : public device::Volume,
   // applications
   void read_lease();
   [[nodiscard]] bool may_acknowledge() const;
+  std::uint32_t new_pending(const Pending& pending);
+  [[nodiscard]] replication::RequestId id_of_pending(std::uint32_t index) const;
+  void submit_without_data(std::uint32_t index, const device::Request& request);
+  Pending part_answered(const Answer& answer);
   void deliver_answers();
   void deliver(const Answer& answer);
   void fail_withheld();
@@ -117,6 +126,8 @@ class VolumeHost final : public device::Volume,
   void requested(Control::ClientId client, const nlohmann::json& request) override;
   bool command(Control::ClientId client, const nlohmann::json& request);
   void attach_disk(Control::ClientId client, const nlohmann::json& request);
+  void set_options(Control::ClientId client, const nlohmann::json& request);
+  void options_answered(bool taken);
   replication::CommandId expect(Control::ClientId client, const nlohmann::json& request);
   void close_unused_disk();
   void promote(Control::ClientId client, const nlohmann::json& request);
@@ -131,15 +142,17 @@ class VolumeHost final : public device::Volume,
   void attach_device();
   void finish_transition(const std::optional<Error>& error, std::optional<drbd::StateChangeResult> code = {});
   void signalled();
+  void stop(const std::string& why);
 
   // listeners
+  void tell_story(const std::string& kind, const std::string& text, const nlohmann::json& fields);
   void tell_state();
   void tell_state_now(nlohmann::json report);
   [[nodiscard]] nlohmann::json report();
   void log(const std::string& text) const;
 
   // events of the parts
-  void disk_done(replication::OperationId operation, int error_number, bool data_write) override;
+  void disk_done(replication::input::DiskDone done, bool data_write) override;
   void socket_connected(replication::input::SocketId socket) override;
   void socket_accepted(replication::input::SocketId socket) override;
   void socket_closed(replication::input::SocketId socket, const std::string& reason) override;
@@ -154,6 +167,7 @@ class VolumeHost final : public device::Volume,
   std::optional<LeaseReader> lease_reader_;
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<PeerLink> link_;
+  std::unique_ptr<Handlers> handlers_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Attachment> attachment_;
   std::unique_ptr<device::NbdExport> nbd_;
@@ -170,6 +184,7 @@ class VolumeHost final : public device::Volume,
   bool stepping_ = false;
   replication::Status status_;
   bool status_stale_ = true;
+  bool look_at_disk_ = false;  ///< something was told that may have been a detach
   std::uint64_t size_bytes_ = 0;
   bool primary_ = false;     ///< between volume-promoted and volume-demoted
   std::uint64_t epoch_ = 0;  ///< of the promotion
@@ -183,6 +198,7 @@ class VolumeHost final : public device::Volume,
   std::optional<Transition> transition_;
   std::map<replication::CommandId, Command> commands_;
   replication::CommandId next_command_ = 1;
+  std::optional<drbd_config::Options> wanted_options_;  ///< told to the engine, not answered yet
   bool stopping_ = false, demoted_for_stop_ = false;
   Instant stop_at_ = never;
 

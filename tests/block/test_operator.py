@@ -1,0 +1,189 @@
+"""A volume with authority "operator": no manager, no lease; everything by `bascule volume` and `bascule drbdsetup`."""
+
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import runner
+from block_pair import MIB, NAMES, Pair, wait_for
+from test_replication import NbdWriter
+
+TRIM, WRITE_ZEROES, NO_HOLE = 4, 6, 2
+
+
+class OperatorPair(Pair):
+    def write_config(self, file, size_mib):
+        path = super().write_config(file, size_mib)
+        with open(path, "a") as config:
+            config.write('authority = "operator"\n[volume.data.net]\nverify-alg = "crc32c"\n')
+        return path
+
+
+class Operator(unittest.TestCase):
+    def setUp(self):
+        self.pair = OperatorPair(runner.programs, size_mib=32)
+        self.addCleanup(self.pair.close)
+        self.addCleanup(self.down)
+
+    def down(self):
+        for name in NAMES:
+            self.bascule(name, "volume", "down", "data", "--force")
+
+    def bascule(self, name, *words, code=None, stdin=""):
+        done = subprocess.run([f"{runner.programs}/bascule", *words, "--run-dir", self.pair.nodes[name].run_dir],
+                              capture_output=True, text=True, timeout=120, input=stdin)
+        if code is not None:
+            self.assertEqual(done.returncode, code, f"{name}: {' '.join(words)}\n{done.stdout}{done.stderr}{self.log(name)}")
+        return done
+
+    def log(self, name):
+        path = f"{self.pair.nodes[name].run_dir}/blockd.data.log"
+        if not os.path.exists(path):
+            return ""
+        with open(path) as file:
+            return file.read()[-3000:]
+
+    def volume(self, name, verb, *words, code=0, **more):
+        return self.bascule(name, "volume", verb, "data", *words, code=code, **more).stdout
+
+    def setup_says(self, name, verb, *words):
+        return self.bascule(name, "drbdsetup", verb, "data", *words, code=0).stdout.strip()
+
+    def state(self, name):
+        return json.loads(self.bascule(name, "volume", "status", "data", "--json", code=0).stdout)
+
+    def until(self, name, verb, wanted, seconds=30):
+        wait_for(lambda: self.setup_says(name, verb) == wanted, f"{verb} {wanted} on {name}; it is "
+                 f"{self.setup_says(name, verb)}\n{self.log(name)}", seconds)
+
+    def create_and_up(self):
+        for name in NAMES:
+            self.volume(name, "create", "--node", name, "--config", self.pair.config)
+            said = self.volume(name, "up", "--node", name, "--config", self.pair.config)
+            self.assertIn("blockd.data.log", said)
+        for name in NAMES:
+            self.until(name, "cstate", "Connected")
+
+    def in_step(self):
+        for name in NAMES:
+            self.until(name, "cstate", "Connected")
+            self.until(name, "dstate", "UpToDate/UpToDate")
+
+    def both(self):
+        self.create_and_up()
+        self.volume("alice", "primary", "--force")
+        self.in_step()
+
+    def writer(self, name):
+        client = NbdWriter(self.pair.nodes[name])
+        self.addCleanup(client.close)
+        return client
+
+    def write(self, name, offset, data):
+        client = NbdWriter(self.pair.nodes[name])
+        self.assertEqual(client.write(offset, data, fua=True), 0)
+        client.close()
+
+    def read_disk(self, name, offset, length):
+        with open(self.pair.nodes[name].disk, "rb") as disk:
+            disk.seek(offset)
+            return disk.read(length)
+
+    def test_a_new_pair_is_made_synced_and_changes_its_roles(self):
+        self.create_and_up()
+        self.assertEqual(self.setup_says("alice", "dstate"), "Inconsistent/Inconsistent")
+        refused = self.bascule("alice", "volume", "primary", "data", code=1)
+        self.assertIn("cannot be promoted", refused.stderr)
+        self.volume("alice", "primary", "--force")
+        self.in_step()
+        self.assertEqual(self.setup_says("bob", "role"), "Secondary/Primary")
+        self.write("alice", 4096, b"x" * 4096)
+        self.assertEqual(self.read_disk("bob", 4096, 4096), b"x" * 4096)
+        self.assertEqual(self.bascule("bob", "volume", "primary", "data").returncode, 1)
+        self.volume("alice", "secondary")
+        self.volume("bob", "primary")
+        self.write("bob", 8192, b"y" * 4096)
+        self.assertEqual(self.read_disk("alice", 8192, 4096), b"y" * 4096)
+
+    def test_what_was_written_alone_is_brought_over_by_the_bitmap(self):
+        self.both()
+        self.volume("bob", "disconnect")
+        self.until("bob", "cstate", "StandAlone")
+        self.write("alice", 0, b"z" * 8192)
+        self.assertGreater(self.state("alice")["out_of_sync_bytes"], 0)
+        self.volume("bob", "connect")
+        self.in_step()
+        self.assertTrue(self.pair.images_equal())
+        self.assertLess(self.state("bob")["resync_total_bytes"], 4 * MIB)
+
+    def test_drbdsetup_shows_the_pair_as_drbds_tool_does(self):
+        self.both()
+        self.assertEqual(self.setup_says("alice", "status"),
+                         "data role:Primary\n  disk:UpToDate\n  peer role:Secondary\n"
+                         "    replication:Established peer-disk:UpToDate")
+        shown = json.loads(self.setup_says("alice", "status", "--json"))
+        self.assertEqual(shown[0]["connections"][0]["peer_devices"][0]["peer-disk-state"], "UpToDate")
+        events = self.setup_says("alice", "events2", "--now").splitlines()
+        self.assertEqual(events[0], "exists resource name:data role:Primary suspended:no")
+        self.assertEqual(events[-1], "exists -")
+        self.assertRegex(self.setup_says("alice", "get-gi"), "^([0-9A-F]{16}:){4}1:1:1:1:0:0:0$")
+        self.assertEqual(self.bascule("alice", "drbdsetup", "role", "other").returncode, 10)
+
+    def test_down_lets_go_of_the_disk_and_up_takes_it_again(self):
+        self.both()
+        self.volume("bob", "down")
+        self.assertEqual(self.bascule("bob", "volume", "connect", "data").returncode, 3)
+        self.write("alice", 0, b"w" * 4096)
+        self.volume("bob", "up", "--node", "bob", "--config", self.pair.config)
+        self.in_step()
+        self.assertTrue(self.pair.images_equal())
+        self.volume("bob", "up", "--node", "bob", "--config", self.pair.config, code=1)
+
+    def test_discards_and_zeroes_reach_both_disks(self):
+        self.both()
+        client = self.writer("alice")
+        self.assertEqual(client.write(0, b"d" * MIB), 0)
+        for command, at, flags in ((TRIM, 0, 0), (WRITE_ZEROES, MIB // 4, 0), (WRITE_ZEROES, MIB // 2, NO_HOLE)):
+            client.send(command, at, MIB // 4, flags=flags)
+            self.assertEqual(client.reply(), 0)
+        client.send(3, 0, 0)
+        self.assertEqual(client.reply(), 0)
+        for name in NAMES:
+            self.assertEqual(self.read_disk(name, 0, MIB * 3 // 4), bytes(MIB * 3 // 4))
+            self.assertEqual(self.read_disk(name, MIB * 3 // 4, MIB // 4), b"d" * (MIB // 4))
+
+    @runner.needs("blkdiscard", root=True)
+    def test_the_loop_device_discards_and_zeroes_on_both_disks(self):
+        self.both()
+        device = self.state("alice")["device"]
+        if not device:
+            self.skipTest(self.state("alice")["why"])
+        self.write("alice", 0, b"l" * MIB)
+        subprocess.run(["blkdiscard", "--offset", "0", "--length", f"{MIB // 4}", device], check=True)
+        subprocess.run(["blkdiscard", "--zeroout", "--offset", f"{MIB // 4}", "--length", f"{MIB // 4}", device], check=True)
+        for name in NAMES:
+            self.assertEqual(self.read_disk(name, 0, MIB // 2), bytes(MIB // 2))
+            self.assertEqual(self.read_disk(name, MIB // 2, MIB // 2), b"l" * (MIB // 2))
+
+    def test_a_split_brain_is_explained_and_one_side_gives_way(self):
+        self.both()
+        self.volume("bob", "disconnect")
+        self.volume("bob", "primary", "--force")
+        self.write("alice", 0, b"a" * 4096)
+        self.write("bob", 4096, b"b" * 4096)
+        self.volume("bob", "secondary")
+        self.volume("bob", "connect")
+        self.until("bob", "cstate", "StandAlone")
+        self.assertIn("Both nodes wrote alone", self.volume("bob", "split-brain"))
+        self.volume("bob", "split-brain", "--discard-my-data", code=1, stdin="no\n")
+        self.volume("alice", "connect")
+        self.volume("bob", "split-brain", "--discard-my-data", stdin="data\n")
+        self.in_step()
+        self.assertTrue(self.pair.images_equal())
+
+
+if __name__ == "__main__":
+    runner.main()
