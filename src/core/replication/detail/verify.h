@@ -24,6 +24,10 @@ class VerifySource {
   bool reply(const drbd::VerifyReply& reply);
   void read_done(const input::DiskDone& done);
   void stop();
+  void session_lost() {
+    stop();
+    late_ = 0;
+  }
   void advance();
   [[nodiscard]] bool done() const;
   [[nodiscard]] Instant deadline() const { return pacing_.deadline(); }
@@ -59,6 +63,7 @@ class VerifySource {
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, BufferId> reads_;  ///< under way, by number; they outlive a run
   std::uint64_t done_bytes_ = 0, found_bytes_ = 0;
+  std::uint64_t late_ = 0;  ///< answers that may still come for a run that has ended
 };
 
 /// The side that answers (VerifyT): reads, sends the digest, and keeps the range until it is told the result.
@@ -71,6 +76,10 @@ class VerifyTarget {
   bool result(const drbd::BlockAck& ack);
   void read_done(const input::DiskDone& done);
   void stop();
+  void session_lost() {
+    stop();
+    late_ = 0;
+  }
   void advance();
   [[nodiscard]] std::uint64_t done_bytes() const { return done_bytes_; }
   [[nodiscard]] std::uint64_t found_bytes() const { return found_bytes_; }
@@ -93,6 +102,7 @@ class VerifyTarget {
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, BufferId> reads_;  ///< under way, by number; they outlive a run
   std::uint64_t done_bytes_ = 0, found_bytes_ = 0;
+  std::uint64_t late_ = 0;  ///< answers that may still come for a run that has ended
 };
 
 /// Online verify: begins and ends with the connection state.
