@@ -23,7 +23,6 @@ constexpr const char* primary = R"(
   packet 1 PingAck
   packet 1 StateReply 1
   < metadata superblock
-  < send 101 P_STATE
   disk
   < volume-promoted
   < done 1 1

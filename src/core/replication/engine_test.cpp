@@ -191,7 +191,6 @@ TEST(Transcripts, TheFirstPrimaryMakesTheFirstGenerationAndSyncsEverything) {
     in-sync 1 self -
     promote 1 initial
     < metadata superblock
-    < send 101 P_STATE
     disk
     < volume-promoted
     < send 101 P_UUIDS

@@ -61,7 +61,6 @@ constexpr const char* primary_and_lost = R"(
   < send 101 P_STATE_CHG_REQ 3 1
   packet 1 StateReply 1
   < metadata superblock
-  < send 101 P_STATE
   disk
   < volume-promoted
   < done 1 1

@@ -15,7 +15,6 @@ constexpr const char* promote_by_operator = R"(
   packet 1 PingAck
   packet 1 StateReply 1
   < metadata superblock
-  < send 101 P_STATE
   disk
   < volume-promoted
   < done 1 1

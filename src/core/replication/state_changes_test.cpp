@@ -22,7 +22,6 @@ constexpr const char* primary = R"(
   < send 101 P_STATE_CHG_REQ 3 1
   packet 1 StateReply 1
   < metadata superblock
-  < send 101 P_STATE
   disk
   < volume-promoted
   < done 1 1
@@ -60,7 +59,6 @@ TEST(StateChanges, AConcurrentChangeIsAskedForAgain) {
     < send 101 P_STATE_CHG_REQ 3 1
     packet 1 StateReply 1
     < metadata superblock
-    < send 101 P_STATE
     disk
     < volume-promoted
     < done 1 1

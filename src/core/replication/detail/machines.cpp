@@ -177,7 +177,7 @@ void Machines::advance() {
   parts_.activity_log.advance();
   parts_.writes.advance();
   parts_.metadata.advance();
-  parts_.handshake.send_state_if_changed();
+  if (!parts_.role_change.publishing()) parts_.handshake.send_state_if_changed();
 }
 
 void Machines::check_disk() {

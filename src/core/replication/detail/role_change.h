@@ -30,6 +30,8 @@ class RoleChange {
   void promote(const input::Promote& promote);
   void demote(const input::Demote& demote);
   void advance();
+  /// The role has changed, its generation is not durable yet: the peer hears of both at once, the generation first.
+  [[nodiscard]] bool publishing() const { return phase_ == Phase::Publishing; }
   [[nodiscard]] Instant deadline() const {
     return phase_ == Phase::Draining && again_at_ > core_.now ? again_at_ : never;
   }

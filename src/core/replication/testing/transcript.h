@@ -543,7 +543,6 @@ inline constexpr const char* promote = R"(
   lease 1 10000
   promote 1
   < metadata superblock
-  < send 101 P_STATE
   disk
   < volume-promoted
   < send 101 P_UUIDS
