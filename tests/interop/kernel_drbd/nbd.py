@@ -98,6 +98,7 @@ class Client:
         try:
             with self.lock:
                 self.socket.sendall(struct.pack(">IHHQQI", 0x25609513, 0, DISCONNECT, 0, 0, 0))
+            self.reader.join(5)  # the server hangs up: it has heard that this client is gone, as close() of a device tells
             self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass

@@ -8,7 +8,7 @@ from .rows import row
 from .side import RowFailed
 
 MIB = 1 << 20
-SLOW = {"disk": {"resync-rate": "24M", "c-plan-ahead": 0}}
+SLOW = {"disk": {"resync-rate": "12M", "c-plan-ahead": 0}}
 ALONE = ("WFConnection", "Unconnected", "StandAlone")
 SYNCING = ("SyncSource", "SyncTarget")
 
