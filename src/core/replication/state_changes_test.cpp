@@ -216,5 +216,27 @@ TEST(StateChanges, IoIsHeldWhileTheOperatorSaysSo) {
     < send 101 P_STATE)");
 }
 
+/// DRBD throws away what it knew of its peer's generations when it attaches, and decides about the new disk by what it
+/// hears after that: UUIDs, then a state, then the bitmap.
+TEST(StateChanges, APeerThatAttachesIsToldTheGenerationsBeforeTheState) {
+  Transcript transcript = connected_pair();
+  transcript.play(primary);
+  transcript.play(R"(
+    packet 101 StateRequest 1e00 400
+    < send 1 P_STATE_CHG_REPLY 1
+    < send 101 P_UUIDS
+    < metadata superblock
+    < send 101 P_STATE
+    disk
+    packet 101 State 2 0 10
+    < send 101 P_STATE
+    packet 101 Uuids 0
+    packet 101 State 2 3 10
+    < send 101 P_UUIDS
+    < send 101 P_STATE
+    < send 101 P_COMPRESSED_BITMAP
+    = Primary WFBitMapS UpToDate/Consistent)");
+}
+
 }  // namespace
 }  // namespace bascule::replication

@@ -104,6 +104,8 @@ void Agreement::refuse(const Verdict& verdict) {
 
 void Agreement::act_on(const Verdict& verdict) {
   core_.event("handshake", verdict.text);
+  // DRBD forgets the peer's generations when it attaches: it decides when it has heard them anew, and then a state.
+  if (core_.connection == ConnectionState::Connected && core_.peer.attaching) handshake_.send_uuids();
   for (const char* handler : verdict.handlers) core_.emit(effect::RunHandler{handler, 0});
   if (verdict.kind == Verdict::Kind::Refuse) return refuse(verdict);
   if (verdict.kind == Verdict::Kind::NoSync && core_.primary() && !membership_.may_connect())
