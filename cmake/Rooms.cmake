@@ -35,7 +35,11 @@ function(bascule_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE bascule_options ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 300)
+  set(timeout_s 300)
+  if(BASCULE_SANITIZE)
+    set(timeout_s 1500) # the simulations are five times slower there
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT ${timeout_s})
 endfunction()
 
 # bascule_fuzz(NAME SOURCE ... ): a fuzz target. Without libFuzzer it is built with a small main() that replays

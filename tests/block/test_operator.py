@@ -155,6 +155,20 @@ class Operator(unittest.TestCase):
             self.assertEqual(self.read_disk(name, 0, MIB * 3 // 4), bytes(MIB * 3 // 4))
             self.assertEqual(self.read_disk(name, MIB * 3 // 4, MIB // 4), b"d" * (MIB // 4))
 
+    def test_verify_finds_what_differs(self):
+        self.both()
+        self.assertIn("the same", self.volume("alice", "verify", "--wait"))
+        with open(self.pair.nodes["bob"].disk, "r+b") as disk:
+            disk.seek(MIB)
+            disk.write(b"rot" * 100)
+        self.assertIn("differ", self.volume("alice", "verify", "--wait", code=1))
+        self.assertEqual(self.state("alice")["out_of_sync_bytes"], 4096)
+        self.assertEqual(self.state("bob")["out_of_sync_bytes"], 4096)
+        self.volume("bob", "disconnect")
+        self.volume("bob", "connect")
+        self.in_step()
+        self.assertEqual(self.read_disk("bob", MIB, MIB), self.read_disk("alice", MIB, MIB))
+
     @runner.needs("blkdiscard", root=True)
     def test_the_loop_device_discards_and_zeroes_on_both_disks(self):
         self.both()
