@@ -15,6 +15,12 @@ def authentication(bed, active, passive):
     bed.finish()
 
 
+def both_connected(bed):
+    """The kernel takes the first generation without a sync only when it is Connected, too."""
+    for one in bed.sides:
+        one.wait(20, connection="Connected")
+
+
 @row("authentication-wrong")
 def authentication_wrong(bed, active, passive):
     """different secrets: StandAlone; with the right one they connect"""
@@ -27,7 +33,7 @@ def authentication_wrong(bed, active, passive):
         one.down()
     active.reconfigure(passive.options)
     bed.up()
-    passive.wait(20, connection="Connected")
+    both_connected(bed)
     passive.new_current_uuid(clear_bitmap=True)
     bed.finish()
 
@@ -44,7 +50,7 @@ def authentication_missing(bed, active, passive):
         one.down()
     passive.reconfigure(active.options)
     bed.up()
-    active.wait(20, connection="Connected")
+    both_connected(bed)
     active.new_current_uuid(clear_bitmap=True)
     bed.finish()
 
@@ -59,7 +65,7 @@ def protocol_differs(bed, active, passive):
         one.down()
     active.reconfigure(passive.options)
     bed.up()
-    active.wait(20, connection="Connected")
+    both_connected(bed)
     active.new_current_uuid(clear_bitmap=True)
     bed.finish()
 
