@@ -3,13 +3,14 @@
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import runner
-from block_pair import MIB, Pair, wait_for
+from block_pair import ADDRESSES, MIB, Pair, wait_for
 
 
 def digest(path):
@@ -121,6 +122,29 @@ class Disks(unittest.TestCase):
             self.assertIn(f"la-size-sect {self.pair.size // 512};", dump.stdout)
             self.assertIn(uuids["current"][:15], dump.stdout.upper())
         self.assertTrue(self.pair.images_equal())
+
+
+class Stopping(unittest.TestCase):
+    def test_it_stops_cleanly_while_the_peer_does_not_answer(self):
+        pair = Pair(runner.programs, size_mib=16)
+        self.addCleanup(pair.close)
+        alice = pair.nodes["alice"]
+        alice.create()
+        # A listener with a full queue: further connections get no answer, as from a machine that is gone.
+        peer = socket.socket()
+        self.addCleanup(peer.close)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        peer.bind((ADDRESSES["bob"], pair.port))
+        peer.listen(0)
+        for _ in range(3):
+            filler = socket.socket()
+            self.addCleanup(filler.close)
+            filler.setblocking(False)
+            filler.connect_ex((ADDRESSES["bob"], pair.port))
+        alice.start()
+        wait_for(lambda: alice.control.state()["connection"] == "WFConnection", "looking for the peer")
+        alice.process.terminate()
+        self.assertEqual(alice.process.wait(15), 0)
 
 
 class OtherSize(unittest.TestCase):

@@ -88,7 +88,8 @@ Control::Control(uring::Ring& ring, std::string path, int listener, Events& even
     : ring_(ring), path_(std::move(path)), listener_(listener), events_(events) {}
 
 Control::~Control() {
-  ring_.cancel(accepting_);
+  ring_.abandon(accepting_);
+  ring_.cancel_timer(accept_again_);
   ::unlink(path_.c_str());
   ::close(listener_);
   for (auto& client : clients_) {
@@ -108,7 +109,7 @@ void Control::accepted(int result) {
   else if (result >= 0)
     ::close(result);
   if (result < 0) {
-    ring_.timer(uring::Ring::now() + milliseconds(200), [this](int) { accept(); });
+    accept_again_ = ring_.timer(uring::Ring::now() + milliseconds(200), [this](int) { accept(); });
     return;
   }
   accept();

@@ -56,6 +56,7 @@ class Control {
   int listener_;
   Events& events_;
   uring::OperationHandle accepting_ = 0;
+  uring::TimerHandle accept_again_ = 0;
   ClientId next_client_ = 1;
   std::vector<std::unique_ptr<ControlClient>> clients_;
 };

@@ -78,7 +78,8 @@ PeerLink::PeerLink(uring::Ring& ring, uring::BufferPool& pool, Events& events, i
     : ring_(ring), pool_(pool), events_(events), listener_(listener) {}
 
 PeerLink::~PeerLink() {
-  ring_.cancel(accepting_);
+  ring_.abandon(accepting_);
+  ring_.cancel_timer(accept_again_);
   ::close(listener_);
   while (!sockets_.empty()) forget(sockets_.begin()->first);
 }
@@ -114,7 +115,7 @@ void PeerLink::accepted(int result) {
     if (now >= next_note_) events_.note("a connection that does not come from the peer's address was closed");
     next_note_ = now + seconds(1);
   } else {  // out of descriptors or memory: not at once again
-    ring_.timer(uring::Ring::now() + milliseconds(200), [this](int) { accept(); });
+    accept_again_ = ring_.timer(uring::Ring::now() + milliseconds(200), [this](int) { accept(); });
     return;
   }
   accept();

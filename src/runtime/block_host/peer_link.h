@@ -66,6 +66,7 @@ class PeerLink {
   Events& events_;
   int listener_;
   uring::OperationHandle accepting_ = 0;
+  uring::TimerHandle accept_again_ = 0;
   sockaddr_storage own_{}, peer_{};
   socklen_t address_bytes_ = 0;
   std::map<replication::input::SocketId, std::unique_ptr<PeerSocket>> sockets_;

@@ -112,13 +112,16 @@ Result<void> VolumeHost::watch_signals() {
 // Operations of the parts may still be in the kernel: the ring turns until it has let go of all of them.
 VolumeHost::~VolumeHost() {
   if (!ring_) return;
+  // What is still to come concerns parts that are going.
+  ring_->cancel_timer(deadline_timer_);
+  ring_->cancel_timer(state_timer_);
   engine_.reset();
   handlers_.reset();
   nbd_.reset();
   attachment_.reset();
   control_.reset();
   link_.reset();
-  ring_->cancel(signal_watch_);
+  ring_->abandon(signal_watch_);
   if (signals_ >= 0) ::close(signals_);
   const Instant until = uring::Ring::now() + seconds(1);
   ring_->timer(until, [](int) {});

@@ -23,7 +23,8 @@ NbdExport::NbdExport(uring::Ring& ring, uring::BufferPool& pool, Volume& volume,
 }
 
 NbdExport::~NbdExport() {
-  ring_.cancel(accepting_);
+  ring_.abandon(accepting_);
+  ring_.cancel_timer(accept_again_);
   ::unlink(path_.c_str());
   ::close(listener_);
   close_clients();
@@ -43,7 +44,7 @@ void NbdExport::accepted(int result) {
     clients_.back()->start();
   }
   if (result == -EMFILE || result == -ENFILE || result == -ENOMEM) {  // try again when that may have passed
-    ring_.timer(uring::Ring::now() + seconds(1), [this](int) { accept(); });
+    accept_again_ = ring_.timer(uring::Ring::now() + seconds(1), [this](int) { accept(); });
     return;
   }
   accept();

@@ -43,6 +43,7 @@ class NbdExport {
   std::string path_;
   int listener_;
   uring::OperationHandle accepting_ = 0;
+  uring::TimerHandle accept_again_ = 0;
   std::vector<std::unique_ptr<NbdClient>> clients_;
 };
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -82,7 +83,7 @@ OperationHandle Ring::start(io_uring_sqe* entry, Completion done) {
   Slot& slot = slots_[index];
   slot.done = done;
   slot.used = true;
-  slot.watch = slot.cancelled = false;
+  slot.watch = slot.cancelled = slot.accepts = slot.abandoned = false;
   slot.generation = (slot.generation + 1) & 0x7fffffffU;
   entry->user_data = user_data_of(index, slot.generation);
   return entry->user_data;
@@ -124,7 +125,9 @@ OperationHandle Ring::allocate(int descriptor, int mode, std::uint64_t offset, s
 OperationHandle Ring::accept(int descriptor, Completion done) {
   io_uring_sqe* const sqe = entry();
   io_uring_prep_accept(sqe, descriptor, nullptr, nullptr, SOCK_CLOEXEC);
-  return start(sqe, done);
+  const OperationHandle handle = start(sqe, done);
+  slots_[static_cast<std::uint32_t>(handle)].accepts = true;
+  return handle;
 }
 
 OperationHandle Ring::connect(int descriptor, const sockaddr* address, socklen_t length, Completion done) {
@@ -171,6 +174,13 @@ void Ring::cancel(OperationHandle handle) {
   io_uring_sqe* const sqe = entry();
   io_uring_prep_cancel64(sqe, handle, 0);
   sqe->user_data = kUnnoticed;
+}
+
+void Ring::abandon(OperationHandle handle) {
+  cancel(handle);
+  const auto index = static_cast<std::uint32_t>(handle);
+  if (handle != 0 && index < slots_.size() && slots_[index].generation == handle >> 32)
+    slots_[index].abandoned = slots_[index].used;
 }
 
 TimerHandle Ring::timer(Instant when, Completion done) {
@@ -229,6 +239,8 @@ void Ring::complete(std::uint64_t user_data, int result, std::uint32_t flags) {
   const auto index = static_cast<std::uint32_t>(user_data);
   if (index >= slots_.size() || slots_[index].generation != user_data >> 32) return;
   Completion done = slots_[index].done;  // a copy: the call may start operations and so move the slots
+  const bool lost = slots_[index].abandoned;
+  if (lost && slots_[index].accepts && result >= 0) ::close(result);
   const bool watching = slots_[index].watch && !slots_[index].cancelled;
   const bool silent = slots_[index].watch && !watching;
   if ((flags & IORING_CQE_F_MORE) == 0) {
@@ -237,7 +249,7 @@ void Ring::complete(std::uint64_t user_data, int result, std::uint32_t flags) {
     else
       finish(index);
   }
-  if (!silent) done(result);
+  if (!silent && !lost) done(result);
 }
 
 void Ring::finish(std::uint32_t index) {

@@ -61,6 +61,9 @@ class Ring {
   OperationHandle watch(int descriptor, short events, Completion ready);
   /// The operation ends with -ECANCELED unless it is done already.
   void cancel(OperationHandle handle);
+  /// As cancel(), for an owner that goes away: the completion is not called any more. A connection that was accepted
+  /// meanwhile is closed. Not for operations with memory, which must be waited for.
+  void abandon(OperationHandle handle);
 
   /// Calls `done` once at or after `when`. Cancelled timers are never called.
   TimerHandle timer(Instant when, Completion done);
@@ -87,6 +90,8 @@ class Ring {
     bool used = false;
     bool watch = false;
     bool cancelled = false;
+    bool accepts = false;
+    bool abandoned = false;
   };
   struct Timer {
     TimerHandle handle;

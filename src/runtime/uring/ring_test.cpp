@@ -1,9 +1,11 @@
 #include "runtime/uring/ring.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -108,6 +110,49 @@ TEST_F(RingTest, AWatchReportsAgainUntilItIsCancelled) {
   while (ring->operations_in_flight() > 0) ring->turn();
   EXPECT_EQ(reports, 3);
   ::close(event);
+}
+
+/// Listens on a port of 127.0.0.1 that the system chooses.
+class Listener {
+ public:
+  Listener() : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address_;
+    EXPECT_EQ(::bind(descriptor_, reinterpret_cast<sockaddr*>(&address_), length), 0);
+    EXPECT_EQ(::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address_), &length), 0);
+    EXPECT_EQ(::listen(descriptor_, 4), 0);
+  }
+  ~Listener() { ::close(descriptor_); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] int client() const {
+    const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(::connect(made, reinterpret_cast<const sockaddr*>(&address_), sizeof address_), 0);
+    return made;
+  }
+
+ private:
+  int descriptor_;
+  sockaddr_in address_{};
+};
+
+TEST(Ring, AnAbandonedAcceptTellsNobodyAndClosesWhatItAccepted) {
+  auto ring = Ring::create(8);
+  if (!ring) GTEST_SKIP() << ring.error().text();
+  const Listener listener;
+  bool told = false;
+  const OperationHandle accepting = (*ring)->accept(listener.descriptor(), [&told](int) { told = true; });
+  const int client = listener.client();
+  (*ring)->wait();  // it is accepted, and nobody has been told
+  (*ring)->abandon(accepting);
+  (*ring)->dispatch();
+  EXPECT_FALSE(told);
+  char byte = 0;
+  EXPECT_EQ(::read(client, &byte, 1), 0) << "the other end hears that it was closed";
+  ::close(client);
 }
 
 }  // namespace
