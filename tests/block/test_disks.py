@@ -160,7 +160,7 @@ class OtherSize(unittest.TestCase):
         self.assertEqual(pair.bob.create().returncode, 0)
         pair.bob.start()
         pair.bob.wait_state(connection="StandAlone")
-        self.assertIn(f"{16 * MIB} bytes, this node for {8 * MIB} bytes", pair.bob.state()["why"])
+        self.assertIn(f"{8 * MIB} bytes of {16 * MIB} bytes", pair.bob.state()["why"])
         self.assertNotEqual(pair.alice.state()["connection"], "Connected")
         self.assertEqual(pair.alice.state()["size_bytes"], 16 * MIB)
         self.assertTrue(pair.alice.running() and pair.bob.running())

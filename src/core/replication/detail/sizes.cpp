@@ -67,6 +67,9 @@ std::string Sizes::received(const drbd::Sizes& packet) {
 std::string Sizes::received_with_disk(const drbd::Sizes& packet) {
   const std::uint64_t now = core_.superblock.effective_sectors;
   const std::uint64_t size = device_size(facts());
+  // The cluster's peer has a size only if it has held data; the smaller side knows best what is wrong.
+  if (now == 0 && !core_.operator_rules() && packet.disk_sectors != 0 && packet.current_sectors > size)
+    return "this node's disk is too small: " + bytes_text(size) + " of " + bytes_text(packet.current_sectors);
   // A smaller limit is the operator's wish; a smaller disk is none.
   const bool wished = core_.connection == ConnectionState::Connected && size == packet.user_sectors &&
                       core_.peer.disk != DiskState::Diskless;
