@@ -3,6 +3,7 @@
 import json
 import mmap
 import os
+import random
 import shutil
 import socket
 import struct
@@ -21,9 +22,16 @@ def other(name):
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """Below the ports that the system gives to outgoing connections: one of those may be taken at any moment."""
+    while True:
+        port = random.randrange(10240, 32000)
+        try:
+            for address in ADDRESSES.values():
+                with socket.socket() as one:
+                    one.bind((address, port))
+            return port
+        except OSError:
+            continue
 
 
 def wait_for(condition, text, seconds=15):
