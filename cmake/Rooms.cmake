@@ -26,14 +26,18 @@ function(bascule_program name)
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 
-# bascule_test(NAME SOURCES ... [DEPENDS ...] [LABELS ...]): one GoogleTest program, one ctest entry.
+# bascule_test(NAME SOURCES ... [DEPENDS ...] [LABELS ...] [SEPARATE]): one GoogleTest program, one ctest entry.
+# SEPARATE: its files give the same names to different helpers, so each is compiled alone also in a unity build.
 function(bascule_test name)
   if(NOT BASCULE_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE bascule_options ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
+  if(ARG_SEPARATE)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set(timeout_s 300)
   if(BASCULE_SANITIZE)

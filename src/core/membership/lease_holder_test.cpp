@@ -2,13 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "core/membership/at_ms.h"
+
 namespace bascule::membership {
 namespace {
 
 using message::GrantedLease;
 using message::LeaseGrant;
-
-Instant at(std::int64_t ms) { return Instant(milliseconds(ms)); }
 
 store::ClusterState owning(std::uint64_t epoch, std::uint64_t index) {
   store::ClusterState state;

@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "core/membership/at_ms.h"
+
 namespace bascule::membership {
 namespace {
 
 using Kind = LivenessEvent::Kind;
-
-Instant at(std::int64_t ms) { return Instant(milliseconds(ms)); }
 
 config::ClusterConfig three_nodes() {
   config::ClusterConfig config;

@@ -7,12 +7,7 @@
 namespace bascule::policy::detail {
 namespace {
 
-using Said = std::optional<Outcome>;
 using Service = config::Service;
-
-Outcome explain(std::string why, std::string hint = {}, Instant plan_again = never) {
-  return {std::nullopt, {std::move(why), std::move(hint)}, plan_again};
-}
 
 Outcome stop(const View& view, const Service& service, std::string reason) {
   const message::RequestStop command{service.name, view.service(service.name).epoch, reason};
@@ -167,8 +162,8 @@ Said as_the_owner_reports(const View& view, const Service& service) {
   return explain(fmt::format("{} on {}", report->state, *owner));
 }
 
-using Rule = Said (*)(const View&, const Service&);
-constexpr Rule rules[] = {
+using ServiceRule = Said (*)(const View&, const Service&);
+constexpr ServiceRule service_rules[] = {
     not_wanted,      volume_in_other_hands, volume_not_begun, take_over, volume_of_another_owner, being_stopped,
     failed_on_owner, owner_in_standby,      sent_by_hand,     failback,  first_or_next_owner,     as_the_owner_reports,
 };
@@ -176,7 +171,7 @@ constexpr Rule rules[] = {
 }  // namespace
 
 Outcome decide(const View& view, const Service& service) {
-  for (const auto rule : rules)
+  for (const auto rule : service_rules)
     if (auto said = rule(view, service)) return *said;
   return {};
 }

@@ -9,12 +9,7 @@
 namespace bascule::policy::detail {
 namespace {
 
-using Said = std::optional<Outcome>;
 using Volume = config::Volume;
-
-Outcome explain(std::string why, std::string hint = {}, Instant plan_again = never) {
-  return {std::nullopt, {std::move(why), std::move(hint)}, plan_again};
-}
 
 std::string first_copy(const View& view, const Volume& volume) {
   auto nodes = places(view, volume);
@@ -121,13 +116,13 @@ Said incomplete(const View& view, const Volume& volume) {
   return explain(why, hint);
 }
 
-using Rule = Said (*)(const View&, const Volume&);
-constexpr Rule rules[] = {begin, hold, held_by_a_lost_node, incomplete};
+using VolumeRule = Said (*)(const View&, const Volume&);
+constexpr VolumeRule volume_rules[] = {begin, hold, held_by_a_lost_node, incomplete};
 
 }  // namespace
 
 Outcome decide(const View& view, const Volume& volume) {
-  for (const auto rule : rules)
+  for (const auto rule : volume_rules)
     if (auto said = rule(view, volume)) return *said;
   return {};
 }

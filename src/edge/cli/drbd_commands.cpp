@@ -17,7 +17,7 @@ namespace {
 
 enum DrbdExit : int { done = 0, no_disk = 1, no_resource = 10, failed = 20 };
 
-constexpr Duration kLook = milliseconds(100);
+constexpr Duration kFollowPause = milliseconds(100);
 
 std::string stamp(bool wanted) {
   if (!wanted) return "";
@@ -113,7 +113,7 @@ class Events {
       look();
       for (auto one = followed_.begin(); one != followed_.end();)
         one = listen(one) ? std::next(one) : followed_.erase(one);
-      if (followed_.empty()) std::this_thread::sleep_for(kLook);
+      if (followed_.empty()) std::this_thread::sleep_for(kFollowPause);
     }
     return done;
   }
@@ -140,7 +140,7 @@ class Events {
   // False: its blockd is gone.
   bool listen(std::map<std::string, Followed>::iterator one) {
     for (;;) {
-      const auto line = one->second.connection.receive(kLook / static_cast<int>(followed_.size()));
+      const auto line = one->second.connection.receive(kFollowPause / static_cast<int>(followed_.size()));
       if (line) {
         heard(one->second, *line);
       } else if (line.error().what == "no answer") {

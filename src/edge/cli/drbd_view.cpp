@@ -80,7 +80,7 @@ bool syncing(const std::string& replication) {
 }
 
 // Of the whole device, as DRBD counts it; empty when nothing runs. In hundredths of a percent.
-std::string done(const json& state, const std::string& replication) {
+std::string done_percent(const json& state, const std::string& replication) {
   if (!syncing(replication)) return "";
   std::int64_t total = number(state, "size_bytes"), finished = total - number(state, "out_of_sync_bytes");
   if (replication.starts_with("Verify"))
@@ -144,7 +144,7 @@ void add_peer_device(Paragraph& out, const json& state, DrbdDetail detail) {
   if (detail.verbose) out.add("volume:0");
   out.add("replication:" + link.replication);
   out.add("peer-disk:" + text(state, "peer_disk"));
-  const std::string paused = resync_suspended(state), percent = done(state, link.replication);
+  const std::string paused = resync_suspended(state), percent = done_percent(state, link.replication);
   if (!percent.empty()) out.add("done:" + percent);
   out.continue_at(8);
   if (detail.verbose || paused != "no") out.add("resync-suspended:" + paused);

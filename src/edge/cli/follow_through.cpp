@@ -10,7 +10,7 @@
 namespace bascule::cli {
 namespace {
 
-constexpr Duration answer_timeout = seconds(5);
+constexpr Duration follow_timeout = seconds(5);
 constexpr auto poll_interval = std::chrono::milliseconds(200);
 
 bool owns_anything(const json& status, const std::string& node) {
@@ -25,7 +25,7 @@ bool owns_anything(const json& status, const std::string& node) {
 Result<void> tell_events(Connection& connection, std::uint64_t& since, bool quiet, const Surroundings& surroundings) {
   if (auto sent = connection.send({{"op", "events"}, {"since", since}}); !sent) return sent;
   for (;;) {
-    const auto line = connection.receive(answer_timeout);
+    const auto line = connection.receive(follow_timeout);
     if (!line) return tl::unexpected(line.error());
     if (line->contains("ok")) return {};
     since = std::max<std::uint64_t>(since, static_cast<std::uint64_t>(number(*line, "sequence")));
@@ -38,7 +38,7 @@ Result<Progress> look(const std::string& socket, const Goal& goal, std::uint64_t
   auto connection = Connection::open(socket);
   if (!connection) return tl::unexpected(connection.error());
   if (auto told = tell_events(*connection, since, quiet, surroundings); !told) return tl::unexpected(told.error());
-  const auto status = connection->ask({{"op", "status"}}, answer_timeout);
+  const auto status = connection->ask({{"op", "status"}}, follow_timeout);
   if (!status) return tl::unexpected(status.error());
   return progress(goal, *status);
 }

@@ -23,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kLook = std::chrono::milliseconds(20);
+constexpr auto kStartPause = std::chrono::milliseconds(20);
 constexpr const char* kWhat = "the volume cannot be started";
 
 // Beside this program, where installation and build put both; else wherever PATH says.
@@ -89,7 +89,8 @@ int volume_up(const VolumeRequest& request, const Surroundings& around) {
   const std::string log = request.run_dir + "/blockd." + request.volume + ".log";
   const auto process = start(request, log);
   if (!process) return volume_failed(process.error(), refused, request, around);
-  for (const auto limit = Clock::now() + request.timeout; Clock::now() < limit; std::this_thread::sleep_for(kLook)) {
+  for (const auto limit = Clock::now() + request.timeout; Clock::now() < limit;
+       std::this_thread::sleep_for(kStartPause)) {
     if (const auto state = blockd_state(request.run_dir, request.volume)) return started(*state, log, request, around);
     int status = 0;
     if (::waitpid(*process, &status, WNOHANG) == *process)

@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kLook = std::chrono::milliseconds(500);
+constexpr auto kProgressPause = std::chrono::milliseconds(500);
 
 struct Progress {
   const char* what = nullptr;  ///< null: nothing runs
@@ -74,7 +74,7 @@ int follow_sync(const VolumeRequest& request, const Surroundings& around) {
   const auto limit = Clock::now() + request.timeout;
   std::int64_t before = -1, rate = 0;
   bool verified = false;
-  for (;; std::this_thread::sleep_for(kLook)) {
+  for (;; std::this_thread::sleep_for(kProgressPause)) {
     const auto state = blockd_state(request.run_dir, request.volume);
     if (!state) return volume_failed(state.error(), no_contact, request, around);
     const Progress now = progress_of(*state);

@@ -18,8 +18,7 @@
 namespace bascule::block_host {
 namespace {
 
-constexpr const char* kWhat = "the disk of the volume cannot be used";
-constexpr std::size_t kAlignment = 4096;
+constexpr const char* kCannotUseDisk = "the disk of the volume cannot be used";
 constexpr std::size_t kPiece = 1 << 20;
 
 struct AlignedMemory {
@@ -56,29 +55,29 @@ Backing::~Backing() {
 Result<Backing> Backing::open(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT) return fail(kWhat, path, "it does not exist", "make it with: bascule volume create");
-    return fail_errno(kWhat, path, errno);
+    if (errno == ENOENT) return fail(kCannotUseDisk, path, "it does not exist", "make it with: bascule volume create");
+    return fail_errno(kCannotUseDisk, path, errno);
   }
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
-    return fail(kWhat, path, "it is neither a file nor a block device");
+    return fail(kCannotUseDisk, path, "it is neither a file nor a block device");
   Backing backing;
   backing.path_ = path;
   backing.is_file_ = S_ISREG(status.st_mode);
   backing.descriptor_ = open_device(path, !backing.is_file_);
-  if (backing.descriptor_ < 0) return fail_errno(kWhat, path, errno);
+  if (backing.descriptor_ < 0) return fail_errno(kCannotUseDisk, path, errno);
   if (::flock(backing.descriptor_, LOCK_EX | LOCK_NB) != 0)
-    return fail(kWhat, path, "another process uses it", "is bascule-blockd running for it already?");
+    return fail(kCannotUseDisk, path, "another process uses it", "is bascule-blockd running for it already?");
   if (const auto measured = backing.measure(); !measured) return tl::unexpected(measured.error());
   return backing;
 }
 
 Result<void> Backing::measure() {
   if (!is_file_) {
-    if (ioctl(descriptor_, BLKGETSIZE64, &bytes_) != 0) return fail_errno(kWhat, path_, errno);
+    if (ioctl(descriptor_, BLKGETSIZE64, &bytes_) != 0) return fail_errno(kCannotUseDisk, path_, errno);
     return {};
   }
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) return fail_errno(kWhat, path_, errno);
+  if (::fstat(descriptor_, &status) != 0) return fail_errno(kCannotUseDisk, path_, errno);
   bytes_ = static_cast<std::uint64_t>(status.st_size);
   return {};
 }
@@ -90,9 +89,9 @@ Result<Bytes> Backing::read(std::uint64_t offset, std::uint64_t length) const {
     const std::size_t want = std::min<std::uint64_t>(kPiece, (length - at + kAlignment - 1) / kAlignment * kAlignment);
     const ssize_t got = ::pread(descriptor_, piece.memory.get(), want, static_cast<off_t>(offset + at));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(kWhat, path_, errno);
+    if (got < 0) return fail_errno(kCannotUseDisk, path_, errno);
     const std::uint64_t useful = std::min<std::uint64_t>(static_cast<std::uint64_t>(got), length - at);
-    if (useful == 0) return fail(kWhat, path_, "it ends before byte " + std::to_string(offset + length));
+    if (useful == 0) return fail(kCannotUseDisk, path_, "it ends before byte " + std::to_string(offset + length));
     std::copy_n(piece.memory.get(), useful, out.begin() + static_cast<std::ptrdiff_t>(at));
     at += useful;
   }
@@ -107,11 +106,11 @@ Result<void> Backing::write_durably(std::uint64_t offset, ByteView bytes) const 
     std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), size, piece.memory.get());
     const ssize_t put = ::pwrite(descriptor_, piece.memory.get(), size, static_cast<off_t>(offset + at));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_errno(kWhat, path_, errno);
-    if (static_cast<std::size_t>(put) != size) return fail(kWhat, path_, "it is full");
+    if (put < 0) return fail_errno(kCannotUseDisk, path_, errno);
+    if (static_cast<std::size_t>(put) != size) return fail(kCannotUseDisk, path_, "it is full");
     at += size;
   }
-  if (::fsync(descriptor_) != 0) return fail_errno(kWhat, path_, errno);
+  if (::fsync(descriptor_) != 0) return fail_errno(kCannotUseDisk, path_, errno);
   return {};
 }
 
@@ -144,9 +143,9 @@ Result<replication::Restored> restore(const Backing& backing, const std::string&
     const auto foreign = foreign_signature(backing);
     const bool drbd = foreign && foreign->starts_with("DRBD");  // metadata, but not such that it can be used
     if (foreign && !foreign->empty() && !drbd)
-      return fail(kWhat, backing.path(), "it holds somebody else's data: " + *foreign,
+      return fail(kCannotUseDisk, backing.path(), "it holds somebody else's data: " + *foreign,
                   create + " --force overwrites it");
-    return fail(kWhat, backing.path(), "it is no volume that can be used: " + superblock.error().text(),
+    return fail(kCannotUseDisk, backing.path(), "it is no volume that can be used: " + superblock.error().text(),
                 "make one with: " + create);
   }
   const auto layout = drbd_metadata::internal_layout(backing.bytes(), superblock->shape());

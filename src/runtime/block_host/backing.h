@@ -8,6 +8,9 @@
 
 namespace bascule::block_host {
 
+/// What O_DIRECT asks of addresses, offsets and lengths.
+inline constexpr std::size_t kAlignment = 4096;
+
 /// An open backing file or block device, held exclusively.
 class Backing {
  public:

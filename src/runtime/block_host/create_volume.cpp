@@ -12,11 +12,11 @@
 namespace bascule::block_host {
 namespace {
 
-constexpr const char* kWhat = "the volume cannot be created";
+constexpr const char* kCannotCreate = "the volume cannot be created";
 constexpr const char* kForce = "--force overwrites it";
 
 tl::unexpected<Error> refuse(const std::string& where, const std::string& why, const std::string& hint = "") {
-  return fail(kWhat, where, why, hint);
+  return fail(kCannotCreate, where, why, hint);
 }
 
 Result<std::string> disk_of(const config::ClusterConfig& config, const std::string& node, const std::string& volume) {
@@ -32,12 +32,12 @@ Result<void> make_file(const std::string& path, std::uint64_t size_bytes) {
     return refuse(path, "it does not exist, and the configuration gives the volume no size",
                   "set size, or make the file");
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (descriptor < 0) return fail_errno(kWhat, path, errno);
+  if (descriptor < 0) return fail_errno(kCannotCreate, path, errno);
   const int error_number = posix_fallocate(descriptor, 0, static_cast<off_t>(backing_bytes_for(size_bytes)));
   ::close(descriptor);
   if (error_number == 0) return {};
   ::unlink(path.c_str());
-  return fail_errno(kWhat, path, error_number);
+  return fail_errno(kCannotCreate, path, error_number);
 }
 
 // What is there; empty: nothing that anybody would miss.

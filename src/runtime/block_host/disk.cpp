@@ -7,8 +7,6 @@
 namespace bascule::block_host {
 namespace {
 
-constexpr std::size_t kAlignment = 4096;
-
 int error_of(int result, std::size_t expected) {
   if (result < 0) return -result;
   return static_cast<std::size_t>(result) == expected ? 0 : EIO;

@@ -11,7 +11,6 @@
 namespace bascule::block_host {
 namespace {
 
-constexpr std::size_t kAlignment = 4096;
 constexpr std::uint32_t kPieceBytes = 1 << 20;
 
 alignas(kAlignment) constexpr Byte kZeroes[kPieceBytes] = {};

@@ -3,7 +3,7 @@
 namespace bascule::block_host {
 namespace {
 
-constexpr const char* kWhat = "the volume cannot be run";
+constexpr const char* kCannotRun = "the volume cannot be run";
 constexpr Duration kForEver = seconds(std::int64_t{10} * 365 * 86400);  // ko-count 0: a slow peer is never dropped
 
 Duration tenths(std::uint32_t count) { return milliseconds(std::int64_t{count} * 100); }
@@ -15,7 +15,7 @@ Result<std::string> peer_of(const config::ClusterConfig& cluster, const config::
     if (other != node) return other;
   for (const config::Node& other : cluster.nodes)
     if (volume.operator_decides && other.name != node && other.role != config::NodeRole::witness) return other.name;
-  return fail(kWhat, "volume." + volume.name, "it has a disk on one node only");
+  return fail(kCannotRun, "volume." + volume.name, "it has a disk on one node only");
 }
 
 replication::Authority authority_of(const config::Volume& volume) {
@@ -47,14 +47,14 @@ void take_durations(replication::Config& config) {
 Result<VolumePlan> plan_of(const Options& options) {
   const config::Volume* const volume = options.cluster.volume(options.volume);
   const std::string where = "volume." + options.volume;
-  if (volume == nullptr) return fail(kWhat, where, "the configuration has no volume of this name");
+  if (volume == nullptr) return fail(kCannotRun, where, "the configuration has no volume of this name");
   const auto disk = volume->disk.find(options.node);
   if (disk == volume->disk.end() && !volume->operator_decides)
-    return fail(kWhat, where, "it has no disk on node " + options.node, "name this node with --node");
+    return fail(kCannotRun, where, "it has no disk on node " + options.node, "name this node with --node");
   const auto peer = peer_of(options.cluster, *volume, options.node);
   if (!peer) return tl::unexpected(peer.error());
   const config::Node* const self = options.cluster.node(options.node);
-  if (self == nullptr) return fail(kWhat, where, "there is no node " + options.node, "name this node with --node");
+  if (self == nullptr) return fail(kCannotRun, where, "there is no node " + options.node, "name this node with --node");
   const auto metadata = volume->metadata.find(options.node);
   return VolumePlan{*volume,
                     *peer,

@@ -13,7 +13,7 @@
 namespace bascule::block_host {
 namespace {
 
-constexpr const char* kWhat = "the peer cannot be reached";
+constexpr const char* kCannotReachPeer = "the peer cannot be reached";
 constexpr unsigned kUserTimeoutMs = 3000;  // the engine's pings notice earlier; this frees the kernel's side
 constexpr int kBacklog = 16;
 
@@ -30,7 +30,7 @@ Result<socklen_t> fill_address(const std::string& literal, std::uint16_t port, s
     v6->sin6_port = htons(port);
     return socklen_t{sizeof *v6};
   }
-  return fail(kWhat, literal, "it is not an IP address");
+  return fail(kCannotReachPeer, literal, "it is not an IP address");
 }
 
 void set_option(int descriptor, int level, int option, int value) {
@@ -58,12 +58,12 @@ Result<std::unique_ptr<PeerLink>> PeerLink::listen(uring::Ring& ring, uring::Buf
     return tl::unexpected(bytes.error());
   const std::string where = addresses.own + " port " + std::to_string(addresses.port);
   const int listener = ::socket(own.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listener < 0) return fail_errno(kWhat, where, errno);
+  if (listener < 0) return fail_errno(kCannotReachPeer, where, errno);
   set_option(listener, SOL_SOCKET, SO_REUSEADDR, 1);
   if (::bind(listener, reinterpret_cast<const sockaddr*>(&own), *own_bytes) != 0 || ::listen(listener, kBacklog) != 0) {
     const int error_number = errno;
     ::close(listener);
-    return fail_errno(kWhat, "listening on " + where, error_number);
+    return fail_errno(kCannotReachPeer, "listening on " + where, error_number);
   }
   std::unique_ptr<PeerLink> link(new PeerLink(ring, pool, events, listener));
   clear_port(own);  // outgoing connections leave from any port of this address

@@ -19,7 +19,6 @@
 namespace bascule::device {
 namespace {
 
-constexpr const char* kWhat = "the volume cannot be attached to a loop device";
 constexpr char kAttach = 'A', kDetach = 'D', kAbandon = 'X';
 constexpr char kYes = '+', kNo = '-';
 constexpr auto kPatience = std::chrono::seconds(2);
@@ -128,7 +127,7 @@ void DeviceHelper::answer(Waiting waiting, const std::string& reply) {
   if (waiting.detached) waiting.detached(yes ? LoopDevice::Detached::yes : LoopDevice::Detached::in_use);
   if (!waiting.attached) return;
   if (yes) return waiting.attached(reply.substr(1));
-  waiting.attached(fail(kWhat, "", reply.substr(1)));
+  waiting.attached(fail(kCannotAttachLoop, "", reply.substr(1)));
 }
 
 void DeviceHelper::lost() {
@@ -136,7 +135,8 @@ void DeviceHelper::lost() {
   if (ring_ != nullptr) ring_->cancel(std::exchange(watch_, 0));
   for (auto& waiting : std::exchange(waiting_, {})) {
     if (waiting.detached) waiting.detached(LoopDevice::Detached::yes);
-    if (waiting.attached) waiting.attached(fail(kWhat, "", "the device helper is gone", "restart bascule-blockd"));
+    if (waiting.attached)
+      waiting.attached(fail(kCannotAttachLoop, "", "the device helper is gone", "restart bascule-blockd"));
   }
 }
 

@@ -16,7 +16,6 @@
 namespace bascule::device {
 namespace {
 
-constexpr const char* kWhat = "the volume cannot be attached to a loop device";
 constexpr unsigned kLoopMajor = 7;
 
 struct Descriptor {
@@ -63,31 +62,33 @@ LoopDevice::~LoopDevice() {
 
 Result<LoopDevice> LoopDevice::attach(const std::string& file) {
   const Descriptor control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
-  if (control.number < 0) return fail_errno(kWhat, "/dev/loop-control", errno);
+  if (control.number < 0) return fail_errno(kCannotAttachLoop, "/dev/loop-control", errno);
   const Descriptor backing(::open(file.c_str(), O_RDWR | O_CLOEXEC));
-  if (backing.number < 0) return fail_errno(kWhat, file, errno);
+  if (backing.number < 0) return fail_errno(kCannotAttachLoop, file, errno);
   struct stat fresh {};
-  if (::fstat(backing.number, &fresh) != 0) return fail_errno(kWhat, file, errno);  // FUSE learns the size of today
+  if (::fstat(backing.number, &fresh) != 0)
+    return fail_errno(kCannotAttachLoop, file, errno);  // FUSE learns the size of today
   const loop_config config = configuration(backing.number, file);
   constexpr int attempts = 64;  // the free number may be taken by somebody else before we configure it
   for (int attempt = 0; attempt < attempts; ++attempt) {
     const int number = ioctl(control.number, LOOP_CTL_GET_FREE);
-    if (number < 0) return fail_errno(kWhat, "/dev/loop-control", errno);
+    if (number < 0) return fail_errno(kCannotAttachLoop, "/dev/loop-control", errno);
     LoopDevice device;
     device.path_ = "/dev/loop" + std::to_string(number);
     Descriptor node(open_node(device.path_, static_cast<unsigned>(number)));
-    if (node.number < 0) return fail_errno(kWhat, device.path_, errno);
+    if (node.number < 0) return fail_errno(kCannotAttachLoop, device.path_, errno);
     if (ioctl(node.number, LOOP_CONFIGURE, &config) == 0) {
       loop_info64 information{};
-      if (ioctl(node.number, LOOP_GET_STATUS64, &information) != 0) return fail_errno(kWhat, device.path_, errno);
+      if (ioctl(node.number, LOOP_GET_STATUS64, &information) != 0)
+        return fail_errno(kCannotAttachLoop, device.path_, errno);
       device.backing_device_ = information.lo_device;
       device.backing_inode_ = information.lo_inode;
       device.descriptor_ = node.release();
       return device;
     }
-    if (errno != EBUSY) return fail_errno(kWhat, device.path_, errno);
+    if (errno != EBUSY) return fail_errno(kCannotAttachLoop, device.path_, errno);
   }
-  return fail(kWhat, "/dev/loop-control", "every free device was taken by somebody else");
+  return fail(kCannotAttachLoop, "/dev/loop-control", "every free device was taken by somebody else");
 }
 
 bool LoopDevice::still_ours(int descriptor) const {

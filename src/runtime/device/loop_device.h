@@ -7,6 +7,8 @@
 
 namespace bascule::device {
 
+inline constexpr const char* kCannotAttachLoop = "the volume cannot be attached to a loop device";
+
 /// A loop device on a file of ours. Every call blocks, and its ioctls read the file: when the file is under FUSE, never
 /// call from the thread that answers FUSE.
 class LoopDevice {

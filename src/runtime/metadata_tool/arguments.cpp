@@ -9,10 +9,10 @@
 namespace bascule::metadata_tool {
 namespace {
 
-constexpr const char* kWhat = "the command cannot be understood";
+constexpr const char* kNotUnderstood = "the command cannot be understood";
 constexpr const char* kHint = "bascule drbdmeta --help shows the order of the arguments";
 
-Error wrong(std::string where, std::string why) { return {kWhat, std::move(where), std::move(why), kHint}; }
+Error wrong(std::string where, std::string why) { return {kNotUnderstood, std::move(where), std::move(why), kHint}; }
 
 template <typename Number>
 std::optional<Number> number_in(std::string_view text, Number most) {

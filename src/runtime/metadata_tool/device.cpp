@@ -15,7 +15,7 @@
 namespace bascule::metadata_tool {
 namespace {
 
-constexpr const char* kWhat = "the device with the metadata cannot be used";
+constexpr const char* kCannotUseDevice = "the device with the metadata cannot be used";
 constexpr std::size_t kPiece = 1 << 20;
 
 int open_device(const std::string& path, bool block_device, Device::Access access) {
@@ -25,7 +25,8 @@ int open_device(const std::string& path, bool block_device, Device::Access acces
 
 Result<std::uint64_t> size_of(int descriptor, const std::string& path, const struct stat& status) {
   std::uint64_t bytes = static_cast<std::uint64_t>(status.st_size);
-  if (S_ISBLK(status.st_mode) && ioctl(descriptor, BLKGETSIZE64, &bytes) != 0) return fail_errno(kWhat, path, errno);
+  if (S_ISBLK(status.st_mode) && ioctl(descriptor, BLKGETSIZE64, &bytes) != 0)
+    return fail_errno(kCannotUseDevice, path, errno);
   return bytes;
 }
 
@@ -47,17 +48,17 @@ Device::~Device() {
 
 Result<Device> Device::open(const std::string& path, Access access) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return fail_errno(kWhat, path, errno);
+  if (::stat(path.c_str(), &status) != 0) return fail_errno(kCannotUseDevice, path, errno);
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
-    return fail(kWhat, path, "it is neither a file nor a block device");
+    return fail(kCannotUseDevice, path, "it is neither a file nor a block device");
   Device device;
   device.path_ = path;
   device.descriptor_ = open_device(path, S_ISBLK(status.st_mode), access);
   if (device.descriptor_ < 0 && errno == EBUSY)
-    return fail(kWhat, path, "it is in use", "is it mounted, or is its volume up?");
-  if (device.descriptor_ < 0) return fail_errno(kWhat, path, errno);
+    return fail(kCannotUseDevice, path, "it is in use", "is it mounted, or is its volume up?");
+  if (device.descriptor_ < 0) return fail_errno(kCannotUseDevice, path, errno);
   if (access == Access::Write && ::flock(device.descriptor_, LOCK_EX | LOCK_NB) != 0)
-    return fail(kWhat, path, "another process uses it", "is bascule-blockd running for it?");
+    return fail(kCannotUseDevice, path, "another process uses it", "is bascule-blockd running for it?");
   const auto bytes = size_of(device.descriptor_, path, status);
   if (!bytes) return tl::unexpected(bytes.error());
   device.bytes_ = *bytes;
@@ -66,13 +67,13 @@ Result<Device> Device::open(const std::string& path, Access access) {
 
 Result<Bytes> Device::read(std::uint64_t offset, std::uint64_t length) const {
   if (offset > bytes_ || length > bytes_ - offset)
-    return fail(kWhat, path_, fmt::format("it ends before byte {}", offset + length));
+    return fail(kCannotUseDevice, path_, fmt::format("it ends before byte {}", offset + length));
   Bytes out(length);
   for (std::uint64_t at = 0; at < length;) {
     const ssize_t got = ::pread(descriptor_, out.data() + at, length - at, static_cast<off_t>(offset + at));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(kWhat, path_, errno);
-    if (got == 0) return fail(kWhat, path_, fmt::format("it ends before byte {}", offset + length));
+    if (got < 0) return fail_errno(kCannotUseDevice, path_, errno);
+    if (got == 0) return fail(kCannotUseDevice, path_, fmt::format("it ends before byte {}", offset + length));
     at += static_cast<std::uint64_t>(got);
   }
   return out;
@@ -87,11 +88,11 @@ Result<Bytes> Device::read_padded(std::uint64_t offset, std::uint64_t length) co
 
 Result<void> Device::write(std::uint64_t offset, ByteView bytes) const {
   if (offset > bytes_ || bytes.size() > bytes_ - offset)
-    return fail(kWhat, path_, fmt::format("it ends before byte {}", offset + bytes.size()));
+    return fail(kCannotUseDevice, path_, fmt::format("it ends before byte {}", offset + bytes.size()));
   for (std::size_t at = 0; at < bytes.size();) {
     const ssize_t put = ::pwrite(descriptor_, bytes.data() + at, bytes.size() - at, static_cast<off_t>(offset + at));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_errno(kWhat, path_, errno);
+    if (put < 0) return fail_errno(kCannotUseDevice, path_, errno);
     at += static_cast<std::size_t>(put);
   }
   return {};
@@ -109,7 +110,7 @@ Result<void> Device::zero(std::uint64_t offset, std::uint64_t length) const {
 Result<void> Device::run(const drbd_metadata::Steps& steps) const {
   using Kind = drbd_metadata::Step::Kind;
   for (const drbd_metadata::Step& step : steps) {
-    if (step.kind == Kind::Flush && ::fsync(descriptor_) != 0) return fail_errno(kWhat, path_, errno);
+    if (step.kind == Kind::Flush && ::fsync(descriptor_) != 0) return fail_errno(kCannotUseDevice, path_, errno);
     const auto done = step.kind == Kind::Write  ? write(step.offset, step.bytes)
                       : step.kind == Kind::Zero ? zero(step.offset, step.length)
                                                 : Result<void>{};

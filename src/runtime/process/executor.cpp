@@ -33,6 +33,10 @@ Instant boot_now() {
   return instant_from_ns(time.tv_sec * 1'000'000'000LL + time.tv_nsec);
 }
 
+}  // namespace
+
+namespace detail {
+
 /// The last bytes of what an agent prints.
 struct Capture {
   explicit Capture(asio::io_context& io, Descriptor descriptor) : stream(io, descriptor.release()) {}
@@ -84,6 +88,13 @@ struct Action {
     ::kill(pid, SIGKILL);
   }
 };
+
+}  // namespace detail
+
+namespace {
+
+using detail::Action;
+using detail::Capture;
 
 /// The exit code, or -1 with the reason.
 int exit_code(const siginfo_t& info, std::string& reason) {

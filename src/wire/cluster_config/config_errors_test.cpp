@@ -1,25 +1,16 @@
 #include <gtest/gtest.h>
 
 #include "wire/cluster_config/config.h"
+#include "wire/cluster_config/mistake.h"
 
 namespace bascule::config {
 namespace {
-
-/// One mistake: the file, and what the one Error must say in its four parts.
-struct Mistake {
-  const char* name;
-  std::string file;
-  const char* where;
-  const char* why;
-  const char* hint;
-};
 
 const std::string cluster = "[cluster]\nname = \"c\"\n";  // lines 1-2
 const std::string nodes =
     "[node.alice]\naddress = \"10.0.0.1\"\n[node.bob]\naddress = \"10.0.0.2\"\n"  // lines 3-6
     "[node.carol]\naddress = \"10.0.0.3\"\nrole = \"witness\"\n";                 // lines 7-9
-const std::string frame = cluster + nodes;
-const std::string volume = "[volume.data]\ndisk = \"/dev/sdb\"\n";  // lines 10-11 after the frame
+const std::string frame_text = cluster + nodes;
 const std::string dummy = "run = \"ocf:heartbeat:Dummy\"\n";
 
 std::string many_volumes(int count) {
@@ -29,12 +20,12 @@ std::string many_volumes(int count) {
   return text;
 }
 
-const std::vector<Mistake> mistakes{
+const std::vector<Mistake> config_mistakes{
     {"NotToml", "[cluster\nname = 1\n", "line 1", "not TOML", ""},
-    {"DuplicateTable", frame + volume + volume, "line 12", "not TOML", ""},
+    {"DuplicateTable", frame_text + volume + volume, "line 12", "not TOML", ""},
     {"Empty", "", "cluster", "[cluster] is missing", "begin with"},
     {"ClusterIsNoTable", "cluster = 3\n", "line 1, cluster", "[cluster] is missing", ""},
-    {"UnknownTable", frame + "[servise.x]\n", "line 10, servise", "not known", "did you mean 'service'?"},
+    {"UnknownTable", frame_text + "[servise.x]\n", "line 10, servise", "not known", "did you mean 'service'?"},
     {"NoName", "[cluster]\n" + nodes, "line 1, cluster", "'name' is missing", "name ="},
     {"BadName", "[cluster]\nname = \"a b\"\n" + nodes, "line 2, cluster.name", "not a name", "letters"},
     {"NameOfWrongType", "[cluster]\nname = 7\n" + nodes, "line 2, cluster.name", "an integer stands here, a string",
@@ -74,87 +65,91 @@ const std::vector<Mistake> mistakes{
      "line 5, node.bob", "even number of votes", "witness"},
     {"OnlyWitnesses", cluster + "[node.w]\naddress = \"10.0.0.1\"\nrole = \"witness\"\n", "line 3, node.w",
      "every node is a witness or a peer", ""},
-    {"VolumeWithoutDisk", frame + "[volume.data]\nsize = \"1G\"\n", "line 10, volume.data", "no disk", "disk ="},
-    {"RelativeDisk", frame + "[volume.data]\ndisk = \"data.img\"\n", "line 11, volume.data.disk",
+    {"VolumeWithoutDisk", frame_text + "[volume.data]\nsize = \"1G\"\n", "line 10, volume.data", "no disk", "disk ="},
+    {"RelativeDisk", frame_text + "[volume.data]\ndisk = \"data.img\"\n", "line 11, volume.data.disk",
      "not an absolute path", ""},
-    {"DiskOfWrongType", frame + "[volume.data]\ndisk = [\"/a\"]\n", "line 11, volume.data.disk", "a list stands here",
-     ""},
-    {"DiskOnUnknownNode", frame + "[volume.data]\ndisk = { alice = \"/a\", bop = \"/b\" }\n", "line 10, volume.data",
-     "'bop', which is not a node", "'bob'"},
-    {"DiskOnWitness", frame + "[volume.data]\ndisk = { alice = \"/a\", carol = \"/b\" }\n", "line 10", "is a witness",
-     ""},
-    {"DiskMissingOnOneNode", frame + "[volume.data]\ndisk = { alice = \"/a\" }\n", "line 10, volume.data",
+    {"DiskOfWrongType", frame_text + "[volume.data]\ndisk = [\"/a\"]\n", "line 11, volume.data.disk",
+     "a list stands here", ""},
+    {"DiskOnUnknownNode", frame_text + "[volume.data]\ndisk = { alice = \"/a\", bop = \"/b\" }\n",
+     "line 10, volume.data", "'bop', which is not a node", "'bob'"},
+    {"DiskOnWitness", frame_text + "[volume.data]\ndisk = { alice = \"/a\", carol = \"/b\" }\n", "line 10",
+     "is a witness", ""},
+    {"DiskMissingOnOneNode", frame_text + "[volume.data]\ndisk = { alice = \"/a\" }\n", "line 10, volume.data",
      "no disk on bob", "two"},
     {"OneDataNode", cluster + "[node.a]\naddress = \"10.0.0.1\"\n" + "[volume.data]\ndisk = \"/a\"\n", "line 5",
      "two nodes with role", ""},
-    {"OneDiskTwice", frame + volume + "[volume.more]\ndisk = \"/dev/sdb\"\n", "line 12, volume.more",
+    {"OneDiskTwice", frame_text + volume + "[volume.more]\ndisk = \"/dev/sdb\"\n", "line 12, volume.more",
      "/dev/sdb on alice is already the disk of data", ""},
-    {"OnePortTwice", frame + volume + "[volume.more]\ndisk = \"/b\"\nport = 7789\n", "line 12, volume.more",
+    {"OnePortTwice", frame_text + volume + "[volume.more]\ndisk = \"/b\"\nport = 7789\n", "line 12, volume.more",
      "port 7789 is already", ""},
-    {"BadSize", frame + volume + "size = \"1Q\"\n", "line 12, volume.data.size", "'1Q' is not a size", "20G"},
-    {"NegativeSize", frame + volume + "size = -1\n", "line 12, volume.data.size", "an integer stands here", ""},
-    {"OddSize", frame + volume + "size = 1048577\n", "line 12, volume.data.size", "multiple of 4096", ""},
-    {"TinySize", frame + volume + "size = \"64K\"\n", "line 12, volume.data.size", "between 1M and 1P", ""},
-    {"FloatSize", frame + volume + "size = 1.5\n", "line 12, volume.data.size", "a number with a point", ""},
-    {"ProtocolA", frame + volume + "protocol = \"A\"\n", "line 12, volume.data.protocol", "can lose the last writes",
-     "accept_loss"},
-    {"ProtocolX", frame + volume + "protocol = \"X\"\n", "line 12, volume.data.protocol", "'X' is not a protocol", ""},
-    {"TooFewExtents", frame + volume + "al_extents = 1\n", "line 12, volume.data.al_extents", "not between 67", ""},
-    {"MisspeltVolumeKey", frame + volume + "protokol = \"C\"\n", "line 12, volume.data.protokol", "not known",
+    {"BadSize", frame_text + volume + "size = \"1Q\"\n", "line 12, volume.data.size", "'1Q' is not a size", "20G"},
+    {"NegativeSize", frame_text + volume + "size = -1\n", "line 12, volume.data.size", "an integer stands here", ""},
+    {"OddSize", frame_text + volume + "size = 1048577\n", "line 12, volume.data.size", "multiple of 4096", ""},
+    {"TinySize", frame_text + volume + "size = \"64K\"\n", "line 12, volume.data.size", "between 1M and 1P", ""},
+    {"FloatSize", frame_text + volume + "size = 1.5\n", "line 12, volume.data.size", "a number with a point", ""},
+    {"ProtocolA", frame_text + volume + "protocol = \"A\"\n", "line 12, volume.data.protocol",
+     "can lose the last writes", "accept_loss"},
+    {"ProtocolX", frame_text + volume + "protocol = \"X\"\n", "line 12, volume.data.protocol", "'X' is not a protocol",
+     ""},
+    {"TooFewExtents", frame_text + volume + "al_extents = 1\n", "line 12, volume.data.al_extents", "not between 67",
+     ""},
+    {"MisspeltVolumeKey", frame_text + volume + "protokol = \"C\"\n", "line 12, volume.data.protokol", "not known",
      "'protocol'"},
-    {"TooManySlots", frame + many_volumes(33), "line 1, cluster", "33 volumes and services are more than 32", ""},
-    {"LongName", frame + "[volume." + std::string(41, 'v') + "]\ndisk = \"/d\"\n", "line 10", "not a name",
+    {"TooManySlots", frame_text + many_volumes(33), "line 1, cluster", "33 volumes and services are more than 32", ""},
+    {"LongName", frame_text + "[volume." + std::string(41, 'v') + "]\ndisk = \"/d\"\n", "line 10", "not a name",
      "at most 40"},
-    {"UnknownVolume", frame + volume + "[service.s]\nvolume = \"date\"\n" + dummy, "line 12, service.s.volume",
+    {"UnknownVolume", frame_text + volume + "[service.s]\nvolume = \"date\"\n" + dummy, "line 12, service.s.volume",
      "'date' is not configured", "'data'"},
-    {"UnknownPreference", frame + "[service.s]\nprefer = \"alise\"\n" + dummy, "line 10, service.s.prefer",
+    {"UnknownPreference", frame_text + "[service.s]\nprefer = \"alise\"\n" + dummy, "line 10, service.s.prefer",
      "'alise', which is not a node", "'alice'"},
-    {"PreferredWitness", frame + "[service.s]\nprefer = \"carol\"\n" + dummy, "line 10, service.s.prefer",
+    {"PreferredWitness", frame_text + "[service.s]\nprefer = \"carol\"\n" + dummy, "line 10, service.s.prefer",
      "is a witness", ""},
     {"TwoServicesOneVolume",
-     frame + volume + "[service.a]\nvolume = \"data\"\n" + dummy + "[service.b]\nvolume = \"data\"\n" + dummy,
+     frame_text + volume + "[service.a]\nvolume = \"data\"\n" + dummy + "[service.b]\nvolume = \"data\"\n" + dummy,
      "line 15, service.b.volume", "already belongs to service 'a'", "one service"},
-    {"NothingToRun", frame + "[service.s]\nprefer = \"alice\"\n", "line 10, service.s", "nothing to run", ""},
-    {"MountWithoutVolume", frame + "[service.s]\nmount = \"/m\"\n", "line 11, service.s.mount", "no volume",
+    {"NothingToRun", frame_text + "[service.s]\nprefer = \"alice\"\n", "line 10, service.s", "nothing to run", ""},
+    {"MountWithoutVolume", frame_text + "[service.s]\nmount = \"/m\"\n", "line 11, service.s.mount", "no volume",
      "volume ="},
-    {"RelativeMount", frame + volume + "[service.s]\nvolume = \"data\"\nmount = \"m\"\n", "line 14, service.s.mount",
+    {"RelativeMount", frame_text + volume + "[service.s]\nvolume = \"data\"\nmount = \"m\"\n",
+     "line 14, service.s.mount", "not a directory", ""},
+    {"MountOnRoot", frame_text + volume + "[service.s]\nvolume = \"data\"\nmount = \"/\"\n", "line 14, service.s.mount",
      "not a directory", ""},
-    {"MountOnRoot", frame + volume + "[service.s]\nvolume = \"data\"\nmount = \"/\"\n", "line 14, service.s.mount",
-     "not a directory", ""},
-    {"AddressWithoutPrefix", frame + "[service.s]\naddress = \"10.0.0.10\"\n", "line 11, service.s.address",
+    {"AddressWithoutPrefix", frame_text + "[service.s]\naddress = \"10.0.0.10\"\n", "line 11, service.s.address",
      "network's length", "/24"},
-    {"PrefixTooLong", frame + "[service.s]\naddress = \"10.0.0.10/33\"\n", "line 11, service.s.address",
+    {"PrefixTooLong", frame_text + "[service.s]\naddress = \"10.0.0.10/33\"\n", "line 11, service.s.address",
      "network's length", ""},
-    {"AddressOfANode", frame + "[service.s]\naddress = \"10.0.0.2/24\"\n", "line 10, service.s",
+    {"AddressOfANode", frame_text + "[service.s]\naddress = \"10.0.0.2/24\"\n", "line 10, service.s",
      "10.0.0.2 is already the address of bob", ""},
     {"AddressOfAnotherService",
-     frame + "[service.s]\naddress = \"10.0.0.9/24\"\n[service.t]\naddress = \"10.0.0.9/24\"\n", "line 12, service.t",
-     "already the address of s", ""},
-    {"AgentWithoutAddress", frame + "[service.s]\nrun = \"ocf:IPaddr2\"\n", "line 11, service.s.run", "needs ip",
+     frame_text + "[service.s]\naddress = \"10.0.0.9/24\"\n[service.t]\naddress = \"10.0.0.9/24\"\n",
+     "line 12, service.t", "already the address of s", ""},
+    {"AgentWithoutAddress", frame_text + "[service.s]\nrun = \"ocf:IPaddr2\"\n", "line 11, service.s.run", "needs ip",
      "address ="},
-    {"NotAnOcfAgent", frame + "[service.s]\nrun = [\"systemd:apache2\"]\n", "line 11, service.s.run[0]",
+    {"NotAnOcfAgent", frame_text + "[service.s]\nrun = [\"systemd:apache2\"]\n", "line 11, service.s.run[0]",
      "not an OCF agent", "ocf:heartbeat:apache"},
-    {"AgentWithoutType", frame + "[service.s]\nrun = [\"ocf:\"]\n", "line 11, service.s.run[0]", "does not name", ""},
-    {"AgentWithSlash", frame + "[service.s]\nrun = [\"ocf:..:/etc/x\"]\n", "line 11, service.s.run[0]", "does not name",
+    {"AgentWithoutType", frame_text + "[service.s]\nrun = [\"ocf:\"]\n", "line 11, service.s.run[0]", "does not name",
      ""},
-    {"NoAgent", frame + "[service.s]\nrun = [{ name = \"x\" }]\n", "line 11, service.s.run[0]", "'agent' is missing",
+    {"AgentWithSlash", frame_text + "[service.s]\nrun = [\"ocf:..:/etc/x\"]\n", "line 11, service.s.run[0]",
+     "does not name", ""},
+    {"NoAgent", frame_text + "[service.s]\nrun = [{ name = \"x\" }]\n", "line 11, service.s.run[0]",
+     "'agent' is missing", ""},
+    {"RunOfWrongType", frame_text + "[service.s]\nrun = [7]\n", "line 11, service.s.run[0]", "an integer stands here",
      ""},
-    {"RunOfWrongType", frame + "[service.s]\nrun = [7]\n", "line 11, service.s.run[0]", "an integer stands here", ""},
-    {"TwoStepsOneName", frame + "[service.s]\nrun = [\n\"ocf:Dummy\",\n\"ocf:Dummy\"]\n", "line 13, service.s.run[1]",
-     "called 'Dummy'", "name"},
-    {"DurationWithoutUnit", frame + "[service.s]\nrun = { agent = \"ocf:Dummy\", start_timeout = 60 }\n",
+    {"TwoStepsOneName", frame_text + "[service.s]\nrun = [\n\"ocf:Dummy\",\n\"ocf:Dummy\"]\n",
+     "line 13, service.s.run[1]", "called 'Dummy'", "name"},
+    {"DurationWithoutUnit", frame_text + "[service.s]\nrun = { agent = \"ocf:Dummy\", start_timeout = 60 }\n",
      "line 11, service.s.run.start_timeout", "an integer stands here, a duration", "\"2s\""},
-    {"BadDuration", frame + "[service.s]\nrun = { agent = \"ocf:Dummy\", start_timeout = \"2 weeks\" }\n", "line 11",
-     "'2 weeks' is not a duration", ""},
-    {"ZeroTimeout", frame + "[service.s]\nrun = { agent = \"ocf:Dummy\", stop_timeout = \"0s\" }\n", "line 11",
+    {"BadDuration", frame_text + "[service.s]\nrun = { agent = \"ocf:Dummy\", start_timeout = \"2 weeks\" }\n",
+     "line 11", "'2 weeks' is not a duration", ""},
+    {"ZeroTimeout", frame_text + "[service.s]\nrun = { agent = \"ocf:Dummy\", stop_timeout = \"0s\" }\n", "line 11",
      "timeout of zero", ""},
-    {"MisspeltTimeout", frame + "[service.s]\nrun = { agent = \"ocf:Dummy\", start_timout = \"2s\" }\n",
+    {"MisspeltTimeout", frame_text + "[service.s]\nrun = { agent = \"ocf:Dummy\", start_timout = \"2s\" }\n",
      "line 11, service.s.run.start_timout", "not known", "'start_timeout'"},
-    {"ParameterIsAList", frame + "[service.s]\nrun = { agent = \"ocf:Dummy\", state = [1] }\n",
+    {"ParameterIsAList", frame_text + "[service.s]\nrun = { agent = \"ocf:Dummy\", state = [1] }\n",
      "line 11, service.s.run.state", "a list stands here", ""},
-    {"ParameterWithDash", frame + "[service.s]\nrun = { agent = \"ocf:Dummy\", \"a-b\" = \"1\" }\n", "line 11",
+    {"ParameterWithDash", frame_text + "[service.s]\nrun = { agent = \"ocf:Dummy\", \"a-b\" = \"1\" }\n", "line 11",
      "name of a parameter", ""},
-    {"AutostartAsText", frame + "[service.s]\nautostart = \"no\"\n" + dummy, "line 11, service.s.autostart",
+    {"AutostartAsText", frame_text + "[service.s]\nautostart = \"no\"\n" + dummy, "line 11, service.s.autostart",
      "true or false", ""},
     {"TooLarge", std::string(1024 * 1024 + 1, '#'), "", "larger than 1 MiB", ""},
 };
@@ -172,12 +167,12 @@ TEST_P(ConfigMistakes, IsOneErrorThatSaysWhereAndWhy) {
   EXPECT_NE(error.hint.find(mistake.hint), std::string::npos) << error.text();
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ConfigMistakes, testing::ValuesIn(mistakes),
+INSTANTIATE_TEST_SUITE_P(All, ConfigMistakes, testing::ValuesIn(config_mistakes),
                          [](const auto& one) { return one.param.name; });
 
 TEST(ConfigMistakes, TheFrameItselfIsFine) {
-  EXPECT_TRUE(parse(frame + volume + "[service.s]\nvolume = \"data\"\n" + dummy, "cluster.toml").has_value());
-  EXPECT_TRUE(parse(frame + many_volumes(32), "cluster.toml").has_value());
+  EXPECT_TRUE(parse(frame_text + volume + "[service.s]\nvolume = \"data\"\n" + dummy, "cluster.toml").has_value());
+  EXPECT_TRUE(parse(frame_text + many_volumes(32), "cluster.toml").has_value());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "wire/cluster_config/config.h"
+#include "wire/cluster_config/mistake.h"
 
 namespace bascule::config {
 namespace {
@@ -15,7 +16,6 @@ const std::string data_and_peer =
     "[cluster]\nname = \"c\"\n"                               // lines 1-2
     "[node.alice]\naddress = \"10.0.0.1\"\n"                  // lines 3-4
     "[node.old]\naddress = \"10.0.0.9\"\nrole = \"peer\"\n";  // lines 5-7
-const std::string volume = "[volume.data]\ndisk = \"/dev/sdb\"\n";
 
 Volume first_volume(const std::string& text) {
   const auto config = parse(text, "cluster.toml");
@@ -116,18 +116,10 @@ TEST(Peers, AreNothingToTheManagers) {
   EXPECT_EQ(part.volumes[0].name, "data");
 }
 
-struct Mistake {
-  const char* name;
-  std::string file;
-  const char* where;
-  const char* why;
-  const char* hint;
-};
-
 const std::string net = voters + volume + "[volume.data.net]\n";            // lines 10-12
 const std::string disk = voters + volume + "[volume.data.disk_options]\n";  // lines 10-12
 
-const std::vector<Mistake> mistakes{
+const std::vector<Mistake> volume_mistakes{
     {"Authority", voters + volume + "authority = \"oprator\"\n", "line 12, volume.data.authority", "'oprator'",
      "'operator'"},
     {"Metadata", voters + volume + "metadata = \"extern\"\n", "line 12, volume.data.metadata", "'extern'", "internal"},
@@ -188,7 +180,7 @@ TEST_P(VolumeMistakes, AreOneErrorThatSaysWhereAndWhy) {
   EXPECT_NE(config.error().hint.find(mistake.hint), std::string::npos) << config.error().text();
 }
 
-INSTANTIATE_TEST_SUITE_P(All, VolumeMistakes, testing::ValuesIn(mistakes),
+INSTANTIATE_TEST_SUITE_P(All, VolumeMistakes, testing::ValuesIn(volume_mistakes),
                          [](const auto& one) { return one.param.name; });
 
 }  // namespace

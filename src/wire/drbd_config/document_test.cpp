@@ -5,7 +5,7 @@
 namespace bascule::drbd_config {
 namespace {
 
-Result<std::vector<Source>> nothing(const std::string& pattern, const std::string&) {
+Result<std::vector<Source>> no_such_file(const std::string& pattern, const std::string&) {
   return fail("no such file", pattern);
 }
 
@@ -28,13 +28,14 @@ TEST(Document, IncludedFilesAreReadInTheirPlaces) {
 }
 
 TEST(Document, AnIncludeThatFailsIsAnErrorWhereItStands) {
-  const auto document = parse({"m", "\n  include \"x\";"}, nothing);
+  const auto document = parse({"m", "\n  include \"x\";"}, no_such_file);
   ASSERT_FALSE(document.has_value());
   EXPECT_EQ(document.error().where, "m:2:11");
 }
 
 TEST(Document, SettingsKeepTheirPlaces) {
-  const auto document = parse({"m", "resource r {\n net { no-tcp-cork;\n   timeout 5; }\n" + hosts + "}"}, nothing);
+  const auto document =
+      parse({"m", "resource r {\n net { no-tcp-cork;\n   timeout 5; }\n" + hosts + "}"}, no_such_file);
   ASSERT_TRUE(document.has_value()) << document.error().text();
   const Settings& net = document->resource("r")->sections.net;
   EXPECT_EQ(net.at(0).name, "tcp-cork");
@@ -52,7 +53,7 @@ struct Wrong {
 class WrongDocuments : public testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongDocuments, SayLineColumnAndWhy) {
-  const auto document = parse({"m", GetParam().text}, nothing);
+  const auto document = parse({"m", GetParam().text}, no_such_file);
   ASSERT_FALSE(document.has_value());
   EXPECT_EQ(document.error().where, GetParam().where);
   EXPECT_NE((document.error().why + " " + document.error().hint).find(GetParam().why), std::string::npos)
@@ -91,7 +92,7 @@ TEST(Document, TheOneConnectionOfDrbd9IsRead) {
              "on alice { node-id 0; volume 0 { device minor 1; disk /x; meta-disk internal; } address 10.0.0.1:1; }\n"
              "on bob { node-id 1; volume 0 { device minor 1; disk /x; meta-disk internal; } address 10.0.0.2:1; }\n"
              "connection { host alice address 10.1.0.1:7; host bob port 8; net { protocol A; } } }"},
-            nothing);
+            no_such_file);
   ASSERT_TRUE(document.has_value()) << document.error().text();
   const Resource& resource = document->resources.at(0);
   EXPECT_EQ(resource.hosts.at(0).address, (Address{"ipv4", "10.1.0.1", 7}));

@@ -7,7 +7,7 @@
 namespace bascule::drbd_metadata {
 namespace {
 
-tl::unexpected<Error> cannot(std::string where, std::string why, std::string hint = {}) {
+tl::unexpected<Error> cannot_convert(std::string where, std::string why, std::string hint = {}) {
   return fail("the metadata cannot be converted", std::move(where), std::move(why), std::move(hint));
 }
 
@@ -52,8 +52,8 @@ Result<std::size_t> the_peer(const Metadata& metadata) {
   for (std::size_t id = 0; id < kPeerRecords; ++id)
     if (static_cast<std::int32_t>(id) != metadata.node_id && is_known(metadata.peers[id])) known.push_back(id);
   if (known.size() > 1)
-    return cannot(fmt::format("peers {}", fmt::join(known, ", ")), "v08 has room for one peer",
-                  "forget the others first: drbdmeta forget-peer");
+    return cannot_convert(fmt::format("peers {}", fmt::join(known, ", ")), "v08 has room for one peer",
+                          "forget the others first: drbdmeta forget-peer");
   return known.empty() ? 0 : known.front();
 }
 
@@ -64,8 +64,8 @@ Result<std::uint32_t> the_slot(const Metadata& metadata, const PeerRecord& peer,
     if (any_set(slot_words(area, metadata.slots, slot))) used.push_back(slot);
   if (peer.bitmap_slot != kNoSlot) return static_cast<std::uint32_t>(peer.bitmap_slot);
   if (used.size() > 1)
-    return cannot(fmt::format("slots {}", fmt::join(used, ", ")), "v08 has room for one bitmap",
-                  "bring the peers in sync first");
+    return cannot_convert(fmt::format("slots {}", fmt::join(used, ", ")), "v08 has room for one bitmap",
+                          "bring the peers in sync first");
   return used.empty() ? 0 : used.front();
 }
 
@@ -92,7 +92,7 @@ Result<Conversion> to_v08(const Metadata& metadata, ByteView area, const Layout&
 }  // namespace
 
 Result<Conversion> convert(const Metadata& metadata, ByteView area, const Layout& to, Format format) {
-  if (metadata.format == format) return cannot(std::string(to_string(format)), "it has that format already");
+  if (metadata.format == format) return cannot_convert(std::string(to_string(format)), "it has that format already");
   if (format == Format::V09) return to_v09(metadata, area, to);
   return to_v08(metadata, area, to);
 }

@@ -100,7 +100,7 @@ Steps in_place_plan(const Resize& resize, const Metadata& last, ByteView area) {
   return steps;
 }
 
-tl::unexpected<Error> cannot(std::string where, std::string why, std::string hint) {
+tl::unexpected<Error> cannot_move(std::string where, std::string why, std::string hint) {
   return fail("the metadata cannot be moved", std::move(where), std::move(why), std::move(hint));
 }
 
@@ -108,12 +108,12 @@ tl::unexpected<Error> cannot(std::string where, std::string why, std::string hin
 
 Result<ResizePlan> plan_resize(const Resize& resize, ByteView area) {
   const Metadata& metadata = resize.metadata;
-  if (!metadata.clean()) return cannot("activity log", "it is not applied", "apply-al first");
+  if (!metadata.clean()) return cannot_move("activity log", "it is not applied", "apply-al first");
   if (metadata.effective_sectors > resize.to.usable_sectors)
-    return cannot("la_size_sect",
-                  fmt::format("{} sectors of agreed data, only {} would be left", metadata.effective_sectors,
-                              resize.to.usable_sectors),
-                  "shrink the volume first, on both nodes");
+    return cannot_move("la_size_sect",
+                       fmt::format("{} sectors of agreed data, only {} would be left", metadata.effective_sectors,
+                                   resize.to.usable_sectors),
+                       "shrink the volume first, on both nodes");
   ResizePlan plan{.metadata = moved(metadata, resize), .steps = {}};
   if (resize.from == resize.to && plan.metadata == metadata) return plan;
   if (resize.from.superblock_offset == resize.to.superblock_offset)

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view log_magic = "BASCRLOG";
 constexpr std::string_view snapshot_magic = "BASCSNAP";
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t log_version = 1;
 constexpr std::size_t header_bytes = 28;  // magic, version, cluster hash, server, CRC
 constexpr std::uint16_t record_magic = 0xB5C7;
 constexpr std::size_t record_header_bytes = 24;
@@ -32,7 +32,7 @@ std::uint32_t record_crc(ByteView header_fields, ByteView payload) {
 Bytes file_header(std::string_view magic, const FileOwner& owner) {
   Bytes bytes;
   ByteWriter out(bytes);
-  out.bytes(view_of(magic)).big(version).big(owner.cluster_hash).big(owner.server);
+  out.bytes(view_of(magic)).big(log_version).big(owner.cluster_hash).big(owner.server);
   const std::uint32_t crc = crc32c(bytes);
   out.big(crc);
   return bytes;
@@ -48,7 +48,7 @@ Result<FileOwner> read_file_header(ByteView file, std::string_view magic) {
   const auto crc = in.big<std::uint32_t>();
   if (!in.ok() || text_of(found_magic) != magic) return fail("not a consensus file", {}, "it does not begin as one");
   if (crc != crc32c(file.first(header_bytes - 4))) return fail("the file is damaged", "its header", "wrong checksum");
-  if (found_version != version)
+  if (found_version != log_version)
     return fail("the file is of another version", {}, "version " + std::to_string(found_version));
   return owner;
 }

@@ -5,7 +5,7 @@
 namespace bascule::raft {
 namespace {
 
-constexpr std::uint8_t version = 1;
+constexpr std::uint8_t message_version = 1;
 
 void write(ByteWriter& out, const VoteRequest& m) {
   out.big(m.term).big(std::uint8_t{m.pre_vote}).big(m.last_index).big(m.last_term).big(m.transfer_round);
@@ -151,7 +151,7 @@ Term term_of(const Message& message) {
 Bytes encode(const Message& message) {
   Bytes bytes;
   ByteWriter out(bytes);
-  out.big(version).big(static_cast<std::uint8_t>(message.index()));
+  out.big(message_version).big(static_cast<std::uint8_t>(message.index()));
   std::visit([&](const auto& m) { write(out, m); }, message);
   return bytes;
 }
@@ -161,7 +161,8 @@ Result<Message> decode(ByteView bytes) {
   const auto found_version = in.big<std::uint8_t>();
   const auto kind = in.big<std::uint8_t>();
   if (!in.ok()) return refuse("it is cut short");
-  if (found_version != version) return refuse("version " + std::to_string(found_version) + " is not known here");
+  if (found_version != message_version)
+    return refuse("version " + std::to_string(found_version) + " is not known here");
   constexpr std::size_t kind_count = std::variant_size_v<Message>;
   if (kind >= kind_count) return refuse("kind " + std::to_string(kind) + " is not known here");
   return decode_kind(kind, in, std::make_index_sequence<kind_count>{});

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "core/policy/detail/view.h"
 
@@ -12,6 +14,12 @@ struct Outcome {
   Explanation explanation;
   Instant plan_again = never;
 };
+using Said = std::optional<Outcome>;
+
+/// Nothing to do, for this reason.
+[[nodiscard]] inline Outcome explain(std::string why, std::string hint = {}, Instant plan_again = never) {
+  return {std::nullopt, {std::move(why), std::move(hint)}, plan_again};
+}
 
 [[nodiscard]] Outcome decide(const View& view, const config::Service& service);
 [[nodiscard]] Outcome decide(const View& view, const config::Volume& volume);

@@ -13,11 +13,14 @@
 #include "core/replication/detail/states.h"
 #include "core/replication/engine.h"
 #include "wire/drbd/uuid_compare.h"
+#include "wire/drbd_metadata/layout.h"
 #include "wire/drbd_metadata/superblock.h"
 
 namespace bascule::replication::detail {
 
 using input::SocketId;
+
+inline constexpr std::uint64_t block_bytes = drbd_metadata::kBlockBytes;  ///< of one bit of the bitmap
 
 /// Which machine started an operation; the top byte of its OperationId. The rest is that machine's own.
 enum class Owner : std::uint8_t {

@@ -11,7 +11,6 @@ namespace {
 /// A peer that sends more than this without waiting for answers is out of its mind.
 constexpr std::size_t max_peer_writes = 8192;
 
-namespace flag = drbd::data_flag;
 using AckKind = drbd::BlockAck::Kind;
 
 }  // namespace
@@ -51,7 +50,7 @@ bool PeerWrites::trim(const drbd::Trim& trim) {
 bool PeerWrites::zeroes(const drbd::Zeroes& zeroes) {
   Slot slot;
   slot.range = {zeroes.sector * 512, zeroes.size_bytes};
-  slot.kind = (zeroes.flags & flag::kDiscard) != 0 ? WriteKind::zeroes_unmap : WriteKind::zeroes;
+  slot.kind = (zeroes.flags & drbd::data_flag::kDiscard) != 0 ? WriteKind::zeroes_unmap : WriteKind::zeroes;
   slot.block_id = zeroes.block_id;
   slot.sequence = zeroes.sequence;
   slot.flags = zeroes.flags;
@@ -81,7 +80,8 @@ bool PeerWrites::accept(Slot slot, std::uint64_t longest) {
   if (core_.primary() && !core_.two_primaries()) return false;
   core_.application_io_at = core_.now;
   slot.epoch = epochs_.join();
-  if ((slot.flags & flag::kSendReceiveAck) != 0) core_.send_ack(AckKind::ReceiveAck, slot.range, slot.block_id);
+  if ((slot.flags & drbd::data_flag::kSendReceiveAck) != 0)
+    core_.send_ack(AckKind::ReceiveAck, slot.range, slot.block_id);
   if (conflicts_.decides()) {
     parked_.push_back(keep(slot));
     decide_parked();
@@ -183,7 +183,7 @@ void PeerWrites::try_start(std::size_t index) {
 void PeerWrites::start(std::size_t index) {
   Slot& slot = slots_[index];
   slot.started = true;
-  const bool durable = (slot.flags & flag::kFua) != 0;
+  const bool durable = (slot.flags & drbd::data_flag::kFua) != 0;
   const OperationId operation = operation_of(Owner::PeerWrite, index);
   if (slot.kind == WriteKind::data)
     core_.emit(effect::DiskWrite{operation, slot.range.offset, static_cast<std::uint32_t>(slot.range.length),
@@ -225,10 +225,10 @@ void PeerWrites::answer(const Slot& slot, bool good) {
   }
   const bool resyncing =
       core_.connection >= ConnectionState::SyncSource && core_.connection <= ConnectionState::PausedSyncT;
-  const bool in_sync = good && resyncing && (slot.flags & flag::kMaySetInSync) != 0;
+  const bool in_sync = good && resyncing && (slot.flags & drbd::data_flag::kMaySetInSync) != 0;
   if (!good)
     core_.send_ack(AckKind::NegativeAck, slot.range, slot.block_id);
-  else if (in_sync || (slot.flags & flag::kSendWriteAck) != 0)
+  else if (in_sync || (slot.flags & drbd::data_flag::kSendWriteAck) != 0)
     core_.send_ack(in_sync ? AckKind::ResyncWriteAck : AckKind::WriteAck, slot.range, slot.block_id);
   if (in_sync) metadata_.mark_in_sync(slot.range);
   epochs_.finish(slot.epoch);

@@ -5,13 +5,6 @@
 #include "core/replication/detail/generation.h"
 
 namespace bascule::replication::detail {
-namespace {
-
-constexpr std::uint64_t block_bytes = 4096;
-constexpr Duration retry_pause = seconds(60);
-
-}  // namespace
-
 Resync::Resync(Core& core, Metadata& metadata, Handshake& handshake, Writes& writes, PeerWrites& peer_writes)
     : core_(core),
       metadata_(metadata),
@@ -137,7 +130,7 @@ void Resync::check_source_end() {
   if (core_.peer.connection != ConnectionState::Connected) return;
   if (core_.peer.disk == DiskState::UpToDate) return end_as_source();
   if (core_.peer.disk != DiskState::Inconsistent || source_.failed_bytes() == 0) return;
-  core_.resync_retry_at = core_.now + retry_pause;
+  core_.resync_retry_at = core_.now + resync_retry_pause;
   core_.become(ConnectionState::Connected, "the peer lacks blocks that could not be read or written");
   ended(ResyncTarget::End::Failed);
   metadata_.write_all_bits();

@@ -8,9 +8,7 @@
 namespace bascule::replication::detail {
 namespace {
 
-constexpr std::uint64_t block_bytes = 4096;
 constexpr std::uint64_t extent_bytes = 16ULL << 20;  ///< DRBD's resync extent: no request crosses one
-constexpr Duration retry_pause = seconds(60);
 
 std::uint64_t peer_most_bytes(const Core& core) {
   return std::clamp<std::uint64_t>(core.peer.max_bio_bytes, block_bytes, drbd::kMaxDataBytes);
@@ -268,7 +266,7 @@ void ResyncTarget::finish() {
   finish_ = Finish::No;
   end_ = outcome_;
   if (outcome_ == End::Failed) {
-    core_.resync_retry_at = core_.now + retry_pause;
+    core_.resync_retry_at = core_.now + resync_retry_pause;
     core_.become(ConnectionState::Connected, "the source cannot read " + std::to_string(failed_bytes()) + " bytes");
     metadata_.write_all_bits();
   } else {

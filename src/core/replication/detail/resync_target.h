@@ -13,6 +13,8 @@
 
 namespace bascule::replication::detail {
 
+inline constexpr Duration resync_retry_pause = seconds(60);  ///< before blocks that failed are tried again
+
 /// The side of a resync that gets the data, and drives it: asks for runs of set bits as the pacing allows, writes what
 /// comes, flushes, acknowledges and clears the bits. When nothing is left it takes the source's generation, durably.
 class ResyncTarget {

@@ -7,7 +7,6 @@
 namespace bascule::replication::detail {
 namespace {
 
-constexpr std::uint64_t block_bytes = 4096;
 constexpr std::uint64_t coarse_bytes = 128 * 1024;
 constexpr std::size_t max_ranges = 8192;  ///< that a peer may have asked for
 /// Agreed on 100, the answering side counts results as blocks, and knows no stop sector (protocol facts, section 10).

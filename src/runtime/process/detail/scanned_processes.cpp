@@ -19,7 +19,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr auto kill_poll = std::chrono::milliseconds(20);
+constexpr auto rescan_poll = std::chrono::milliseconds(20);
 constexpr auto watch_poll = std::chrono::milliseconds(500);
 
 struct Entry {
@@ -103,7 +103,7 @@ void Scan::poll_killed(int empty_before) {
     for (auto& done : std::exchange(killed, {})) done();
     return;
   }
-  kill_timer.expires_after(kill_poll);
+  kill_timer.expires_after(rescan_poll);
   kill_timer.async_wait([self = shared_from_this(), empty](const boost::system::error_code& error) {
     if (!error && !self->closed) self->poll_killed(empty);
   });

@@ -12,7 +12,6 @@ namespace {
 using drbd::ConnectionState;
 using drbd::Socket;
 
-constexpr std::uint64_t device_sectors = Victim::data_bytes / 512;
 constexpr Duration patience = milliseconds(100);
 
 /// What the peer pretends to be in this session.
@@ -82,7 +81,7 @@ class Peer {
   void on(const drbd::Sizes&) {
     if (told_sizes_) return;
     drbd::Sizes sizes;
-    sizes.disk_sectors = sizes.user_sectors = sizes.current_sectors = device_sectors;
+    sizes.disk_sectors = sizes.user_sectors = sizes.current_sectors = Victim::data_sectors;
     if ((victim_.wire(Socket::Data).feature_flags & drbd::feature::kWriteSame) != 0)
       sizes.queue_limits = drbd::QueueLimits{};
     say(Socket::Data, sizes);
@@ -104,7 +103,7 @@ class Peer {
   void on(const drbd::CompressedBitmap&) { bitmap_heard(); }
   void bitmap_heard() {
     if (victim_.status().connection == ConnectionState::WFBitMapS)
-      say(Socket::Data, drbd::BitmapChunk{Bytes(device_sectors / 8 / 8, 0)});
+      say(Socket::Data, drbd::BitmapChunk{Bytes(Victim::data_sectors / 8 / 8, 0)});
     else if (part_ == Part::Source)
       say(Socket::Data, drbd::SyncUuid{prng_.next() | 2});
   }
@@ -113,7 +112,7 @@ class Peer {
     if (part_ != Part::Source || victim_.status().connection != ConnectionState::WFBitMapT) return;
     if (sent_bitmap_in_ == victim_.now()) return;
     sent_bitmap_in_ = victim_.now();
-    say(Socket::Data, drbd::BitmapChunk{Bytes(device_sectors / 8 / 8, 0xff)});
+    say(Socket::Data, drbd::BitmapChunk{Bytes(Victim::data_sectors / 8 / 8, 0xff)});
   }
 
   Victim& victim_;

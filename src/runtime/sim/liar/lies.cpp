@@ -9,8 +9,6 @@ using drbd::BlockAck;
 using drbd::BlockId;
 using drbd::Socket;
 
-constexpr std::uint64_t device_sectors = Victim::data_bytes / 512;
-
 /// Encodes, and appends the payload that the packet promises.
 Lie lie(const Victim& victim, Socket kind, const drbd::Packet& packet) {
   Lie made{kind, drbd::encode(packet, 0, victim.wire(kind))};
@@ -25,13 +23,13 @@ Bytes digest_for(const Victim& victim, Byte fill) {
 std::uint64_t beyond(Prng& prng) {
   switch (prng.below(4)) {
     case 0:
-      return device_sectors;
+      return Victim::data_sectors;
     case 1:
-      return device_sectors - 1;  // begins inside, ends outside
+      return Victim::data_sectors - 1;  // begins inside, ends outside
     case 2:
       return ~std::uint64_t{0} - prng.below(16);
     default:
-      return device_sectors + prng.below(1U << 30);
+      return Victim::data_sectors + prng.below(1U << 30);
   }
 }
 
@@ -91,7 +89,7 @@ std::optional<Lie> mark_outside(const Victim& victim, const Heard&, Prng& prng) 
 }
 std::optional<Lie> no_length(const Victim& victim, const Heard&, Prng& prng) {
   drbd::ResyncRequest request;
-  request.sector = prng.below(device_sectors);
+  request.sector = prng.below(Victim::data_sectors);
   request.size_bytes = prng.chance(1, 2) ? 0 : 1 + static_cast<std::uint32_t>(prng.below(511));
   return lie(victim, Socket::Data, request);
 }
@@ -102,7 +100,7 @@ std::optional<Lie> unknown_write_acknowledged(const Victim& victim, const Heard&
   using Kind = BlockAck::Kind;
   constexpr Kind kinds[] = {Kind::WriteAck, Kind::ReceiveAck, Kind::NegativeAck, Kind::Superseded, Kind::RetryWrite};
   const BlockId id{0x7000000000000000ULL + prng.below(1000)};
-  return lie(victim, Socket::Meta, ack(kinds[prng.below(5)], prng.below(device_sectors - 8), 4096, id));
+  return lie(victim, Socket::Meta, ack(kinds[prng.below(5)], prng.below(Victim::data_sectors - 8), 4096, id));
 }
 std::optional<Lie> other_range_acknowledged(const Victim& victim, const Heard& heard, Prng& prng) {
   if (heard.writes.empty()) return std::nullopt;
@@ -126,7 +124,7 @@ std::optional<Lie> wrong_barrier(const Victim& victim, const Heard& heard, Prng&
 }
 std::optional<Lie> data_nobody_asked_for(const Victim& victim, const Heard&, Prng& prng) {
   drbd::DataReply reply;
-  reply.sector = prng.below(device_sectors - 8);
+  reply.sector = prng.below(Victim::data_sectors - 8);
   reply.size_bytes = 4096;
   reply.block_id = BlockId{prng.next()};
   reply.digest = digest_for(victim, 0);
@@ -134,24 +132,24 @@ std::optional<Lie> data_nobody_asked_for(const Victim& victim, const Heard&, Prn
 }
 std::optional<Lie> resync_data_nobody_asked_for(const Victim& victim, const Heard&, Prng& prng) {
   drbd::ResyncReply reply;
-  reply.sector = prng.below(device_sectors - 8);
+  reply.sector = prng.below(Victim::data_sectors - 8);
   reply.size_bytes = 512;  // never asked for
   reply.digest = digest_for(victim, 0);
   return lie(victim, Socket::Data, reply);
 }
 std::optional<Lie> no_data_for_nobody(const Victim& victim, const Heard&, Prng& prng) {
   const auto kind = prng.chance(1, 2) ? BlockAck::Kind::NegativeDataReply : BlockAck::Kind::NegativeResyncReply;
-  return lie(victim, Socket::Meta, ack(kind, prng.below(device_sectors - 8), 512, BlockId{prng.next()}));
+  return lie(victim, Socket::Meta, ack(kind, prng.below(Victim::data_sectors - 8), 512, BlockId{prng.next()}));
 }
 std::optional<Lie> verified_nothing(const Victim& victim, const Heard&, Prng& prng) {
   drbd::VerifyReply reply;
-  reply.sector = prng.below(device_sectors - 8);
+  reply.sector = prng.below(Victim::data_sectors - 8);
   reply.size_bytes = 4096;
   reply.digest = Bytes(4, 1);
   return lie(victim, Socket::Data, reply);
 }
 std::optional<Lie> equal_nothing(const Victim& victim, const Heard&, Prng&) {
-  return lie(victim, Socket::Meta, ack(BlockAck::Kind::ResyncIsInSync, device_sectors, 4096, BlockId{1}));
+  return lie(victim, Socket::Meta, ack(BlockAck::Kind::ResyncIsInSync, Victim::data_sectors, 4096, BlockId{1}));
 }
 
 // ---- out of turn ------------------------------------------------------------------------------------------------
@@ -176,7 +174,7 @@ std::optional<Lie> authentication_again(const Victim& victim, const Heard&, Prng
 }
 std::optional<Lie> write_to_a_primary(const Victim& victim, const Heard&, Prng& prng) {
   if (!primary(victim)) return std::nullopt;
-  return lie(victim, Socket::Data, data(victim, prng.below(device_sectors - 8), 4096));
+  return lie(victim, Socket::Data, data(victim, prng.below(Victim::data_sectors - 8), 4096));
 }
 std::optional<Lie> second_primary(const Victim& victim, const Heard&, Prng&) {
   if (!primary(victim)) return std::nullopt;
@@ -189,7 +187,7 @@ std::optional<Lie> second_primary(const Victim& victim, const Heard&, Prng&) {
 }
 std::optional<Lie> smaller_disk(const Victim& victim, const Heard&, Prng& prng) {
   drbd::Sizes sizes;
-  sizes.disk_sectors = 8 + prng.below(device_sectors / 2);
+  sizes.disk_sectors = 8 + prng.below(Victim::data_sectors / 2);
   sizes.current_sectors = sizes.disk_sectors;
   if ((victim.wire(Socket::Data).feature_flags & drbd::feature::kWriteSame) != 0)
     sizes.queue_limits = drbd::QueueLimits{};
@@ -231,7 +229,7 @@ std::optional<Lie> impossible_state(const Victim& victim, const Heard&, Prng& pr
 }
 std::optional<Lie> wrong_digest(const Victim& victim, const Heard&, Prng& prng) {
   if (victim.wire(Socket::Data).integrity_digest_bytes == 0) return std::nullopt;
-  drbd::Data made = data(victim, prng.below(device_sectors - 8), 4096);
+  drbd::Data made = data(victim, prng.below(Victim::data_sectors - 8), 4096);
   made.digest = digest_for(victim, static_cast<Byte>(prng.next()));
   return lie(victim, Socket::Data, made);
 }
@@ -279,10 +277,10 @@ Lie garbled(const Victim& victim, Prng& prng) {
   Socket kind = Socket::Data;
   switch (prng.below(8)) {
     case 0:
-      packet = data(victim, prng.below(device_sectors - 8), 4096);
+      packet = data(victim, prng.below(Victim::data_sectors - 8), 4096);
       break;
     case 1:
-      packet = drbd::ResyncRequest{prng.below(device_sectors - 8), drbd::kSyncerBlockId, 4096, 0};
+      packet = drbd::ResyncRequest{prng.below(Victim::data_sectors - 8), drbd::kSyncerBlockId, 4096, 0};
       break;
     case 2:
       packet = drbd::State{};
@@ -298,7 +296,7 @@ Lie garbled(const Victim& victim, Prng& prng) {
       kind = Socket::Meta;
       break;
     case 6:
-      packet = drbd::OutOfSync{prng.below(device_sectors - 8), 4096, 0};
+      packet = drbd::OutOfSync{prng.below(Victim::data_sectors - 8), 4096, 0};
       break;
     default:
       break;

@@ -18,6 +18,7 @@ namespace bascule::sim {
 class Victim {
  public:
   static constexpr std::uint64_t data_bytes = 4ULL << 20;
+  static constexpr std::uint64_t data_sectors = data_bytes / 512;
   using SocketId = replication::input::SocketId;
 
   struct Options {

@@ -7,6 +7,8 @@
 
 namespace bascule::sim {
 
+inline constexpr std::uint64_t sector_bytes = 512;
+
 /// A disk that keeps one number per 512-byte sector, the number of the write that wrote it, so that big devices are
 /// cheap and every sector can be checked. Unflushed writes are lost, kept or torn by sectors when the power fails.
 class StampDisk {

@@ -11,7 +11,6 @@ using namespace replication;  // NOLINT: this file drives that room
 
 namespace {
 
-constexpr std::uint64_t sector_bytes = 512;
 namespace flag = drbd_metadata::flag;
 
 /// The backing store for `data_bytes` of data: metadata lies behind it.

@@ -7,12 +7,6 @@ namespace bascule::sim {
 
 using namespace replication;  // NOLINT: this file drives that room
 
-namespace {
-
-constexpr std::uint64_t sector_bytes = 512;
-
-}  // namespace
-
 void ReplicationWorld::carry_out(Node& node, Effects& effects) {
   for (const Effect& effect : effects) std::visit([&](const auto& each) { carry_out(node, each); }, effect);
 }
