@@ -135,6 +135,7 @@ TEST(Congestion, ThePeerOfOneThatWentAheadIsBehindUntilItIsResynced) {
     < metadata superblock
     < send 101 P_STATE
     disk
+    < run before-resync-target
     < send 101 P_RS_DATA_REQUEST
     < send 101 P_STATE
     = Secondary SyncTarget Inconsistent/UpToDate oos 4096)");

@@ -51,7 +51,9 @@ class Machines {
   void on(const input::SetOptions& command) { volume_commands_.set_options(command); }
   void on(const input::Resize& command);
   void on(const input::NewCurrentUuid& command);
-  void on(const input::HandlerDone& done) { (void)parts_.fencing.handler_done(done); }
+  void on(const input::HandlerDone& done) {
+    if (!parts_.fencing.handler_done(done)) (void)parts_.resync.handler_done(done);
+  }
   void tick();
   void settle();
   void advance();

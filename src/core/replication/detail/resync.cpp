@@ -5,6 +5,13 @@
 #include "core/replication/detail/generation.h"
 
 namespace bascule::replication::detail {
+namespace {
+
+/// Numbers of handlers that this machine starts have this bit.
+constexpr std::uint64_t before_resync_target_numbers = 1ULL << 49;
+
+}  // namespace
+
 Resync::Resync(Core& core, Metadata& metadata, Handshake& handshake, Writes& writes, PeerWrites& peer_writes)
     : core_(core),
       metadata_(metadata),
@@ -81,6 +88,22 @@ void Resync::begin() {
   target_.begin();
   core_.event("resync-started",
               std::to_string(total_bytes_) + " bytes are out of sync; this node is " + drbd::name_of(core_.connection));
+  if (is_target(core_.connection)) run_before_resync_target();
+}
+
+void Resync::run_before_resync_target() {
+  if (core_.config.options.handlers.contains("before-resync-target"))
+    awaited_handler_ = before_resync_target_numbers | next_handler_++;
+  core_.emit(effect::RunHandler{"before-resync-target", awaited_handler_});
+}
+
+bool Resync::handler_done(const input::HandlerDone& done) {
+  if (awaited_handler_ == 0 || done.number != awaited_handler_) return false;
+  awaited_handler_ = 0;
+  if (done.exit_code > 0)
+    core_.drop(ConnectionState::Disconnecting, "before-resync-target ended with " + std::to_string(done.exit_code),
+               true);
+  return true;
 }
 
 void Resync::pause_or_go_on() {
@@ -94,15 +117,15 @@ void Resync::pause_or_go_on() {
 }
 
 void Resync::advance() {
-  if (const auto end = target_.take_end()) ended(*end);
+  if (const auto end = target_.take_end()) target_ended(*end);
   note_state();
   if (core_.dropping) return;
   retry();
   pause_or_go_on();
   if (!is_syncing(core_.connection)) return;
   if (is_target(core_.connection)) {
-    target_.advance(core_.connection == ConnectionState::SyncTarget);
-    if (const auto end = target_.take_end()) ended(*end);  // with failures
+    target_.advance(core_.connection == ConnectionState::SyncTarget && awaited_handler_ == 0);
+    if (const auto end = target_.take_end()) target_ended(*end);  // with failures
     return;
   }
   source_.advance();
@@ -111,6 +134,7 @@ void Resync::advance() {
 
 void Resync::session_lost() {
   if (running_) done_at_end_ = done_bytes();
+  awaited_handler_ = 0;
   core_.resync_reads.clear();
   core_.resync_retry_at = never;
   source_.session_lost();
@@ -145,6 +169,11 @@ void Resync::end_as_source() {
   metadata_.superblock_changed();
   metadata_.write_all_bits();
   ended(ResyncTarget::End::Complete);
+}
+
+void Resync::target_ended(ResyncTarget::End end) {
+  ended(end);
+  core_.emit(effect::RunHandler{"after-resync-target", 0});
 }
 
 void Resync::ended(ResyncTarget::End end) {

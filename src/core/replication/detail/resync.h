@@ -12,6 +12,9 @@ namespace bascule::replication::detail {
 ///
 ///   SyncSource <-> PausedSyncS -> Connected      as long as Core::resync_paused() it is paused; what was
 ///   SyncTarget <-> PausedSyncT -> Connected      asked for before is still answered
+///
+/// As target nothing is asked for until the handler before-resync-target has ended, if there is one; when it ends with
+/// an error the connection ends as by the operator (drbd.conf(5), handlers).
 class Resync {
  public:
   Resync(Core& core, Metadata& metadata, Handshake& handshake, Writes& writes, PeerWrites& peer_writes);
@@ -23,6 +26,8 @@ class Resync {
   std::optional<bool> block_ack(const drbd::BlockAck& ack);
   /// Owner::ResyncRead and Owner::ResyncChecksum.
   void disk_done(const input::DiskDone& done);
+  /// False: it is not of the handler that this waits for.
+  bool handler_done(const input::HandlerDone& done);
   void session_lost();
   void advance();
   [[nodiscard]] Instant deadline() const;
@@ -38,6 +43,8 @@ class Resync {
   void pause_or_go_on();
   void check_source_end();
   void end_as_source();
+  void run_before_resync_target();
+  void target_ended(ResyncTarget::End end);
   void ended(ResyncTarget::End end);
   void retry();
 
@@ -46,6 +53,8 @@ class Resync {
   ResyncSource source_;
   ResyncTarget target_;
   bool running_ = false;
+  std::uint64_t awaited_handler_ = 0;  ///< number of the before-resync-target that runs; 0: none
+  std::uint64_t next_handler_ = 1;
   std::uint64_t total_bytes_ = 0;
   std::uint64_t done_at_end_ = 0;
 };

@@ -33,7 +33,8 @@ class Pair {
     std::map<BufferId, Bytes> buffers;
     std::map<input::SocketId, std::pair<std::size_t, input::SocketId>> sockets;  ///< -> the other end
     std::set<std::string> events;
-    std::map<std::string, std::size_t> sent;  ///< packets by name
+    std::vector<std::pair<std::string, std::uint64_t>> handlers;  ///< that were called, with their numbers
+    std::map<std::string, std::size_t> sent;                      ///< packets by name
     std::uint64_t read_bytes = 0, zeroed_bytes = 0;
     std::uint32_t largest_request = 0;
     [[nodiscard]] detail::Parts& parts() const { return machines->parts(); }
@@ -262,6 +263,9 @@ class Pair {
   }
   void carry_out(Node& node, const effect::ReleaseBuffer& effect) {
     EXPECT_EQ(node.buffers.erase(effect.buffer), 1U) << "a buffer is released that is not there";
+  }
+  void carry_out(Node& node, const effect::RunHandler& effect) {
+    node.handlers.emplace_back(effect.name, effect.number);
   }
   void carry_out(Node& node, const effect::Event& effect) { node.events.insert(effect.kind); }
   template <typename Other>
