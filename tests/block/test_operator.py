@@ -135,12 +135,15 @@ class Operator(unittest.TestCase):
     def test_down_lets_go_of_the_disk_and_up_takes_it_again(self):
         self.both()
         self.volume("bob", "down")
+        self.assertIn("TearDown", self.log("alice"))  # told, not lost
         self.assertEqual(self.bascule("bob", "volume", "connect", "data").returncode, 3)
         self.write("alice", 0, b"w" * 4096)
         self.volume("bob", "up", "--node", "bob", "--config", self.pair.config)
         self.in_step()
         self.assertTrue(self.pair.images_equal())
         self.volume("bob", "up", "--node", "bob", "--config", self.pair.config, code=1)
+        self.volume("bob", "disconnect")
+        self.volume("bob", "down")  # also what has no peer
 
     def test_discards_and_zeroes_reach_both_disks(self):
         self.both()

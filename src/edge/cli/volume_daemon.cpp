@@ -70,6 +70,18 @@ bool ended(int process, Duration timeout) {
   return process >= 0 && ::poll(&one, 1, static_cast<int>(to_ms(timeout))) == 1;
 }
 
+// Demoted, then (under the operator's authority) disconnected as drbdadm down does it: a peer that fences is told that
+// this copy is left behind and has nobody to fence. The answer that decides.
+Result<json> let_go(Connection& connection, const VolumeRequest& request) {
+  const bool force = flag(request.arguments, "force");
+  const auto state = blockd_state(request.run_dir, request.volume);
+  const bool disconnects =
+      state && text(*state, "authority") == "operator" && text(*state, "connection") != "StandAlone";
+  auto answer = connection.ask({{"op", "demote"}, {"id", 1}, {"force", force}}, request.timeout);
+  if (!answer || !flag(*answer, "ok") || !disconnects) return answer;
+  return connection.ask({{"op", "disconnect"}, {"id", 2}, {"force", force}}, request.timeout);
+}
+
 int started(const json& state, const std::string& log, const VolumeRequest& request, const Surroundings& around) {
   if (request.as_json)
     around.out << json{{"ok", true}, {"log", log}, {"state", state}} << "\n";
@@ -105,8 +117,7 @@ int volume_down(const VolumeRequest& request, const Surroundings& around) {
     return volume_failed({"the volume is not up", request.volume, connection.error().why, ""}, no_contact, request,
                          around);
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, connection->peer_process(), 0));
-  const json demote{{"op", "demote"}, {"id", 1}, {"force", flag(request.arguments, "force")}};
-  const auto answer = connection->ask(demote, request.timeout);
+  const auto answer = let_go(*connection, request);
   const bool gone =
       answer && flag(*answer, "ok") && connection->send({{"op", "stop"}}) && ended(process, request.timeout);
   if (process >= 0) ::close(process);
