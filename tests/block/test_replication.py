@@ -154,8 +154,7 @@ class Replication(unittest.TestCase):
         client = NbdWriter(pair.alice)
         pair.bob.kill()
         client.send(1, 0, 4096, b"z" * 4096)
-        state = pair.alice.wait_state(wants_shrink=True)
-        self.assertEqual(state["writes_held"], 1)
+        state = pair.alice.wait_state(wants_shrink=True, writes_held=1)
         before = state["uuids"]["current"]
         pair.alice.in_sync(3, ["alice"])
         self.assertEqual(client.reply(), 0)
