@@ -88,12 +88,13 @@ class Host:
         self.pid = None
         self.frozen = False
         self.boots = 0
+        self.dying = False  # killed; on a busy machine its last processes are still going
 
     # --- life -----------------------------------------------------------------------------------------------------
 
     def boot(self):
         """Starts the host on its disk as it is. The programs of its earlier life are not started by this."""
-        if self.up():
+        if self.up() and not self.dying:
             raise HostError(f"{self.name} is up already")
         self._bury()
         os.makedirs(self.directory, exist_ok=True)
@@ -104,7 +105,7 @@ class Host:
         self.pid = self._find_first_process()
         self.world.footprint.namespaces |= namespaces_of(self.pid) - namespaces_of(os.getpid())
         self.boots += 1
-        self.frozen = False
+        self.frozen = self.dying = False
         if self.name != "switch":
             self.world.plug(self)
             self.world.keeper_say(op="watch", host=self.name, pid=self.pid, cgroup=self.cgroup,
@@ -142,6 +143,7 @@ class Host:
         """The machine dies: its link goes down and every process is gone at once. Returns the moment."""
         devices = self._fuse_devices()
         at_ns = kernel.boottime_ns()
+        self.dying = True
         kernel.cgroup_kill(self.cgroup)
         self.world.keeper_say(op="abort", devices=sorted(devices))
         self.world.link(self, False)
