@@ -185,6 +185,62 @@ class Operator(unittest.TestCase):
             self.assertEqual(self.read_disk(name, 0, MIB // 2), bytes(MIB // 2))
             self.assertEqual(self.read_disk(name, MIB // 2, MIB // 2), b"l" * (MIB // 2))
 
+    def grow_disk(self, name, more_bytes):
+        os.truncate(self.pair.nodes[name].disk, os.path.getsize(self.pair.nodes[name].disk) + more_bytes)
+
+    def test_both_disks_grow(self):
+        self.both()
+        before = self.state("alice")["size_bytes"]
+        self.write("alice", MIB, b"o" * 4096)
+        device = self.state("alice")["device"]
+        for name in NAMES:
+            self.grow_disk(name, 8 * MIB)
+        said = self.volume("alice", "resize", "--size", f"{before + 4 * MIB}")
+        self.assertIn(f"{before + 4 * MIB} bytes now", said)
+        self.in_step()
+        for name in NAMES:
+            self.assertEqual(self.state(name)["size_bytes"], before + 4 * MIB)
+        self.write("alice", before + 2 * MIB, b"n" * 4096)
+        for name in NAMES:
+            self.assertEqual(self.read_disk(name, before + 2 * MIB, 4096), b"n" * 4096)
+            self.assertEqual(self.read_disk(name, MIB, 4096), b"o" * 4096)
+        if device:
+            self.assertEqual(int(subprocess.check_output(["blockdev", "--getsize64", device])), before + 4 * MIB)
+        # Its metadata are where they belong: it comes up again with the size that it has, and grows on from there.
+        self.volume("bob", "down")
+        self.volume("bob", "up", "--node", "bob", "--config", self.pair.config)
+        self.in_step()
+        self.assertEqual(self.state("bob")["size_bytes"], before + 4 * MIB)
+        self.volume("alice", "resize")
+        self.in_step()
+        self.assertEqual(self.state("alice")["size_bytes"], self.state("alice")["capacity_bytes"])
+        self.assertEqual(self.state("bob")["size_bytes"], self.state("alice")["size_bytes"])
+        self.assertTrue(self.pair.images_equal())
+
+    def test_one_disk_that_grows_is_not_enough_and_the_answer_says_so(self):
+        self.both()
+        before = self.state("alice")["size_bytes"]
+        self.grow_disk("alice", 8 * MIB)
+        self.assertIn("the peer's has only", self.volume("alice", "resize"))
+        self.assertEqual(self.state("alice")["size_bytes"], before)
+        self.assertGreater(self.state("alice")["capacity_bytes"], before)
+        refused = self.bascule("alice", "volume", "resize", "data", "--size", f"{before + 64 * MIB}", code=1)
+        self.assertIn("do not fit", refused.stderr)
+        self.grow_disk("bob", 8 * MIB)
+        self.volume("bob", "resize")
+        self.in_step()
+        self.assertEqual(self.state("alice")["size_bytes"], self.state("bob")["capacity_bytes"])
+
+    def test_a_disk_that_grew_while_its_node_was_down_is_found(self):
+        self.both()
+        before = self.state("alice")["size_bytes"]
+        self.volume("bob", "down")
+        self.grow_disk("bob", 8 * MIB)
+        self.volume("bob", "up", "--node", "bob", "--config", self.pair.config)
+        self.in_step()
+        self.assertEqual(self.state("bob")["size_bytes"], before)
+        self.assertGreater(self.state("bob")["capacity_bytes"], before)
+
     def test_a_split_brain_is_explained_and_one_side_gives_way(self):
         self.both()
         self.volume("bob", "disconnect")

@@ -27,6 +27,9 @@ Examples:
 The disk must have been prepared with: bascule volume create data
 Ends on SIGTERM; exit code 2 and one sentence when it cannot run.)";
 
+constexpr const char* kRunDir = "/run/bascule";
+constexpr const char* kStateDir = "/var/lib/bascule";
+
 void say(const std::string& text) { std::fprintf(stderr, "bascule-blockd: %s\n", text.c_str()); }
 
 /// Memory that this program needs must never wait for memory to be written to the device it serves.
@@ -57,18 +60,23 @@ Result<void> serve(const std::string& config_file, block_host::Options options) 
 
 int main(int argc, char** argv) {
   std::string config_file = config::default_file;
-  block_host::Options options{{}, config::host_name(), "", "/run/bascule"};
+  block_host::Options options;
+  options.node = config::host_name();
+  options.run_dir = kRunDir;
   CLI::App app("Runs one replicated volume: the disk, the peer, the block device, the NBD export.", "bascule-blockd");
   app.footer(kExamples);
   app.add_option("--config", config_file, "configuration")->capture_default_str();
   app.add_option("--node", options.node, "which node this is")->capture_default_str();
   app.add_option("--volume", options.volume, "which volume of the configuration")->required();
   app.add_option("--run-dir", options.run_dir, "sockets, pages, mount point")->capture_default_str();
+  app.add_option("--state-dir", options.state_dir,
+                 "what must survive a reboot: sizes of the disk [/var/lib/bascule; with another --run-dir: that]");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (options.state_dir.empty()) options.state_dir = options.run_dir == kRunDir ? kStateDir : options.run_dir;
   std::signal(SIGPIPE, SIG_IGN);
   if (const auto served = serve(config_file, std::move(options)); !served) {
     say(served.error().text());

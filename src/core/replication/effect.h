@@ -53,6 +53,11 @@ struct MetadataWrite {
   bool flush = true;  ///< false (md-flushes no): neither flush before nor wait for the platter
 };
 
+/// The metadata are at the end of a backing device of this size now, and nowhere else.
+struct MetadataMoved {
+  std::uint64_t backing_bytes;
+};
+
 // -- the peer
 /// To the peer's configured address; the engine chose the id.
 struct Connect {
@@ -113,7 +118,7 @@ struct RequestShrink {
 struct RequestGrow {
   std::uint64_t known_version;
 };
-/// The answer to a command of the operator: its DRBD result, and in words why it was refused (empty: it was not).
+/// The answer to a command of the operator: its DRBD result, and in words why it was refused or what came of it.
 struct CommandDone {
   CommandId command;
   drbd::StateChangeResult result;
@@ -136,8 +141,8 @@ struct StatusChanged {};
 
 using Effect =
     std::variant<effect::DiskWrite, effect::DiskZero, effect::DiskRead, effect::DiskFlush, effect::MetadataWrite,
-                 effect::Connect, effect::CloseSocket, effect::UseWire, effect::Send, effect::TakeBuffer,
-                 effect::ReleaseBuffer, effect::CopyBuffer, effect::Complete, effect::RequestShrink,
+                 effect::MetadataMoved, effect::Connect, effect::CloseSocket, effect::UseWire, effect::Send,
+                 effect::TakeBuffer, effect::ReleaseBuffer, effect::CopyBuffer, effect::Complete, effect::RequestShrink,
                  effect::RequestGrow, effect::CommandDone, effect::RunHandler, effect::Event, effect::StatusChanged>;
 using Effects = std::vector<Effect>;
 

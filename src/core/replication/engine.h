@@ -26,8 +26,10 @@ struct Config {
   std::string self;
   std::string peer;
   Authority authority = Authority::Cluster;
-  drbd_config::Options options;        ///< except for the five durations below, which are finer than DRBD's
-  std::uint64_t backing_bytes = 0;     ///< of the backing file or device, metadata included when it is internal
+  drbd_config::Options options;  ///< except for the five durations below, which are finer than DRBD's
+  /// Of the backing file or device, metadata included when it is internal: as large as it was where its metadata were
+  /// found. What it is now, if it has grown: input::BackingSize.
+  std::uint64_t backing_bytes = 0;
   std::uint64_t size_limit_bytes = 0;  ///< the configured size; 0: none
   std::uint32_t al_extents = 1237;
   std::uint64_t resync_rate_max = 0;           ///< bytes per second, beside the options; 0: no further limit

@@ -68,6 +68,12 @@ struct DiskDone {
   bool all_zero = false;  ///< of a DiskRead that asked: the range reads as zeroes
 };
 
+/// What the backing device (or file) holds now: after an attach, before each Resize, and before each P_SIZES and
+/// P_CONNECTION_FEATURES of the peer. When it has grown, internal metadata move to its new end.
+struct BackingSize {
+  std::uint64_t bytes;
+};
+
 // -- sockets: the driver listens, connects and frames; the engine decides (DRBD's two-socket dance included).
 /// Ids of accepted sockets are the driver's choice and have kAcceptedSocketBit set; ids of outgoing ones are the
 /// engine's and have not. An id is never used twice. After CloseSocket or SocketClosed it is forgotten by both.
@@ -138,7 +144,7 @@ struct DisconnectPeer {
 struct Attach {
   CommandId command;
   Restored restored;
-  std::uint64_t backing_bytes;
+  std::uint64_t backing_bytes;  ///< at the end of which the metadata were found; what it is now: BackingSize
 };
 struct Detach {
   CommandId command;
@@ -161,10 +167,11 @@ struct NewCurrentUuid {
   CommandId command;
   bool clear_bitmap = false;  ///< of a just created, connected pair: skip the initial sync
 };
-/// The backing devices have grown, or the size shall change.
+/// The backing devices have grown, or the size shall change. Answered when the peer has answered; NothingToDo says in
+/// words why the size stays (only this node's disk has grown, the peer is away).
 struct Resize {
   CommandId command;
-  std::uint64_t backing_bytes;     ///< of this node, as it is now
+  std::uint64_t backing_bytes;     ///< of this node, as it is now; 0: it has no disk
   std::uint64_t size_sectors = 0;  ///< wanted; 0: as large as possible
   bool assume_clean = false;       ///< the new area needs no resync
   bool assume_peer_has_space = false;
@@ -196,9 +203,9 @@ struct HandlerDone {
 using Input =
     std::variant<input::Tick, input::Write, input::Read, input::Flush, input::DiskDone, input::SocketConnected,
                  input::SocketAccepted, input::SocketClosed, input::PacketReceived, input::Promote, input::Demote,
-                 input::InSyncCommitted, input::PeerLostHint, input::LeaseRead, input::FailHeldIo, input::ConnectPeer,
-                 input::DisconnectPeer, input::Attach, input::Detach, input::Verify, input::Invalidate, input::Outdate,
-                 input::NewCurrentUuid, input::Resize, input::PauseResync, input::PauseByDependency, input::SuspendIo,
-                 input::SetOptions, input::HandlerDone>;
+                 input::InSyncCommitted, input::PeerLostHint, input::LeaseRead, input::FailHeldIo, input::BackingSize,
+                 input::ConnectPeer, input::DisconnectPeer, input::Attach, input::Detach, input::Verify,
+                 input::Invalidate, input::Outdate, input::NewCurrentUuid, input::Resize, input::PauseResync,
+                 input::PauseByDependency, input::SuspendIo, input::SetOptions, input::HandlerDone>;
 
 }  // namespace bascule::replication

@@ -29,8 +29,10 @@ struct Status {
   drbd::DiskState disk{};
   drbd::Role peer_role{};
   drbd::DiskState peer_disk{};
-  std::uint64_t epoch = 0;       ///< of the current promotion
-  std::uint64_t size_bytes = 0;  ///< of the device; 0 until it is known
+  std::uint64_t epoch = 0;                ///< of the current promotion
+  std::uint64_t size_bytes = 0;           ///< of the device; 0 until it is known
+  std::uint64_t capacity_bytes = 0;       ///< what the own disk could hold; 0: it has none
+  std::uint64_t peer_capacity_bytes = 0;  ///< and the peer's; 0: none, or not known
   std::uint64_t out_of_sync_bytes = 0;
   std::uint64_t resync_total_bytes = 0;  ///< of the running or the last resync, as it began
   std::uint64_t resync_done_bytes = 0;

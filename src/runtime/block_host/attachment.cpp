@@ -81,6 +81,10 @@ void Attachment::detach(DetachDone done) {
   });
 }
 
+void Attachment::refresh_size(AttachDone done) {
+  if (fuse_ && state_ != State::Detached) helper_->refresh_size(std::move(done));
+}
+
 void Attachment::abandon() {
   ++turn_;
   state_ = State::Detached;

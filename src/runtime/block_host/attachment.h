@@ -31,6 +31,8 @@ class Attachment {
   void attach(AttachDone done);
   void detach(DetachDone done);
   void abandon();
+  /// The volume has another size: an attached loop device takes it over.
+  void refresh_size(AttachDone done);
   void resume() {
     if (fuse_) fuse_->resume();
   }

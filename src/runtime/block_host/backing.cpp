@@ -124,37 +124,53 @@ Result<std::string> foreign_signature(const Backing& backing) {
   return drbd_metadata::recognise_signature(*first, *last).value_or("");
 }
 
-Result<drbd_metadata::Superblock> read_superblock(const Backing& backing) {
-  const auto layout = drbd_metadata::internal_layout(backing.bytes());
+Result<drbd_metadata::Superblock> read_superblock(const Backing& backing, std::uint64_t bytes) {
+  const auto layout = drbd_metadata::internal_layout(bytes);
   if (!layout) return tl::unexpected(layout.error());
   const auto block = backing.read(layout->superblock_offset, drbd_metadata::kBlockBytes);
   if (!block) return tl::unexpected(block.error());
   auto superblock = drbd_metadata::decode_superblock(*block);
   if (!superblock) return superblock;
-  if (const auto fits = drbd_metadata::check_internal(*superblock, backing.bytes()); !fits)
-    return tl::unexpected(fits.error());
+  if (const auto fits = drbd_metadata::check_internal(*superblock, bytes); !fits) return tl::unexpected(fits.error());
   return superblock;
 }
 
-Result<replication::Restored> restore(const Backing& backing, const std::string& volume) {
+namespace {
+
+tl::unexpected<Error> not_usable(const Backing& backing, const std::string& volume, const Error& wrong) {
   const std::string create = "bascule volume create " + volume;
-  auto superblock = read_superblock(backing);
-  if (!superblock) {
-    const auto foreign = foreign_signature(backing);
-    const bool drbd = foreign && foreign->starts_with("DRBD");  // metadata, but not such that it can be used
-    if (foreign && !foreign->empty() && !drbd)
-      return fail(kCannotUseDisk, backing.path(), "it holds somebody else's data: " + *foreign,
-                  create + " --force overwrites it");
-    return fail(kCannotUseDisk, backing.path(), "it is no volume that can be used: " + superblock.error().text(),
-                "make one with: " + create);
-  }
-  const auto layout = drbd_metadata::internal_layout(backing.bytes(), superblock->shape());
+  const auto foreign = foreign_signature(backing);
+  const bool drbd = foreign && foreign->starts_with("DRBD");  // metadata, but not such that it can be used
+  if (foreign && !foreign->empty() && !drbd)
+    return fail(kCannotUseDisk, backing.path(), "it holds somebody else's data: " + *foreign,
+                create + " --force overwrites it");
+  return fail(
+      kCannotUseDisk, backing.path(), "it is no volume that can be used: " + wrong.text(),
+      "make one with: " + create + "; did the disk grow? bascule drbdmeta resize --old-size moves its metadata");
+}
+
+Result<FoundVolume> read_volume(const Backing& backing, const drbd_metadata::Superblock& superblock,
+                                std::uint64_t bytes) {
+  const auto layout = drbd_metadata::internal_layout(bytes, superblock.shape());
   if (!layout) return tl::unexpected(layout.error());
   auto bitmap = backing.read(layout->bitmap_offset, layout->bitmap_bytes);
   if (!bitmap) return tl::unexpected(bitmap.error());
-  auto ring = backing.read(layout->activity_log_offset, superblock->shape().blocks() * drbd_metadata::kBlockBytes);
+  auto ring = backing.read(layout->activity_log_offset, superblock.shape().blocks() * drbd_metadata::kBlockBytes);
   if (!ring) return tl::unexpected(ring.error());
-  return replication::Restored{*superblock, std::move(*bitmap), std::move(*ring)};
+  return FoundVolume{{superblock, std::move(*bitmap), std::move(*ring)}, bytes};
+}
+
+}  // namespace
+
+Result<FoundVolume> restore(const Backing& backing, const std::string& volume,
+                            const std::vector<std::uint64_t>& earlier_sizes) {
+  for (const std::uint64_t bytes : earlier_sizes) {
+    if (bytes >= backing.bytes()) continue;
+    if (const auto superblock = read_superblock(backing, bytes)) return read_volume(backing, *superblock, bytes);
+  }
+  const auto superblock = read_superblock(backing, backing.bytes());
+  if (!superblock) return not_usable(backing, volume, superblock.error());
+  return read_volume(backing, *superblock, backing.bytes());
 }
 
 }  // namespace bascule::block_host

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "core/replication/engine.h"
@@ -42,14 +43,22 @@ class Backing {
   bool is_file_ = false;
 };
 
-/// Metadata as found at the end of the device.
-[[nodiscard]] Result<drbd_metadata::Superblock> read_superblock(const Backing& backing);
+/// Metadata as found at the end of a device, or where its end was when it had only so many bytes.
+[[nodiscard]] Result<drbd_metadata::Superblock> read_superblock(const Backing& backing, std::uint64_t bytes);
 
 /// What is on the device that is no volume of ours ("ext2/3/4 filesystem"); empty: nothing known.
 [[nodiscard]] Result<std::string> foreign_signature(const Backing& backing);
 
-/// Superblock, bitmap and activity log for the engine. Errors: too small, no metadata, somebody else's data, metadata
-/// that does not fit the device. Each is one sentence with what to do.
-[[nodiscard]] Result<replication::Restored> restore(const Backing& backing, const std::string& volume);
+/// A volume as it lies on its disk.
+struct FoundVolume {
+  replication::Restored restored;
+  std::uint64_t backing_bytes = 0;  ///< the metadata lie at the end of so many bytes: the device may have grown since
+};
+
+/// Superblock, bitmap and activity log for the engine, from where the metadata were at an earlier size (oldest first:
+/// there they are whole as long as they are there), or at the end. Errors: too small, no metadata, somebody else's
+/// data, metadata that does not fit the device. Each is one sentence with what to do.
+[[nodiscard]] Result<FoundVolume> restore(const Backing& backing, const std::string& volume,
+                                          const std::vector<std::uint64_t>& earlier_sizes = {});
 
 }  // namespace bascule::block_host

@@ -42,7 +42,7 @@ Result<void> make_file(const std::string& path, std::uint64_t size_bytes) {
 
 // What is there; empty: nothing that anybody would miss.
 Result<std::string> contents(const Backing& backing) {
-  if (read_superblock(backing)) return std::string("a volume with v08 metadata");
+  if (read_superblock(backing, backing.bytes())) return std::string("a volume with v08 metadata");
   return foreign_signature(backing);
 }
 

@@ -10,6 +10,7 @@ namespace bascule::block_host {
 struct Options {
   config::ClusterConfig cluster;
   std::string node, volume, run_dir;
+  std::string state_dir;  ///< for what must survive a reboot
 };
 
 /// Runs one replicated volume until SIGTERM or SIGINT; then demotes it if nobody has it open, lets what is under way

@@ -87,9 +87,8 @@ bool VolumeHost::command(Control::ClientId client, const json& request) {
   if (!made) return false;
   if (!*made) return control_->refuse(client, id_of(request), made->error()), true;
   if (auto* const resize = std::get_if<replication::input::Resize>(&**made)) {
-    if (backing_.open())
-      if (const auto measured = backing_.measure(); !measured)
-        return control_->refuse(client, id_of(request), measured.error()), true;
+    if (const auto measured = measure_disk(); !measured)
+      return control_->refuse(client, id_of(request), measured.error()), true;
     resize->backing_bytes = backing_.bytes();
   }
   expect(client, request);
@@ -104,9 +103,10 @@ void VolumeHost::attach_disk(Control::ClientId client, const json& request) {
                             {refusal.what, refusal.where, "the configuration gives this node no disk", ""});
   if (backing_.open())
     return control_->refuse(client, id_of(request), {refusal.what, refusal.where, "it has a disk already", ""});
-  auto restored = open_disk();
-  if (!restored) return control_->refuse(client, id_of(request), restored.error());
-  post(replication::input::Attach{expect(client, request), std::move(**restored), backing_.bytes()});
+  auto found = open_disk();
+  if (!found) return control_->refuse(client, id_of(request), found.error());
+  post(replication::input::Attach{expect(client, request), std::move((*found)->restored), (*found)->backing_bytes});
+  tell_disk_size();
 }
 
 // Handlers are ours; all else is the engine's, which may refuse what needs a new connection.

@@ -40,8 +40,9 @@ Result<void> VolumeHost::open(const Options& options) {
   facts_.peer = plan_.peer;
   facts_.operator_decides = operator_decides();
   facts_.minor = plan_.volume.minor;
-  auto restored = plan_.disk.empty() ? Result<std::optional<replication::Restored>>(std::nullopt) : open_disk();
-  if (!restored) return tl::unexpected(restored.error());
+  known_sizes_ = KnownSizes(options.state_dir + "/disk-sizes." + options.volume + "." + options.node);
+  auto found = plan_.disk.empty() ? Result<std::optional<FoundVolume>>(std::nullopt) : open_disk();
+  if (!found) return tl::unexpected(found.error());
 
   if (const auto opened = open_devices(options); !opened) return opened;
   auto link = PeerLink::listen(*ring_, *pool_, {plan_.own_address, plan_.peer_address, plan_.volume.port}, *this);
@@ -49,20 +50,56 @@ Result<void> VolumeHost::open(const Options& options) {
   link_ = std::move(*link);
 
   replication::Config config = engine_config(plan_, options.node);
-  config.backing_bytes = backing_.bytes();
+  config.backing_bytes = *found ? (*found)->backing_bytes : 0;
   config.seed = random_seed();
-  engine_.emplace(config, std::move(*restored), uring::Ring::now());
+  auto restored = *found ? std::optional(std::move((*found)->restored)) : std::nullopt;
+  engine_.emplace(config, std::move(restored), uring::Ring::now());
   post(replication::input::Tick{});
+  tell_disk_size();
   return {};
 }
 
-Result<std::optional<replication::Restored>> VolumeHost::open_disk() {
+Result<std::optional<FoundVolume>> VolumeHost::open_disk() {
   auto backing = Backing::open(plan_.disk);
   if (!backing) return tl::unexpected(backing.error());
-  auto restored = restore(*backing, facts_.volume);
-  if (!restored) return tl::unexpected(restored.error());
+  auto found = restore(*backing, facts_.volume, known_sizes_.read());
+  if (!found) return tl::unexpected(found.error());
   backing_ = std::move(*backing);
-  return std::optional(std::move(*restored));
+  if (const auto noted = known_sizes_.keep_only(found->backing_bytes); !noted) log(noted.error().text());
+  return std::optional(std::move(*found));
+}
+
+/// A size that is not noted is not used: after a crash in the move nobody would find the metadata.
+Result<void> VolumeHost::measure_disk() {
+  if (!backing_.open()) return {};
+  if (const auto measured = backing_.measure(); !measured) return measured;
+  return known_sizes_.add(backing_.bytes());
+}
+
+void VolumeHost::tell_disk_size() {
+  if (!backing_.open()) return;
+  if (const auto measured = measure_disk(); !measured)
+    log(measured.error().text());
+  else
+    post(replication::input::BackingSize{backing_.bytes()});
+}
+
+void VolumeHost::perform(replication::effect::MetadataMoved& moved) {
+  auto noted = known_sizes_.keep_only(moved.backing_bytes);
+  if (noted) noted = measure_disk();
+  if (!noted) log(noted.error().text());
+}
+
+/// The device that applications have follows the volume's size.
+void VolumeHost::size_changed() {
+  look_at_size_ = false;
+  status_stale_ = true;
+  (void)status();
+  attachment_->refresh_size([this](const Result<void>& refreshed) {
+    if (!refreshed) tell_story("device-size", "the block device keeps its old size: " + refreshed.error().text(), {});
+  });
+  if (const std::size_t clients = nbd_->attached(); clients != 0)
+    tell_story("device-size", "NBD clients see the new size when they connect again", {{"clients", clients}});
 }
 
 Result<void> VolumeHost::open_devices(const Options& options) {
@@ -151,6 +188,7 @@ void VolumeHost::begin_turn() { read_lease(); }
 
 void VolumeHost::end_turn() {
   settle();
+  if (look_at_size_) size_changed();
   close_unused_disk();
   link_->flush();
   nbd_->flush(false);
@@ -247,6 +285,7 @@ void VolumeHost::perform(replication::effect::Event& event) {
   nlohmann::json fields = nlohmann::json::object();
   if (event.kind.starts_with("resync-")) fields["bytes"] = std::to_string(status().resync_total_bytes);
   tell_story(event.kind, event.text, fields);
+  if (event.kind == "resize") look_at_size_ = true;
   if (event.kind == "volume-promoted") promoted();
   if (event.kind == "volume-demoted") demoted();
   // A command's own answer, right behind its event, has DRBD's result as well.
@@ -274,6 +313,9 @@ void VolumeHost::socket_closed(replication::input::SocketId socket, const std::s
 }
 void VolumeHost::packet_received(replication::input::PacketReceived packet) {
   if (const auto* const uuids = std::get_if<drbd::Uuids>(&packet.packet)) facts_.peer_uuids = *uuids;
+  const bool about_sizes =
+      std::holds_alternative<drbd::Sizes>(packet.packet) || std::holds_alternative<drbd::Features>(packet.packet);
+  if (about_sizes) tell_disk_size();
   post(std::move(packet));
 }
 

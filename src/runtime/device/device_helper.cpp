@@ -19,7 +19,7 @@
 namespace bascule::device {
 namespace {
 
-constexpr char kAttach = 'A', kDetach = 'D', kAbandon = 'X';
+constexpr char kAttach = 'A', kDetach = 'D', kAbandon = 'X', kRefresh = 'S';
 constexpr char kYes = '+', kNo = '-';
 constexpr auto kPatience = std::chrono::seconds(2);
 
@@ -34,6 +34,10 @@ std::string carry_out(char command, const DeviceHelper::Paths& paths, LoopDevice
     ::unlink(paths.link.c_str());
     (void)!::symlink(loop.path().c_str(), paths.link.c_str());
     return kYes + loop.path();
+  }
+  if (command == kRefresh) {
+    const auto refreshed = loop.refresh_size(paths.mount_point + "/data");
+    return refreshed ? std::string{kYes} : kNo + refreshed.error().text();
   }
   if (command == kDetach && loop.detach() == LoopDevice::Detached::in_use) return {kNo};
   ::unlink(paths.link.c_str());
@@ -99,8 +103,9 @@ void DeviceHelper::listen(uring::Ring& ring) {
   watch_ = ring.watch(socket_, POLLIN, [this](int) { receive(); });
 }
 
-void DeviceHelper::attach(AttachDone done) { ask(kAttach, {std::move(done), {}}); }
-void DeviceHelper::detach(DetachDone done) { ask(kDetach, {{}, std::move(done)}); }
+void DeviceHelper::attach(AttachDone done) { ask(kAttach, {std::move(done), {}, {}}); }
+void DeviceHelper::detach(DetachDone done) { ask(kDetach, {{}, std::move(done), {}}); }
+void DeviceHelper::refresh_size(RefreshDone done) { ask(kRefresh, {{}, {}, std::move(done)}); }
 void DeviceHelper::abandon() { ask(kAbandon, {}); }
 
 void DeviceHelper::ask(char command, Waiting waiting) {
@@ -125,6 +130,8 @@ void DeviceHelper::receive() {
 void DeviceHelper::answer(Waiting waiting, const std::string& reply) {
   const bool yes = reply[0] == kYes;
   if (waiting.detached) waiting.detached(yes ? LoopDevice::Detached::yes : LoopDevice::Detached::in_use);
+  if (waiting.refreshed)
+    waiting.refreshed(yes ? Result<void>{} : fail("the device keeps its size", "", reply.substr(1)));
   if (!waiting.attached) return;
   if (yes) return waiting.attached(reply.substr(1));
   waiting.attached(fail(kCannotAttachLoop, "", reply.substr(1)));

@@ -27,6 +27,7 @@ class DeviceHelper {
     std::string link;          ///< RUN_DIR/device/VOLUME
   };
   using AttachDone = std::function<void(const Result<std::string>&)>;  ///< "/dev/loop3"
+  using RefreshDone = std::function<void(const Result<void>&)>;
   using DetachDone = std::function<void(LoopDevice::Detached)>;
 
   /// Call it before the ring, /dev/fuse and threads exist, in the mount namespace where the device shall be seen.
@@ -43,6 +44,8 @@ class DeviceHelper {
   // along.
   void attach(AttachDone done);
   void detach(DetachDone done);
+  /// The file has another size; without a loop device nothing happens.
+  void refresh_size(RefreshDone done);
   /// Lets the device go, whoever has it open.
   void abandon();
 
@@ -50,6 +53,7 @@ class DeviceHelper {
   struct Waiting {
     AttachDone attached;
     DetachDone detached;
+    RefreshDone refreshed;
   };
 
   DeviceHelper(int socket, pid_t child) : socket_(socket), child_(child) {}

@@ -91,6 +91,16 @@ Result<LoopDevice> LoopDevice::attach(const std::string& file) {
   return fail(kCannotAttachLoop, "/dev/loop-control", "every free device was taken by somebody else");
 }
 
+// The loop driver takes the size that the kernel last heard of; asking FUSE for it refreshes that.
+Result<void> LoopDevice::refresh_size(const std::string& file) {
+  if (descriptor_ < 0) return {};
+  constexpr const char* what = "the loop device cannot take over the new size";
+  struct stat fresh {};
+  if (::stat(file.c_str(), &fresh) != 0) return fail_errno(what, file, errno);
+  if (ioctl(descriptor_, LOOP_SET_CAPACITY, 0) != 0) return fail_errno(what, path_, errno);
+  return {};
+}
+
 bool LoopDevice::still_ours(int descriptor) const {
   loop_info64 information{};
   if (ioctl(descriptor, LOOP_GET_STATUS64, &information) != 0) return false;

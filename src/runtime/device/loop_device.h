@@ -23,6 +23,10 @@ class LoopDevice {
   /// faster. Errors: not root, no loop devices.
   [[nodiscard]] static Result<LoopDevice> attach(const std::string& file);
 
+  /// The file, under this path, has another size: so has the device, for whoever has it open as well. Nothing happens
+  /// when it is not attached.
+  [[nodiscard]] Result<void> refresh_size(const std::string& file);
+
   enum class Detached { yes, in_use };
   /// Detaches unless somebody else has it open; then it stays attached and nothing has changed.
   [[nodiscard]] Detached detach();

@@ -56,7 +56,8 @@ void write_parts(Steps& steps, const Resize& resize, ByteView area) {
   if (behind_data && resize.to.bitmap_bytes > wanted)
     steps.push_back(zero_step(resize.to.bitmap_offset + wanted, resize.to.bitmap_bytes - wanted));
   if (!bitmap.empty()) steps.push_back(write_step(resize.to.bitmap_offset, std::move(bitmap)));
-  steps.push_back(write_step(resize.to.activity_log_offset, initial_ring(resize.activity_log)));
+  steps.push_back(
+      write_step(resize.to.activity_log_offset, resize.ring.empty() ? initial_ring(resize.activity_log) : resize.ring));
   steps.push_back(flush_step());
 }
 
@@ -108,7 +109,8 @@ tl::unexpected<Error> cannot_move(std::string where, std::string why, std::strin
 
 Result<ResizePlan> plan_resize(const Resize& resize, ByteView area) {
   const Metadata& metadata = resize.metadata;
-  if (!metadata.clean()) return cannot_move("activity log", "it is not applied", "apply-al first");
+  if (!metadata.clean() && resize.ring.empty())
+    return cannot_move("activity log", "it is not applied", "apply-al first");
   if (metadata.effective_sectors > resize.to.usable_sectors)
     return cannot_move("la_size_sect",
                        fmt::format("{} sectors of agreed data, only {} would be left", metadata.effective_sectors,

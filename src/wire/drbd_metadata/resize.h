@@ -11,6 +11,7 @@ struct Resize {
   Layout from;        ///< where it was found
   Layout to;          ///< where it shall be, for the same number of slots
   ActivityLogShape activity_log{};
+  Bytes ring{};  ///< what the log shall hold at the new place, because it is in use; empty: nothing, it is applied
 };
 struct ResizePlan {
   Metadata metadata;  ///< as it will be
@@ -24,7 +25,7 @@ struct ResizePlan {
 /// completes it.
 ///
 /// The last agreed size stays: it changes when both nodes have agreed (facts 9). Errors: the activity log is not
-/// applied; the agreed data would not fit (shrink them first).
+/// applied and no `ring` is given; the agreed data would not fit (shrink them first).
 Result<ResizePlan> plan_resize(const Resize& resize, ByteView area);
 
 /// The mark of an interrupted resize is set: everything is out of sync.

@@ -261,6 +261,7 @@ class BasculeSide(side.Side):
 
     def resize(self):
         self.control.ask("resize")
+        self._drop_client()  # an NBD client sees the new size when it connects again
 
     def break_disk(self, first_byte, length):
         """Writes to this range, which holds zeroes, fail from now on: it becomes a hole in a file system that is full."""

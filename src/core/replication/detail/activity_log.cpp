@@ -42,19 +42,33 @@ std::uint64_t ActivityLog::ring_offset() const {
 
 void ActivityLog::reset() {
   resetting_ = true;
+  core_.emit(
+      effect::MetadataWrite{operation_of(Owner::ActivityLog, 0), ring_offset(), rewritten(), core_.flushes_metadata()});
+}
+
+/// Empty blocks, and behind them, as the newest, those that describe the slots in use.
+Bytes ActivityLog::rewritten() {
   const auto blocks = static_cast<std::uint32_t>(core_.superblock.shape().blocks());
+  const bool in_use = !slot_of_.empty();
+  const std::size_t windows = in_use ? (entries_.size() + kContextPerTransaction - 1) / kContextPerTransaction : 0;
   Bytes ring(std::size_t{blocks} * kBlockBytes);
-  drbd_metadata::Transaction empty;
-  empty.type = drbd_metadata::TransactionType::Initialised;
-  empty.slots = static_cast<std::uint16_t>(entries_.size());
-  for (empty.number = 0; empty.number < blocks; ++empty.number) {
-    const Bytes block = drbd_metadata::encode_transaction(empty);
-    const std::uint64_t at = drbd_metadata::ring_block(empty.number, core_.superblock.shape());
+  for (std::uint32_t number = 0; number < blocks; ++number) {
+    drbd_metadata::Transaction transaction;
+    transaction.number = number;
+    transaction.slots = static_cast<std::uint16_t>(entries_.size());
+    transaction.type = drbd_metadata::TransactionType::Initialised;
+    if (number + windows >= blocks) {
+      transaction.type = drbd_metadata::TransactionType::Update;
+      transaction.context_first_slot = static_cast<std::uint16_t>((number + windows - blocks) * kContextPerTransaction);
+      describe_window(transaction);
+    }
+    const Bytes block = drbd_metadata::encode_transaction(transaction);
+    const std::uint64_t at = drbd_metadata::ring_block(number, core_.superblock.shape());
     std::copy(block.begin(), block.end(), ring.begin() + static_cast<std::ptrdiff_t>(at * kBlockBytes));
   }
   next_number_ = blocks;
-  core_.emit(effect::MetadataWrite{operation_of(Owner::ActivityLog, 0), ring_offset(), std::move(ring),
-                                   core_.flushes_metadata()});
+  next_window_ = 0;
+  return ring;
 }
 
 // ---- least recently used list -----------------------------------------------------------------------------------
@@ -144,15 +158,19 @@ ActivityLog::Slot ActivityLog::take_slot() {
   return slot;
 }
 
+void ActivityLog::describe_window(drbd_metadata::Transaction& transaction) const {
+  transaction.context.clear();
+  for (std::size_t slot = transaction.context_first_slot;
+       slot < entries_.size() && transaction.context.size() < kContextPerTransaction; ++slot)
+    transaction.context.push_back(entries_[slot].extent);
+}
+
 void ActivityLog::write_transaction() {
   transaction_.type = drbd_metadata::TransactionType::Update;
   transaction_.number = next_number_++;
   transaction_.slots = static_cast<std::uint16_t>(entries_.size());
   transaction_.context_first_slot = next_window_;
-  transaction_.context.clear();
-  for (std::size_t slot = next_window_; slot < entries_.size() && transaction_.context.size() < kContextPerTransaction;
-       ++slot)
-    transaction_.context.push_back(entries_[slot].extent);
+  describe_window(transaction_);
   const std::size_t after = next_window_ + kContextPerTransaction;
   next_window_ = static_cast<std::uint16_t>(after >= entries_.size() ? 0 : after);
   const std::uint64_t block = drbd_metadata::ring_block(transaction_.number, core_.superblock.shape());
@@ -165,7 +183,7 @@ void ActivityLog::write_transaction() {
 
 void ActivityLog::advance() {
   starved_ = false;
-  if (in_flight_ || resetting_ || waiting_.empty() || !core_.metadata_writable()) return;
+  if (in_flight_ || resetting_ || waiting_.empty() || !core_.metadata_writable() || core_.metadata_held) return;
   transaction_.updates.clear();
   while (!waiting_.empty() && transaction_.updates.size() < drbd_metadata::kUpdatesPerTransaction) {
     const std::uint32_t extent = waiting_.front();

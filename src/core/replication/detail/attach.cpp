@@ -77,9 +77,20 @@ void Attach::apply_activity_log(const Bytes& ring) {
     core_.bitmap.set_all();
 }
 
+/// A configured size that a resize has overtaken does not make the device smaller.
+void Attach::keep_agreed_size() {
+  const std::uint64_t limit = core_.size_limit_sectors();
+  const std::uint64_t agreed = core_.superblock.effective_sectors;
+  if (limit == 0 || limit >= agreed) return;
+  core_.set_size_limit_sectors(agreed);
+  core_.event("size-limit", "the configured size of " + std::to_string(limit * 512) +
+                                " bytes is less than the device has; it keeps its " + std::to_string(agreed * 512));
+}
+
 void Attach::advance() {
   if (phase_ == Phase::Done || core_.disk == DiskState::Failed) return;
   if (phase_ == Phase::Begin) {
+    keep_agreed_size();
     metadata_.all_bits_changed();
     metadata_.write_all_bits();
     phase_ = Phase::Bits;

@@ -22,6 +22,7 @@ class Attach {
   void begin(const Restored& restored);
   void load_bitmap(const Bytes& bitmap);
   void apply_activity_log(const Bytes& ring);
+  void keep_agreed_size();
   [[nodiscard]] DiskState initial_state() const;
 
   Core& core_;

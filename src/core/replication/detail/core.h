@@ -38,6 +38,7 @@ enum class Owner : std::uint8_t {
   ResyncChecksum,
   VerifyRead,
   VerifyReplyRead,
+  MetadataMove,
 };
 constexpr OperationId operation_of(Owner owner, std::uint64_t rest) {
   return (static_cast<std::uint64_t>(owner) << 56) | rest;
@@ -215,6 +216,12 @@ class Core {
   PeerView peer;
   Session session;
   InSyncSet in_sync;
+  /// A larger device is used when its size is on disk, and the peer has it too: what is written there is lost
+  /// otherwise.
+  [[nodiscard]] bool growing() const { return growing_on_disk || growing_at_peer; }
+  bool growing_on_disk = false;
+  bool growing_at_peer = false;
+  bool metadata_held = false;    ///< the metadata move: nothing of them is written at the old place any more
   bool detaching = false;        ///< requests wait until the disk is gone
   bool wants_connection = true;  ///< the operator has not asked to disconnect
   ConnectWish wish;

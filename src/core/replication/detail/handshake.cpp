@@ -18,7 +18,8 @@ constexpr std::uint32_t features_offered =
 
 }  // namespace
 
-Handshake::Handshake(Core& core, Metadata& metadata) : core_(core), authentication_(core), sizes_(core, metadata) {}
+Handshake::Handshake(Core& core, Metadata& metadata, MetadataMove& move)
+    : core_(core), authentication_(core), sizes_(core, metadata, move) {}
 
 void Handshake::refuse(std::string why) { core_.drop(ConnectionState::Disconnecting, std::move(why), true); }
 
@@ -166,15 +167,12 @@ void Handshake::on_sizes(const drbd::Sizes& sizes) {
   have_sizes_ = true;
 }
 
-std::string Handshake::resize(const input::Resize& wanted) {
-  std::string wrong = sizes_.resize(wanted);
-  if (!wrong.empty() || phase_ != Phase::Done) return wrong;
-  std::uint16_t flags = 0;
-  if (wanted.assume_peer_has_space) flags |= drbd::size_flag::kForced;
-  if (wanted.assume_clean) flags |= drbd::size_flag::kNoResync;
+void Handshake::advance() {
+  if (std::string wrong = sizes_.advance(); !wrong.empty()) return refuse(wrong);
+  const auto question = sizes_.take_question();
+  if (!question || phase_ != Phase::Done) return;
   send_uuids();
-  core_.send_data(sizes_.to_send(true, flags));
-  return "";
+  core_.send_data(sizes_.to_send(true, *question));
 }
 
 void Handshake::on_uuids(const drbd::Uuids& uuids) {

@@ -15,7 +15,7 @@ namespace bascule::replication::detail {
 /// options that do not match (parameters.h).
 class Handshake {
  public:
-  Handshake(Core& core, Metadata& metadata);
+  Handshake(Core& core, Metadata& metadata, MetadataMove& move);
 
   void begin(const Connector::Pair& pair);
   /// True if the packet belongs to the handshake. Uuids and State are taken at any time.
@@ -33,8 +33,10 @@ class Handshake {
   /// Tells the peer our state if it differs from what it was told last.
   void send_state_if_changed();
   void send_state();
-  /// The operator's resize: decided here, told to the peer. Why not; empty: done.
-  [[nodiscard]] std::string resize(const input::Resize& wanted);
+  /// The operator's resize; answered once, now or later.
+  void resize(const input::Resize& wanted) { sizes_.resize(wanted); }
+  /// What waited for the metadata to move.
+  void advance();
   /// Both devices have grown while connected, and the new area is to be resynced; once.
   [[nodiscard]] bool take_new_area() { return sizes_.take_new_area(); }
   /// The peer made a generation for two new replicas and says that they need no resync; once.

@@ -58,6 +58,8 @@ void Machines::on(const input::DiskDone& done) {
       return parts_.verify.disk_done(done);
     case Owner::ServedRead:
       return parts_.read_server.read_done(done.operation, done.error_number);
+    case Owner::MetadataMove:
+      return parts_.metadata_move.done(done.operation, done.error_number);
   }
 }
 
@@ -97,12 +99,6 @@ void Machines::on(const input::PacketReceived& received) {
     core_.drop(ConnectionState::ProtocolError, std::string("unexpected ") +
                                                    drbd::name_of(drbd::command_of(received.packet)) + " while " +
                                                    drbd::name_of(core_.connection));
-}
-
-void Machines::on(const input::Resize& command) {
-  std::string wrong = parts_.handshake.resize(command);
-  const auto result = wrong.empty() ? drbd::StateChangeResult::Success : drbd::StateChangeResult::NotSupported;
-  core_.answer(command.command, result, std::move(wrong));
 }
 
 void Machines::on(const input::NewCurrentUuid& command) {
@@ -164,6 +160,8 @@ void Machines::advance() {
   check_disk();
   disk_commands_.advance();
   parts_.attach.advance();
+  parts_.metadata_move.advance();
+  parts_.handshake.advance();
   connection_.connect();
   parts_.agreement.advance();
   parts_.exchange.advance();

@@ -25,6 +25,8 @@ std::uint64_t superblock_offset(const Core& core) {
 Metadata::Metadata(Core& core) : core_(core) { set_size(core.superblock.effective_sectors); }
 
 void Metadata::set_size(std::uint64_t sectors) {
+  growth_.reset();
+  core_.growing_on_disk = false;
   if (core_.bitmap.size() != drbd_metadata::bits_for(sectors)) core_.bitmap = Bitmap(drbd_metadata::bits_for(sectors));
   core_.superblock.effective_sectors = sectors;
   pages_.assign((core_.bitmap.size() + bits_per_page - 1) / bits_per_page, Page{});
@@ -36,8 +38,10 @@ void Metadata::resize(std::uint64_t sectors, bool mark_new) {
   const std::size_t words = std::min(resized.words().size(), core_.bitmap.words().size());
   for (std::size_t word = 0; word < words; ++word) resized.or_word(word, core_.bitmap.words()[word]);
   if (mark_new && resized.size() > old_bits) resized.set(old_bits, resized.size());
-  if (sectors > core_.superblock.effective_sectors && !growth_)
-    growth_ = Growth{core_.superblock.effective_sectors, old_bits};
+  if (sectors > core_.superblock.effective_sectors) {
+    if (!growth_) growth_ = Growth{core_.superblock.effective_sectors, old_bits};
+    core_.growing_on_disk = true;
+  }
   core_.bitmap = std::move(resized);
   core_.superblock.effective_sectors = sectors;
   // Pages of a part that is cut off may be in flight, so none is forgotten.
@@ -56,13 +60,22 @@ std::uint64_t Metadata::superblock_changed() {
   return ++version_;
 }
 
+drbd_metadata::Superblock Metadata::content() const {
+  drbd_metadata::Superblock content = core_.superblock;
+  if (growth_) content.effective_sectors = growth_->sectors_on_disk;
+  return content;
+}
+
+void Metadata::note_durable(std::uint64_t version) {
+  durable_version_ = version;
+  if (!growth_ && version >= grown_version_) core_.growing_on_disk = false;
+}
+
 void Metadata::start_superblock() {
   if (in_flight_version_ != 0 || durable_version_ == version_ || !core_.metadata_writable()) return;
   in_flight_version_ = version_;
-  drbd_metadata::Superblock content = core_.superblock;
-  if (growth_) content.effective_sectors = growth_->sectors_on_disk;
   core_.emit(effect::MetadataWrite{operation_of(Owner::Superblock, version_), superblock_offset(core_),
-                                   drbd_metadata::encode_superblock(content), core_.flushes_metadata()});
+                                   drbd_metadata::encode_superblock(content()), core_.flushes_metadata()});
 }
 
 // ---- bitmap -----------------------------------------------------------------------------------------------------
@@ -153,12 +166,37 @@ bool Metadata::start_run(std::size_t first) {
   return runs_.size() < max_runs_in_flight;
 }
 
+// ---- another place ----------------------------------------------------------------------------------------------
+
+drbd_metadata::Superblock Metadata::begin_move() {
+  moving_version_ = version_;
+  for (Page& page : pages_) {
+    page.changed = page.wanted = false;
+    page.set_changes_moving = page.set_changes;
+  }
+  pages_wanted_ = false;
+  return content();
+}
+
+void Metadata::moved(const drbd_metadata::Superblock& placed, std::uint64_t backing_bytes) {
+  core_.config.backing_bytes = backing_bytes;
+  core_.superblock.metadata_sectors = placed.metadata_sectors;
+  core_.superblock.activity_log_offset_sectors = placed.activity_log_offset_sectors;
+  core_.superblock.bitmap_offset_sectors = placed.bitmap_offset_sectors;
+  core_.superblock.activity_log = placed.activity_log;
+  note_durable(moving_version_);
+  for (Page& page : pages_) page.set_changes_disk = page.set_changes_moving;
+  core_.changed();
+}
+
 // ---- both -------------------------------------------------------------------------------------------------------
 
 void Metadata::advance() {
+  if (core_.metadata_held) return;
+  if (!core_.metadata_writable()) core_.growing_on_disk = false;
   if (growth_ && bits_durable(growth_->first_bit, core_.bitmap.size())) {
     growth_.reset();
-    superblock_changed();
+    grown_version_ = superblock_changed();
   }
   start_superblock();
   if (!pages_wanted_ || runs_.size() >= max_runs_in_flight || !core_.metadata_writable()) return;
@@ -172,7 +210,7 @@ void Metadata::advance() {
 
 void Metadata::done(OperationId operation, int error_number) {
   if (owner_of(operation) == Owner::Superblock) {
-    if (error_number == 0) durable_version_ = in_flight_version_;
+    if (error_number == 0) note_durable(in_flight_version_);
     in_flight_version_ = 0;
     core_.changed();
   } else {

@@ -42,6 +42,16 @@ class Metadata {
   /// Every page is on disk as it is in memory.
   [[nodiscard]] bool all_bits_durable() const;
 
+  // -- moving to another place (MetadataMove)
+  /// The size on disk follows when the bits of a new area are there.
+  [[nodiscard]] bool growing() const { return growth_.has_value(); }
+  /// Nothing of it is being written.
+  [[nodiscard]] bool idle() const { return in_flight_version_ == 0 && runs_.empty(); }
+  /// What is written at the new place: the superblock as it would be written now; the bitmap is that in memory.
+  drbd_metadata::Superblock begin_move();
+  /// It is durable there, and there is where everything is from now on.
+  void moved(const drbd_metadata::Superblock& placed, std::uint64_t backing_bytes);
+
   void done(OperationId operation, int error_number);
   /// Starts what is wanted and not in flight.
   void advance();
@@ -50,6 +60,7 @@ class Metadata {
   struct Page {
     std::uint32_t set_changes = 0;  ///< grows when a bit was set
     std::uint32_t set_changes_disk = 0;
+    std::uint32_t set_changes_moving = 0;
     bool changed = false;  ///< differs from the disk in any way
     bool wanted = false;
     bool in_flight = false;
@@ -60,7 +71,9 @@ class Metadata {
     std::vector<std::uint32_t> set_changes;
   };
 
+  [[nodiscard]] drbd_metadata::Superblock content() const;
   void start_superblock();
+  void note_durable(std::uint64_t version);
   bool start_run(std::size_t first);
   void touch(std::size_t first_bit, std::size_t last_bit, bool set);
   [[nodiscard]] Bytes page_bytes(std::size_t first, std::size_t count) const;
@@ -69,6 +82,8 @@ class Metadata {
   std::uint64_t version_ = 0;
   std::uint64_t durable_version_ = 0;
   std::uint64_t in_flight_version_ = 0;  ///< 0: none
+  std::uint64_t moving_version_ = 0;
+  std::uint64_t grown_version_ = 0;  ///< the first one with the new size
   struct Growth {
     std::uint64_t sectors_on_disk;
     std::size_t first_bit;

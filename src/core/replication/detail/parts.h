@@ -22,6 +22,7 @@ struct Parts {
   Metadata metadata;
   ActivityLog activity_log;
   Attach attach;
+  MetadataMove metadata_move;
   Connector connector;
   Handshake handshake;
   Keepalive keepalive;

@@ -165,7 +165,7 @@ bool PeerWrites::only_copy() const {
 }
 
 bool PeerWrites::may_start(Slot& slot) {
-  if (!slot.admitted) return false;
+  if (!slot.admitted || core_.growing_on_disk) return false;
   // A write that is already the only thing to be done is not decided upon again.
   if (!slot.resync && !conflicts_.decides() && conflicts_.rule(slot.range) == Conflicts::Ruling::Wait) return false;
   if (slot.resync || !only_copy()) return true;

@@ -27,9 +27,16 @@ SizeFacts Sizes::facts() const {
           core_.size_limit_sectors(), core_.superblock.effective_sectors};
 }
 
-drbd::Sizes Sizes::to_send(bool ask, std::uint16_t flags) const {
+void Sizes::session_began() {
+  core_.growing_at_peer = new_area_ = false;
+  held_.reset();
+  heard_.reset();
+  question_.reset();
+}
+
+drbd::Sizes Sizes::to_send(bool ask, std::uint16_t flags) {
   drbd::Sizes sizes;
-  sizes.disk_sectors = facts().own_capacity;
+  sizes.disk_sectors = told_capacity_ = facts().own_capacity;
   sizes.user_sectors = core_.size_limit_sectors();
   sizes.current_sectors = ask ? 0 : core_.superblock.effective_sectors;
   sizes.flags = flags;
@@ -52,15 +59,26 @@ void Sizes::take_limit(const drbd::Sizes& packet) {
   core_.event("size-limit", "the peer's limit of " + bytes_text(limit) + " counts");
 }
 
+/// A peer that asks waits for the answer, so nothing of it depends on the new size before that.
 std::string Sizes::received(const drbd::Sizes& packet) {
+  if (!is_connected(core_.connection) || !move_.busy()) return taken(packet);
+  const bool asked_before = held_ && held_->current_sectors == 0;
+  held_ = packet;
+  if (asked_before) held_->current_sectors = 0;
+  return "";
+}
+
+std::string Sizes::taken(const drbd::Sizes& packet) {
   core_.peer.capacity_sectors = packet.disk_sectors;
   core_.peer.max_bio_bytes = packet.max_bio_bytes;
   take_limit(packet);
   const bool own_disk = core_.own_disk() >= DiskState::Inconsistent;
   const std::uint64_t before = core_.superblock.effective_sectors;
   std::string wrong = own_disk ? received_with_disk(packet) : received_diskless(packet);
-  if (wrong.empty() && is_connected(core_.connection))
-    after_growth(core_.superblock.effective_sectors > before, packet);
+  if (wrong.empty() && is_connected(core_.connection)) {
+    const bool grown = core_.superblock.effective_sectors > before || (heard_ && heard_->grown);
+    heard_ = Heard{packet.current_sectors, packet.flags, grown};
+  }
   return wrong;
 }
 
@@ -99,15 +117,24 @@ std::string Sizes::received_diskless(const drbd::Sizes& packet) {
            "; this node must be demoted first";
   metadata_.set_size(size);
   core_.changed();
+  core_.event("resize", "the peer's device has " + bytes_text(size));
   return "";
 }
 
-/// P_SIZES of an established connection: one of the two has been resized.
-void Sizes::after_growth(bool grown, const drbd::Sizes& packet) {
-  if (packet.current_sectors != core_.superblock.effective_sectors) core_.send_data(to_send(false, packet.flags));
-  const bool due = (std::exchange(asked_, false) || grown) && core_.connection == ConnectionState::Connected;
-  if (!due || core_.disk < DiskState::Inconsistent || core_.peer.disk < DiskState::Inconsistent) return;
-  if ((packet.flags & drbd::size_flag::kNoResync) != 0)
+/// P_SIZES of an established connection: one of the two has been resized. The peer may use the new area when it has our
+/// answer, so the size is on disk before that.
+void Sizes::answer_peer() {
+  const Heard heard = *std::exchange(heard_, std::nullopt);
+  const bool grown = std::exchange(core_.growing_at_peer, false) || heard.grown;
+  const bool own_changed = facts().own_capacity != told_capacity_;
+  if (heard.peer_sectors != core_.superblock.effective_sectors || own_changed)
+    core_.send_data(to_send(false, heard.flags));
+  if (phase_ == Phase::Asking) finish();
+  core_.changed();
+  if (!grown || core_.connection != ConnectionState::Connected || core_.disk < DiskState::Inconsistent ||
+      core_.peer.disk < DiskState::Inconsistent)
+    return;
+  if ((heard.flags & drbd::size_flag::kNoResync) != 0)
     core_.event("resize", "the new area is taken to be clean");
   else
     new_area_ = true;
@@ -124,34 +151,119 @@ void Sizes::take(std::uint64_t sectors, bool assume_clean) {
   core_.event("resize", "the device has " + bytes_text(sectors) + " now, it had " + bytes_text(now));
 }
 
-// ---- from the operator ------------------------------------------------------------------------------------------
-
-/// Internal metadata lie at the end of the backing device: they stay where they are when the end does.
-std::string Sizes::move_metadata(std::uint64_t backing_bytes) const {
-  const auto end_of = [](std::uint64_t bytes) { return bytes / drbd_metadata::kBlockBytes; };
-  return end_of(backing_bytes) == end_of(core_.config.backing_bytes)
-             ? ""
-             : "the backing device has another size than at attach: detach, move its metadata, and attach again";
+/// The own disk has grown since the peer was told: it may be the one that held both back.
+void Sizes::announce() {
+  const bool more = told_capacity_ != 0 && facts().own_capacity > told_capacity_;
+  const bool said_soon = question_ || held_ || heard_ || move_.busy();
+  if (!more || said_soon || core_.connection != ConnectionState::Connected || core_.dropping) return;
+  core_.send_data(to_send());
 }
 
-std::string Sizes::resize(const input::Resize& wanted) {
-  const std::uint64_t now = core_.superblock.effective_sectors;
-  if (core_.disk < DiskState::Inconsistent) return "this node has no disk";
-  if (core_.connection > ConnectionState::Connected) return "a resync or verify is running";
-  if (core_.role == Role::Secondary && core_.peer.role == Role::Secondary) return "one of the nodes must be Primary";
-  if (std::string wrong = move_metadata(wanted.backing_bytes); !wrong.empty()) return wrong;
-  SizeFacts known = facts();
-  known.limit = wanted.size_sectors;
-  const bool connected = is_connected(core_.connection);
-  if (!connected && wanted.assume_peer_has_space) known.peer_capacity = known.own_capacity;
-  const std::uint64_t size = device_size(known);
-  if (wanted.size_sectors > size)
-    return "the wanted " + bytes_text(wanted.size_sectors) + " do not fit: there is room for " + bytes_text(size);
-  if (size < now && wanted.size_sectors == 0) return "the device would shrink: its size must be named";
-  core_.set_size_limit_sectors(wanted.size_sectors);
-  take(size, wanted.assume_clean);
-  asked_ = connected && size > now;
+std::string Sizes::advance() {
+  if (!core_.session.open || core_.dropping) {
+    core_.growing_at_peer = false;
+    held_.reset();
+    heard_.reset();
+  }
+  if (!move_.busy() && held_)
+    if (std::string wrong = taken(*std::exchange(held_, std::nullopt)); !wrong.empty()) return wrong;
+  if (heard_ && !core_.growing_on_disk) answer_peer();
+  if (phase_ == Phase::Moving && !move_.busy()) decide();
+  const bool session_over = !core_.session.open || core_.dropping || core_.session.number != asked_in_;
+  if (phase_ == Phase::Asking && session_over && !core_.growing_on_disk) finish();
+  announce();
   return "";
+}
+
+// ---- from the operator ------------------------------------------------------------------------------------------
+
+/// DRBD's conditions, in its order.
+Sizes::Refusal Sizes::not_now() const {
+  if (core_.connection > ConnectionState::Connected)
+    return {drbd::StateChangeResult::ResyncRunning, "a resync or verify is running"};
+  if (core_.role == Role::Secondary && core_.peer.role == Role::Secondary)
+    return {drbd::StateChangeResult::NotSupported, "one of the nodes must be Primary"};
+  if (core_.disk < DiskState::Inconsistent) return {drbd::StateChangeResult::NoLocalDisk, "this node has no disk"};
+  return {};
+}
+
+/// A device shrinks only because somebody named the size, and only on both nodes at once.
+Sizes::Refusal Sizes::not_so(std::uint64_t size) const {
+  const std::uint64_t now = core_.superblock.effective_sectors;
+  const std::uint64_t wanted = command_.size_sectors;
+  const std::uint64_t room = facts().own_capacity;
+  if (wanted > room)
+    return {drbd::StateChangeResult::NotSupported,
+            "the wanted " + bytes_text(wanted) + " do not fit: this node's disk has room for " + bytes_text(room)};
+  if (size >= now) return {};
+  if (wanted == 0) return {drbd::StateChangeResult::NotSupported, "the device would shrink: its size must be named"};
+  if (size != wanted)
+    return {drbd::StateChangeResult::NotSupported,
+            "the device would shrink to " + bytes_text(size) + ", which is not what was named"};
+  if (!is_connected(core_.connection))
+    return {drbd::StateChangeResult::NeedConnection, "a device shrinks only while its two nodes are connected"};
+  return {};
+}
+
+void Sizes::resize(const input::Resize& wanted) {
+  if (phase_ != Phase::Idle)
+    return core_.answer(wanted.command, drbd::StateChangeResult::InTransientState, "another resize is under way");
+  if (Refusal refused = not_now(); !refused.why.empty())
+    return core_.answer(wanted.command, refused.result, std::move(refused.why));
+  move_.measured(wanted.backing_bytes);
+  if (!move_.refusal().empty())
+    return core_.answer(wanted.command, drbd::StateChangeResult::NotSupported, move_.refusal());
+  command_ = wanted;
+  size_before_ = core_.superblock.effective_sectors;
+  phase_ = Phase::Moving;
+}
+
+void Sizes::decide() {
+  SizeFacts known = facts();
+  known.limit = command_.size_sectors;
+  const bool connected = is_connected(core_.connection);
+  if (!connected && command_.assume_peer_has_space) known.peer_capacity = known.own_capacity;
+  const std::uint64_t size = device_size(known);
+  Refusal refused = not_now();
+  if (refused.why.empty()) refused = not_so(size);
+  if (!refused.why.empty()) {
+    phase_ = Phase::Idle;
+    return core_.answer(command_.command, refused.result, std::move(refused.why));
+  }
+  core_.set_size_limit_sectors(command_.size_sectors);
+  take(size, command_.assume_clean);
+  asked_in_ = core_.session.number;
+  phase_ = Phase::Asking;
+  core_.changed();
+  if (!connected) return;  // answered when it is on disk
+  core_.growing_at_peer = size > size_before_;
+  std::uint16_t flags = 0;
+  if (command_.assume_peer_has_space) flags |= drbd::size_flag::kForced;
+  if (command_.assume_clean) flags |= drbd::size_flag::kNoResync;
+  question_ = flags;
+}
+
+std::string Sizes::outcome() const {
+  const SizeFacts known = facts();
+  const std::uint64_t now = known.last_agreed;
+  if (now != size_before_) return "the device has " + bytes_text(now) + " now, it had " + bytes_text(size_before_);
+  const std::uint64_t possible = smaller_but_not_zero(known.own_capacity, known.limit);
+  const std::string keeps = "the device keeps its " + bytes_text(now);
+  if (possible <= now) return keeps + ": the disk has room for " + bytes_text(known.own_capacity);
+  if (known.peer_capacity == 0)
+    return keeps + ", although the disk has room for " + bytes_text(known.own_capacity) +
+           ": the peer's disk is not known; the device grows when it is";
+  return keeps + ", although the disk has room for " + bytes_text(known.own_capacity) + ": the peer's has only " +
+         bytes_text(known.peer_capacity);
+}
+
+void Sizes::finish() {
+  phase_ = Phase::Idle;
+  const bool done = core_.superblock.effective_sectors != size_before_;
+  std::string text = outcome();
+  if (!done) core_.event("resize", text);
+  core_.answer(command_.command, done ? drbd::StateChangeResult::Success : drbd::StateChangeResult::NothingToDo,
+               std::move(text));
 }
 
 }  // namespace bascule::replication::detail

@@ -13,6 +13,8 @@ Status status_of(const Parts& parts) {
   status.peer_disk = core.peer.disk;
   status.epoch = core.epoch;
   status.size_bytes = core.size_bytes();
+  status.capacity_bytes = core.own_disk() >= DiskState::Inconsistent ? core.capacity_sectors() * 512 : 0;
+  status.peer_capacity_bytes = core.session.open ? core.peer.capacity_sectors * 512 : 0;
   status.out_of_sync_bytes = core.bitmap.count() * drbd_metadata::kBlockBytes;
   status.resync_total_bytes = parts.resync.total_bytes();
   status.resync_done_bytes = parts.resync.done_bytes();

@@ -84,7 +84,7 @@ void Writes::flush(const input::Flush& flush) {
 
 bool Writes::may_start(Serial serial) {
   Entry& entry = log_.at(serial);
-  if (!entry.admitted || core_.suspended()) return false;
+  if (!entry.admitted || core_.suspended() || core_.growing()) return false;
   // What we told the peer in the handshake stays true until it has answered.
   if (core_.connection == ConnectionState::WFReportParams && !core_.dropping) return false;
   if (core_.peer_ranges.overlaps(entry.range)) return false;

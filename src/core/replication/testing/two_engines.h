@@ -52,6 +52,8 @@ class TwoEngines {
   EngineNode bob;
   /// May change what a node sends on its way.
   std::function<void(const EngineNode& from, drbd::Packet&)> tamper;
+  /// Is called before a node gets P_SIZES of the other.
+  std::function<void(EngineNode& to)> before_sizes;
   std::uint16_t volume_of_bob = 0;  ///< in the packets that he sends
 
   TwoEngines() {
@@ -160,6 +162,7 @@ class TwoEngines {
     const auto end = ends_.find({&node, effect.socket});
     if (end == ends_.end() || is_cut_) return;
     if (tamper) tamper(node, effect.packet);
+    if (before_sizes && std::holds_alternative<drbd::Sizes>(effect.packet)) before_sizes(other(node));
     const std::uint16_t volume = &node == &bob ? volume_of_bob : effect.volume;
     const BufferId buffer = drbd::payload_bytes_of(effect.packet) == 0 ? 0 : next_buffer_++;
     give(other(node), input::PacketReceived{end->second, volume, effect.packet, buffer});

@@ -17,6 +17,7 @@
 #include "runtime/block_host/engine_config.h"
 #include "runtime/block_host/handlers.h"
 #include "runtime/block_host/host.h"
+#include "runtime/block_host/known_sizes.h"
 #include "runtime/block_host/lease_reader.h"
 #include "runtime/block_host/peer_link.h"
 #include "runtime/block_host/state_report.h"
@@ -75,7 +76,10 @@ class VolumeHost final : public device::Volume,
 
   VolumeHost() = default;
   Result<void> open(const Options& options);
-  Result<std::optional<replication::Restored>> open_disk();
+  Result<std::optional<FoundVolume>> open_disk();
+  Result<void> measure_disk();
+  void tell_disk_size();
+  void size_changed();
   Result<void> open_devices(const Options& options);
   Result<void> watch_signals();
 
@@ -106,6 +110,7 @@ class VolumeHost final : public device::Volume,
   void perform(replication::effect::RunHandler& handler);
   void perform(replication::effect::RequestShrink&) { state_changed_ = true; }
   void perform(replication::effect::RequestGrow&) { state_changed_ = true; }
+  void perform(replication::effect::MetadataMoved& moved);
   void perform(replication::effect::CommandDone& done);
   void perform(replication::effect::Event& event);
   void perform(replication::effect::StatusChanged&) { status_stale_ = state_changed_ = true; }
@@ -163,6 +168,7 @@ class VolumeHost final : public device::Volume,
   std::unique_ptr<uring::BufferPool> pool_;
   std::unique_ptr<uring::Ring> ring_;
   Backing backing_;
+  KnownSizes known_sizes_;
   std::optional<ActivityWriter> activity_;
   std::optional<LeaseReader> lease_reader_;
   std::unique_ptr<Disk> disk_;
@@ -184,6 +190,7 @@ class VolumeHost final : public device::Volume,
   bool stepping_ = false;
   replication::Status status_;
   bool status_stale_ = true;
+  bool look_at_size_ = false;  ///< the device may have another size now
   bool look_at_disk_ = false;  ///< something was told that may have been a detach
   std::uint64_t size_bytes_ = 0;
   bool primary_ = false;     ///< between volume-promoted and volume-demoted
