@@ -18,6 +18,17 @@ TEST(Crc32c, MatchesTheVectorsOfRfc3720) {
   EXPECT_EQ(crc32c(view_of("123456789")), 0xe3069283u);
 }
 
+TEST(Crc32c, TheProcessorsInstructionAndTheTableAgree) {
+  Prng prng(7);
+  Bytes bytes(300);
+  for (Byte& byte : bytes) byte = static_cast<Byte>(prng.next());
+  for (std::size_t first = 0; first < 9; ++first)
+    for (std::size_t length = 0; length + first <= bytes.size(); ++length) {
+      const ByteView part = ByteView(bytes).subspan(first, length);
+      ASSERT_EQ(crc32c_raw(0x12345678, part), crc32c_by_table(0x12345678, part)) << first << " " << length;
+    }
+}
+
 TEST(Digest, MatchesKnownVectors) {
   EXPECT_EQ(digest_of(Digest::crc32c, Bytes(4096, 0)), (Bytes{0x89, 0x41, 0xf9, 0x98}));  // as the kernel writes it
   EXPECT_EQ(digest_of(Digest::sha1, view_of("abc")).size(), digest_bytes(Digest::sha1));

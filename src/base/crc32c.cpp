@@ -1,6 +1,11 @@
 #include "base/crc32c.h"
 
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#endif
+
 #include <array>
+#include <cstring>
 
 namespace bascule {
 namespace {
@@ -25,9 +30,37 @@ constexpr Table make_table() {
 
 constexpr Table table = make_table();
 
+#if defined(__x86_64__)
+/// The processor's own instruction: of a verify, where each block is summed up, the table takes more than the disk.
+__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t state, ByteView bytes) {
+  std::uint64_t wide = state;
+  std::size_t at = 0;
+  for (; at + 8 <= bytes.size(); at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + at, 8);
+    wide = _mm_crc32_u64(wide, word);
+  }
+  state = static_cast<std::uint32_t>(wide);
+  for (; at < bytes.size(); ++at) state = _mm_crc32_u8(state, bytes[at]);
+  return state;
+}
+
+bool has_instruction() {
+  static const bool has = __builtin_cpu_supports("sse4.2") != 0;
+  return has;
+}
+#else
+std::uint32_t by_instruction(std::uint32_t state, ByteView) { return state; }
+constexpr bool has_instruction() { return false; }
+#endif
+
 }  // namespace
 
 std::uint32_t crc32c_raw(std::uint32_t state, ByteView bytes) {
+  return has_instruction() ? by_instruction(state, bytes) : crc32c_by_table(state, bytes);
+}
+
+std::uint32_t crc32c_by_table(std::uint32_t state, ByteView bytes) {
   std::size_t at = 0;
   for (; at + 8 <= bytes.size(); at += 8) {
     std::uint32_t next = 0;
