@@ -255,6 +255,8 @@ TEST(Commands, ADiskIsComparedAnewWhenItComesWhileConnected) {
     < send 1 P_PING
     < send 101 P_STATE_CHG_REQ 1e00 400
     packet 1 StateReply 1
+    < metadata superblock
+    disk
     < send 101 P_STATE
     < done 1 1
     < send 101 P_STATE

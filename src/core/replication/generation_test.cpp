@@ -82,6 +82,22 @@ TEST_F(Generation, ADisklessPeerThatBecomesPrimaryMakesThisNodeBeginOne) {
   EXPECT_TRUE(detail::new_generation_due(core));
 }
 
+/// PRIMARY_IND (model facts, 2.7): only with it the activity log counts after a crash.
+TEST(OnlyCopy, TheNodeThatAPrimaryWithoutDiskWritesToSaysSoOnItsDisk) {
+  testing::TwoEngines pair;
+  pair.start();
+  pair.do_now(pair.alice, input::Promote{1, false});
+  const auto says_primary = [&] {
+    return (pair.bob.status().metadata_flags & drbd_metadata::flag::kPrimaryIndicator) != 0;
+  };
+  EXPECT_FALSE(says_primary());
+  pair.do_now(pair.alice, input::Detach{2});
+  EXPECT_EQ(pair.bob.text(), "Secondary Connected UpToDate/Diskless");
+  EXPECT_TRUE(says_primary());
+  pair.do_now(pair.alice, input::Demote{false});
+  EXPECT_FALSE(says_primary());
+}
+
 TEST_F(Generation, InAClusterThePeerMustHaveLeftTheInSyncSet) {
   core.config.authority = Authority::Cluster;
   core.connection = ConnectionState::WFConnection;

@@ -1,3 +1,4 @@
+#include "core/replication/detail/membership.h"
 #include "core/replication/testing/data_path_node.h"
 
 /// What the protocols A, B and C send and wait for; suspended requests; what is done again.
@@ -87,6 +88,10 @@ TEST(Protocol, TheOnlyDataOfADisklessPrimaryIsMarkedAndLoggedFirst) {
   node.core.peer.role = Role::Primary;
   node.core.peer.disk = DiskState::Diskless;
   EXPECT_TRUE(node.peer_data(0, 4096, 1));
+  node.activity_log.advance();
+  EXPECT_EQ(node.count<effect::MetadataWrite>(), 0U) << "the superblock does not say yet that the log counts";
+  node.core.wrote_for_primary = true;
+  node.advance();
   EXPECT_EQ(node.count<effect::DiskWrite>(), 0U);
   EXPECT_EQ(node.core.bitmap.count(), 1U);
   node.activity_log.advance();
@@ -154,6 +159,46 @@ TEST(Diskless, WritesGoThroughThePeer) {
   node.advance();
   ASSERT_EQ(node.count<effect::Complete>(), 2U);
   EXPECT_NE(node.all<effect::Complete>()[1].error_number, 0);
+}
+
+/// The peer's older blocks will replace what it wrote there.
+TEST(Protocol, AWriteToADiskThatIsBeingResyncedIsNothingWithoutThePeer) {
+  DataPathNode node;
+  node.core.disk = DiskState::Inconsistent;
+  node.core.connection = ConnectionState::SyncTarget;
+  node.write(1, 0, 4096);
+  node.disk_done(1);
+  EXPECT_EQ(node.count<effect::Complete>(), 0U);
+  node.lose_session();
+  node.advance();
+  ASSERT_EQ(node.count<effect::Complete>(), 1U);
+  EXPECT_NE(node.all<effect::Complete>()[0].error_number, 0);
+}
+
+TEST(Protocol, OnlyAPrimaryWithGoodDataTellsByAGenerationBeforeItConnects) {
+  DataPathNode node;
+  Membership membership(node.core, node.metadata);
+  node.core.bitmap.set(0, 1);
+  EXPECT_FALSE(membership.may_connect());
+  node.core.disk = DiskState::Inconsistent;
+  EXPECT_TRUE(membership.may_connect()) << "it needs the peer's data, and has none of its own to tell of";
+}
+
+/// What the peer had not flushed when it was lost is only here; whoever takes the peer for equal must not be told more.
+TEST(Protocol, AFlushWithoutThePeerWaitsForTheGenerationThatTellsSo) {
+  Config config = DataPathNode::usual_config();
+  config.flush_waits_for_peer = true;
+  DataPathNode node(config);
+  node.lose_session();
+  node.writes.flush({7});
+  ASSERT_EQ(node.count<effect::DiskFlush>(), 1U);
+  node.writes.local_flush_done(node.all<effect::DiskFlush>()[0].operation, 0);
+  node.advance();
+  EXPECT_EQ(node.count<effect::Complete>(), 0U);
+  node.core.superblock.bitmap_uuid = 8;
+  node.core.changed();
+  node.advance();
+  EXPECT_EQ(node.count<effect::Complete>(), 1U);
 }
 
 TEST(Diskless, WithSuspendIoAWriteIsMadeAgainWhenThePeerIsBack) {

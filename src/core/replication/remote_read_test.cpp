@@ -74,6 +74,24 @@ TEST(RemoteRead, AnOperatorsDiskThatRefusesAReadIsDetachedAndThePeerAnswers) {
     < send 101 P_DATA_REQUEST 0 512)");
 }
 
+/// Else it would take the next write for one of two copies, and mark nothing.
+TEST(RemoteRead, ThePeerHearsOfTheLostDiskBeforeTheNextWrite) {
+  Transcript transcript = primary(by_operator);
+  transcript.play(R"(
+    write 1 4096 4096
+    < metadata activity-log
+    disk-one
+    < send 101 P_DATA 8 4096
+    < disk-write 4096 4096
+    write 2 4096 4096
+    packet 1 WriteAck 1 8 4096
+    disk-fails
+    < complete 1 0
+    < send 101 P_STATE
+    < send 101 P_DATA 8 4096
+    = Diskless)");
+}
+
 TEST(RemoteRead, AReplyToNothingEndsTheConnection) {
   for (const char* packet : {"DataReply 8 4096 2", "DataReply 16 4096 1", "DataReply 8 512 1"}) {
     Transcript transcript =

@@ -128,6 +128,27 @@ TEST(StateChanges, AFullResyncIsAgreedOnAndBeginsWithoutBitmaps) {
     = SyncSource UpToDate/Inconsistent)");
 }
 
+/// The answer comes on the other socket than what the peer does after it.
+TEST(StateChanges, WhatThePeerDoesForAFullResyncMayOvertakeItsAnswer) {
+  Transcript target = connected_pair();
+  target.play(R"(
+    invalidate 5
+    < send 1 P_PING
+    < send 101 P_STATE_CHG_REQ 1f0 c0
+    packet 101 State 2 8 11
+    packet 101 SyncUuid 64
+    = Connected
+    packet 1 StateReply 1
+    < done 5 1
+    < metadata bitmap
+    < send 101 P_STATE
+    = StartingSyncT Outdated/UpToDate oos 16777216
+    disk-one
+    < metadata superblock
+    < send 101 P_STATE
+    = WFSyncUUID Inconsistent/UpToDate)");
+}
+
 TEST(StateChanges, ADetachIsAgreedWithThePeerAndTheDiskMayComeBack) {
   Transcript transcript = connected_pair();
   transcript.play(R"(
@@ -137,6 +158,8 @@ TEST(StateChanges, ADetachIsAgreedWithThePeerAndTheDiskMayComeBack) {
     detach 4
     < done 4 -18 another command about the disk is under way
     packet 1 StateReply 1
+    < metadata superblock
+    disk
     < send 101 P_STATE
     < done 3 1
     < send 101 P_STATE

@@ -5,8 +5,13 @@
 namespace bascule::replication::detail {
 
 Agreement::Agreement(Core& core, Metadata& metadata, Handshake& handshake, BitmapExchange& exchange,
-                     Membership& membership)
-    : core_(core), metadata_(metadata), handshake_(handshake), exchange_(exchange), membership_(membership) {}
+                     Membership& membership, const StateChanges& state_changes)
+    : core_(core),
+      metadata_(metadata),
+      handshake_(handshake),
+      exchange_(exchange),
+      membership_(membership),
+      state_changes_(state_changes) {}
 
 void Agreement::session_lost() { asked_ = both_inconsistent_ = false; }
 
@@ -17,8 +22,11 @@ void Agreement::peer_state_received() {
   if (core_.peer.attaching || peer_begins) asked_ = true;
 }
 
-/// A new primary is looked at when its generation is on disk.
+/// A new primary is looked at when its generation is on disk. While an answer of the peer is awaited its state may have
+/// overtaken it: what it begins then is what this node has asked for.
 bool Agreement::due() {
+  if (core_.connection > ConnectionState::Connected) asked_ = false;
+  if (state_changes_.busy()) return false;
   if (core_.connection != ConnectionState::Connected || (core_.primary() && !core_.serving)) return false;
   if (core_.resync_retry_at != never) return false;  // a resync has just failed
   const DiskState own = core_.own_disk();
@@ -48,6 +56,16 @@ void Agreement::advance() {
     take_for_equal();
   }
   note_exposed_generation();
+  note_only_copy();
+}
+
+/// The activity log of a node that writes for a Primary without a disk counts after a crash, as a primary's does.
+void Agreement::note_only_copy() {
+  const bool holds = core_.holds_only_copy();
+  if (holds == core_.wrote_for_primary || !core_.disk_usable()) return;
+  if (!holds && !metadata_.bits_durable(0, core_.bitmap.size())) return metadata_.write_all_bits();
+  core_.wrote_for_primary = holds;
+  metadata_.superblock_changed();
 }
 
 /// The generation that applications of this node see: its own, or without a disk the peer's.

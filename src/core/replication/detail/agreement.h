@@ -2,6 +2,7 @@
 
 #include "core/replication/detail/bitmap_exchange.h"
 #include "core/replication/detail/membership.h"
+#include "core/replication/detail/state_changes.h"
 
 namespace bascule::replication::detail {
 
@@ -10,7 +11,8 @@ namespace bascule::replication::detail {
 /// one, and when the peer begins a resync (model facts, section 4: "When is it evaluated").
 class Agreement {
  public:
-  Agreement(Core& core, Metadata& metadata, Handshake& handshake, BitmapExchange& exchange, Membership& membership);
+  Agreement(Core& core, Metadata& metadata, Handshake& handshake, BitmapExchange& exchange, Membership& membership,
+            const StateChanges& state_changes);
 
   /// Compare again at the next chance while Connected: this node's disk has come or was forced to be UpToDate.
   void reconsider() { asked_ = true; }
@@ -32,12 +34,14 @@ class Agreement {
   void begin_generation();
   void take_for_equal();
   void note_exposed_generation();
+  void note_only_copy();
 
   Core& core_;
   Metadata& metadata_;
   Handshake& handshake_;
   BitmapExchange& exchange_;
   Membership& membership_;
+  const StateChanges& state_changes_;
   bool asked_ = false;
   bool both_inconsistent_ = false;  ///< in this session, while Connected
 };

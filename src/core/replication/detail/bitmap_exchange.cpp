@@ -33,10 +33,11 @@ void BitmapExchange::begin(const Verdict& verdict) {
 
 void BitmapExchange::begin_full(bool as_source) {
   durable_version_.reset();
-  early_uuid_.reset();
+  expects_full_ = false;
   receiver_.reset();
   until_ = core_.now + patience;
   if (as_source) {
+    early_uuid_.reset();
     if (core_.peer.disk > DiskState::Consistent) core_.peer.disk = DiskState::Consistent;
     core_.become(ConnectionState::StartingSyncS, "every block is to be sent");
   } else {
@@ -111,7 +112,8 @@ void BitmapExchange::bitmap_complete() {
 }
 
 bool BitmapExchange::sync_uuid(const drbd::SyncUuid& packet) {
-  if (core_.connection == ConnectionState::StartingSyncT) {
+  const bool asked = expects_full_ && core_.connection == ConnectionState::Connected;
+  if (core_.connection == ConnectionState::StartingSyncT || asked) {
     early_uuid_ = packet;
     return true;
   }
@@ -160,6 +162,8 @@ void BitmapExchange::session_lost() {
   if (disk_before_ && core_.disk == DiskState::Outdated) core_.become(*disk_before_, "the resync did not begin");
   disk_before_.reset();
   durable_version_.reset();
+  early_uuid_.reset();
+  expects_full_ = false;
   receiver_.reset();
   new_area_source_ = false;
   until_ = never;

@@ -19,6 +19,8 @@ class BitmapExchange {
   void begin(const Verdict& verdict);
   /// Both have agreed (StartingSyncS, StartingSyncT) to resync every block: no bitmaps are exchanged.
   void begin_full(bool as_source);
+  /// This node has asked for one to itself: the peer's first packets on the data socket may overtake its answer.
+  void expect_full_resync(bool expected) { expects_full_ = expected; }
   /// The same end without bitmaps, of two Connected nodes that have marked the same new area.
   void begin_on_new_area(bool source);
   /// False: the packet breaks the protocol.
@@ -43,6 +45,7 @@ class BitmapExchange {
   std::optional<std::uint64_t> durable_version_;  ///< waiting for this superblock (and all bits)
   std::optional<drbd::SyncUuid> early_uuid_;      ///< came before the target's bits were durable
   Instant until_ = never;
+  bool expects_full_ = false;
   bool new_area_source_ = false;  ///< Connected, and about to be SyncSource
 };
 

@@ -131,6 +131,11 @@ class Core {
   void drop(ConnectionState why, std::string reason, bool refuse = false);
 
   // -- questions
+  /// The peer is a Primary without a disk and writes to this node's: a crash here is the crash of a primary.
+  [[nodiscard]] bool holds_only_copy() const {
+    return disk_usable() && session.open && is_connected(connection) && peer.role == Role::Primary &&
+           peer.disk < DiskState::Inconsistent;
+  }
   /// The disk, seen through Negotiating.
   [[nodiscard]] DiskState own_disk() const { return disk == DiskState::Negotiating ? remembered_disk : disk; }
   [[nodiscard]] bool primary() const { return role == Role::Primary; }
@@ -202,6 +207,7 @@ class Core {
   drbd_metadata::Superblock superblock;  ///< as it shall be on disk; Metadata writes it
   Bitmap bitmap;                         ///< 1 is out of sync; changed through Metadata only
   bool crashed_primary = false;
+  bool wrote_for_primary = false;  ///< holds_only_copy(), or did until the bits of that time are on disk
   DiskState remembered_disk = DiskState::Diskless;  ///< what the metadata say; of use while the disk is Negotiating
   std::uint64_t exposed_uuid = 0;                   ///< generation of the data that this node last offered or had
   std::uint64_t told_dirty_bits = 0;  ///< our part of the last Uuids: both sides decide by the same numbers

@@ -1,6 +1,7 @@
 #include "core/replication/detail/disk_commands.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace bascule::replication::detail {
 namespace {
@@ -77,6 +78,8 @@ void DiskCommands::advance_detach() {
     if (core_.disk <= DiskState::Failed) return leave_disk();
     const bool quiet = parts_.writes.quiet() && parts_.writes.local_idle() && parts_.peer_writes.idle();
     if (!quiet) return;
+    // A superblock that is written last makes everything before it durable, so that the disk may go.
+    if (!std::exchange(sealed_, true)) parts_.metadata.superblock_changed();
     parts_.metadata.write_all_bits();
     if (parts_.metadata.all_bits_durable() && parts_.metadata.superblock_durable()) leave_disk();
   }
@@ -136,6 +139,7 @@ void DiskCommands::begin_run() {
 
 void DiskCommands::answered(Result result) {
   const bool alone = result == Result::Unknown;
+  if (result < Result::Success) parts_.exchange.expect_full_resync(false);
   if (kind_ != Kind::Detach) {
     if (alone) return finish(Result::NeedConnection, words_of(result));
     if (result < Result::Success)
@@ -150,6 +154,7 @@ void DiskCommands::answered(Result result) {
     return finish(refused.result, refused.why);
   phase_ = Phase::Draining;
   core_.detaching = true;
+  sealed_ = false;
 }
 
 void DiskCommands::advance() {
@@ -165,6 +170,7 @@ void DiskCommands::advance() {
       answered(Result::Unknown);
     } else if (!parts_.state_changes.busy()) {
       asked_ = true;
+      parts_.exchange.expect_full_resync(kind_ == Kind::InvalidateLocal);
       parts_.state_changes.ask(change_, false);
     }
   }

@@ -46,6 +46,7 @@ class DiskCommands {
   CommandId command_ = 0;
   drbd::StateChange change_;
   bool asked_ = false;
+  bool sealed_ = false;  ///< Draining: the last superblock is on its way
   bool force_ = false;
 };
 

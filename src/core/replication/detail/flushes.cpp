@@ -20,9 +20,11 @@ void Flushes::begin(Wait& wait) {
   wait.session = core_.session.number;
   epochs_.close();
   if (!epochs_.empty()) wait.epoch = epochs_.newest();
-  // Without a session nobody knows what the peer, still a member, had flushed of what was acknowledged before.
-  const bool member = core_.config.authority == Authority::Cluster && core_.in_sync.peer_counts();
-  wait.needs_peer = flush_asks_peer(core_) && (wait.epoch || (member && !core_.peer_in_step()));
+  // Without a session nobody knows what the peer had flushed of what was acknowledged before, and it still counts: as
+  // a member, or with an operator because no generation on disk tells that it lacks anything.
+  const bool counts =
+      core_.operator_rules() ? core_.disk_usable() && !went_on_alone(core_, metadata_) : core_.in_sync.peer_counts();
+  wait.needs_peer = flush_asks_peer(core_) && (wait.epoch || (counts && !core_.peer_in_step()));
   if (core_.canary_set(canary::kFlushOnlyHere)) wait.needs_peer = false;
   if (core_.disk_usable())
     core_.emit(effect::DiskFlush{operation_of(Owner::LocalFlush, wait.number)});

@@ -30,7 +30,7 @@ void refresh_flags(Core& core) {
     put(flags, flag::kConsistent, core.disk > DiskState::Inconsistent);
     put(flags, flag::kWasUpToDate, core.disk > DiskState::Outdated);
   }
-  put(flags, flag::kPrimaryIndicator, core.primary());
+  put(flags, flag::kPrimaryIndicator, core.primary() || core.wrote_for_primary);
   put(flags, flag::kConnectedIndicator, core.connection > ConnectionState::WFReportParams);
   put(flags, flag::kPeerOutdated, core.peer.disk == DiskState::Inconsistent || core.peer.disk == DiskState::Outdated);
   put(flags, flag::kCrashedPrimary, core.crashed_primary);

@@ -159,6 +159,8 @@ void Machines::advance() {
   commands_.advance();
   check_disk();
   disk_commands_.advance();
+  // Before the next write: the peer must know that what it gets is the only copy.
+  if (!core_.disk_usable()) parts_.handshake.send_state_if_changed();
   parts_.attach.advance();
   parts_.metadata_move.advance();
   parts_.handshake.advance();

@@ -31,8 +31,10 @@ bool Membership::wants_grow() const {
   return core_.serving && core_.disk == DiskState::UpToDate && core_.peer_in_step() && set.known && !set.peer;
 }
 
+/// Only a node with good data of its own has to tell first, by a generation, that it wrote alone.
 bool Membership::may_connect() const {
-  return !core_.primary() || core_.superblock.bitmap_uuid != 0 || core_.bitmap.count() == 0;
+  return core_.disk != DiskState::UpToDate || !core_.primary() || core_.superblock.bitmap_uuid != 0 ||
+         core_.bitmap.count() == 0;
 }
 
 void Membership::make_generation() {

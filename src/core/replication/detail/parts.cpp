@@ -18,8 +18,8 @@ Parts::Parts(const Config& config, const std::optional<Restored>& restored, Inst
       resync(core, metadata, handshake, writes, peer_writes),
       verify(core, metadata, handshake, writes),
       membership(core, metadata),
-      agreement(core, metadata, handshake, exchange, membership),
       state_changes(core, keepalive, exchange),
+      agreement(core, metadata, handshake, exchange, membership, state_changes),
       fencing(core, metadata),
       role_change(core, metadata, activity_log, handshake, writes, peer_writes, state_changes, fencing) {}
 

@@ -33,8 +33,8 @@ struct Parts {
   Resync resync;
   Verify verify;
   Membership membership;
-  Agreement agreement;
   StateChanges state_changes;
+  Agreement agreement;
   Fencing fencing;
   RoleChange role_change;
 };

@@ -159,17 +159,14 @@ void PeerWrites::order(std::size_t index) {
   if (!slots_[index].started) waiting_.push_back(index);
 }
 
-/// This node has the only data of a primary without a disk: a crash here is the crash of a primary.
-bool PeerWrites::only_copy() const {
-  return core_.peer.disk < DiskState::Inconsistent && core_.peer.role == Role::Primary;
-}
-
 bool PeerWrites::may_start(Slot& slot) {
   if (!slot.admitted || core_.growing_on_disk) return false;
   // A write that is already the only thing to be done is not decided upon again.
   if (!slot.resync && !conflicts_.decides() && conflicts_.rule(slot.range) == Conflicts::Ruling::Wait) return false;
-  if (slot.resync || !only_copy()) return true;
-  if (!activity_log_.ready()) return false;
+  if (slot.resync || !core_.holds_only_copy()) return true;
+  // After a crash the activity log counts only if the superblock says that there was a primary.
+  const bool told = core_.wrote_for_primary && metadata_.superblock_durable();
+  if (!activity_log_.ready() || !told) return false;
   if (slot.logged) return activity_log_.hot(slot.range);
   slot.logged = true;
   (void)metadata_.mark_out_of_sync(slot.range);

@@ -68,7 +68,6 @@ class PeerWrites {
   void start_waiting();
   void answer(const Slot& slot, bool good);
   void forget(std::size_t index);
-  [[nodiscard]] bool only_copy() const;
   [[nodiscard]] bool is_current(const Slot& slot) const {
     return core_.session.open && slot.session == core_.session.number;
   }

@@ -29,7 +29,7 @@ void Reads::read(const input::Read& read) {
 /// An Inconsistent disk answers for the blocks whose bits are clear while the resync knows what they should hold.
 bool Reads::may_read_local(const Pending& read) const {
   if (read.local_failed) return false;
-  if (core_.disk == DiskState::UpToDate) return true;
+  if (core_.disk == DiskState::UpToDate || core_.canary_set(canary::kReadHere)) return true;
   return core_.disk == DiskState::Inconsistent && core_.peer_has_data() && metadata_.in_sync(read.range);
 }
 

@@ -58,6 +58,13 @@ bool bitmap_is_enough(UuidDecision decision, const Verdict& verdict) {
          (verdict.own_uuids.bitmap & ~drbd::kUuidPrimaryBit) != drbd::kUuidJustCreated;
 }
 
+void swap_direction(Verdict& verdict) {
+  if (verdict.kind == Kind::Source)
+    verdict.kind = Kind::Target;
+  else if (verdict.kind == Kind::Target)
+    verdict.kind = Kind::Source;
+}
+
 /// The rule of the table, turned into source or target. A split brain is not decided by it: Refuse.
 Verdict from_table(UuidDecision decision, Verdict verdict) {
   switch (decision) {
@@ -213,6 +220,7 @@ Verdict compare_data(const Core& core, Verdict verdict) {
   if (compared.peer_repaired) verdict.peer_uuids = *compared.peer_repaired;
   const UuidDecision decision = compared.decision;
   verdict = from_table(decision, std::move(verdict));
+  if (core.canary_set(canary::kWrongSource)) swap_direction(verdict);
   const bool split = is_split_brain(decision);
   if (verdict.kind == Kind::Refuse && !split) return verdict;
   if (prefer_consistent(core, verdict)) {

@@ -107,7 +107,9 @@ void Writes::conclude(Serial serial) {
   Entry& entry = log_.at(serial);
   using Local = Entry::Local;
   if (entry.remote == Entry::Remote::Retry) return begin_anew(serial);
-  if (entry.local != Local::Good && !remote_satisfied(entry)) {
+  // A write to a disk that is being resynced is nothing by itself: the resync from the peer would undo it.
+  const bool replaced = core_.operator_rules() && core_.disk == DiskState::Inconsistent;
+  if ((entry.local != Local::Good || replaced) && !remote_satisfied(entry)) {
     const bool wait = core_.suspended() || waits_for_data(core_);
     if (wait && !core_.failing_io && core_.serving) return begin_anew(serial);
     return answer(entry, EIO);

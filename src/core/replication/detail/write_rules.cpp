@@ -35,6 +35,7 @@ bool went_on_alone(const Core& core, const Metadata& metadata) {
   const bool told = core.superblock.bitmap_uuid != 0 && metadata.superblock_durable();
   if (core.operator_rules() && core.suspended()) return false;
   const bool connected = core.session.open && !core.dropping && is_connected(core.connection);
+  if (core.operator_rules() && core.canary_set(canary::kKeepGeneration)) return true;
   if (core.operator_rules()) return told || (connected && core.peer.disk >= DiskState::Inconsistent);
   if (core.in_sync.peer_counts()) return false;
   // Ahead of a connected peer that has left the set: the bits tell the difference, no new generation does.

@@ -153,7 +153,8 @@ void Writes::send(Serial serial) {
   entry.may_set_in_sync =
       core_.connection >= ConnectionState::SyncSource && core_.connection <= ConnectionState::PausedSyncT;
   entry.remote = Entry::Remote::Sent;
-  entry.enough = enough_for(core_.config.options.net.protocol);
+  entry.enough = enough_for(core_.canary_set(canary::kAcknowledgeOnceSent) ? drbd_config::Protocol::A
+                                                                           : core_.config.options.net.protocol);
   entry.barrier_done = false;
   entry.epoch = epochs_.add(serial);
   if (remote_pending(entry)) ++remote_in_flight_;
@@ -210,6 +211,7 @@ void Writes::mark_lost(Entry& entry) {
   entry.remote = Entry::Remote::None;
   entry.barrier_done = true;
   if (core_.canary_set(canary::kForgetUnacknowledged)) return;
+  if (core_.canary_set(canary::kForgetDiscards) && entry.kind != WriteKind::data) return;
   const bool news = metadata_.mark_out_of_sync(entry.range);
   const bool tell = core_.connection == ConnectionState::WFBitMapS || core_.connection == ConnectionState::Ahead;
   if (news && tell && core_.session.open && !core_.dropping)
