@@ -188,24 +188,53 @@ class CrashPoints {
   }
 
   void print_text() const {
-    fmt::print(
-        "{} power losses in {} runs, {:.0f} s: {} with writes under way, {} with metadata unflushed, {} in a resync, "
-        "{} in "
-        "a resize\n{} writes acknowledged, {} resyncs, {} times the true difference was compared with the marks\n",
-        sum_.power_losses, runs_, seconds_, sum_.during_writes, sum_.during_metadata, sum_.during_resync,
-        sum_.during_resize, sum_.acknowledged, sum_.resyncs, sum_.coverage_checks);
+    fmt::print("{} power losses in {} runs, {:.0f} s", sum_.power_losses, runs_, seconds_);
+    const char* separator = ": ";
+    for (const auto& [name, count] : figures_of_losses()) {
+      fmt::print("{}{} {}", separator, count, name);
+      separator = ", ";
+    }
+    separator = "\n";
+    for (const auto& [name, count] : figures_of_work()) {
+      fmt::print("{}{} {}", separator, count, name);
+      separator = ", ";
+    }
+    fmt::print("\n");
     if (!violation_.empty())
       fmt::print("FAILED: {}\nreplay: bascule-sim crash --seed {} --points 1\n", violation_, violating_seed_);
   }
 
   void print_json() const {
-    fmt::print(
-        R"({{"seed":{},"points":{},"runs":{},"seconds":{:.1f},"during_writes":{},"during_metadata":{},"during_resync":{},)"
-        R"("during_resize":{},"acknowledged":{},"resyncs":{},"coverage_checks":{},"failed_seed":{},"failure":"{}"}})"
-        "\n",
-        request_.seed, sum_.power_losses, runs_, seconds_, sum_.during_writes, sum_.during_metadata, sum_.during_resync,
-        sum_.during_resize, sum_.acknowledged, sum_.resyncs, sum_.coverage_checks,
-        violation_.empty() ? "null" : std::to_string(violating_seed_), violation_);
+    fmt::print(R"({{"seed":{},"points":{},"runs":{},"seconds":{:.1f})", request_.seed, sum_.power_losses, runs_,
+               seconds_);
+    for (const auto& figures : {figures_of_losses(), figures_of_work()})
+      for (const auto& [name, count] : figures) {
+        std::string key = name;
+        std::replace(key.begin(), key.end(), ' ', '_');
+        fmt::print(R"(,"{}":{})", key, count);
+      }
+    fmt::print(R"(,"failed_seed":{},"failure":"{}"}})"
+               "\n",
+               violation_.empty() ? "null" : std::to_string(violating_seed_), violation_);
+  }
+
+  using Figures = std::vector<std::pair<const char*, std::uint64_t>>;
+  [[nodiscard]] Figures figures_of_losses() const {
+    return {{"during writes", sum_.during_writes},     {"during discards", sum_.during_discards},
+            {"during metadata", sum_.during_metadata}, {"during resync", sum_.during_resync},
+            {"during resize", sum_.during_resize},     {"under an operator", sum_.under_operator},
+            {"under protocol A", sum_.under_a},        {"under protocol B", sum_.under_b}};
+  }
+  [[nodiscard]] Figures figures_of_work() const {
+    return {{"acknowledged", sum_.acknowledged},
+            {"flushes", sum_.flushes},
+            {"zeroings", sum_.zeroings},
+            {"reads", sum_.reads},
+            {"promotions", sum_.promotions},
+            {"resyncs", sum_.resyncs},
+            {"split brains", sum_.split_brains},
+            {"detaches", sum_.detaches},
+            {"coverage checks", sum_.coverage_checks}};
   }
 
   CrashRequest request_;

@@ -85,8 +85,15 @@ class Victim {
   void carry_out(const replication::effect::ReleaseBuffer& effect);
   void carry_out(const replication::effect::CopyBuffer& effect);
   void carry_out(const replication::effect::RunHandler& effect);
-  template <typename Other>
-  void carry_out(const Other&) {}
+  // Nobody asks this world for anything else: its one write is not waited for, its events are for nobody.
+  void carry_out(const replication::effect::Complete&) {}
+  void carry_out(const replication::effect::CommandDone&) {}
+  void carry_out(const replication::effect::Event&) {}
+  void carry_out(const replication::effect::StatusChanged&) {}
+  void carry_out(const replication::effect::MetadataMoved&) { violate("metadata move on a disk that has not grown"); }
+  // Authority::Operator never asks a majority.
+  void carry_out(const replication::effect::RequestShrink&) { violate("a majority is asked that does not exist"); }
+  void carry_out(const replication::effect::RequestGrow&) { violate("a majority is asked that does not exist"); }
 
   void closed(SocketId socket, const std::string& reason);
   bool decode_one(SocketId socket);

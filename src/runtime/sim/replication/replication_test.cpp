@@ -35,6 +35,12 @@ TEST(ReplicationWorld, NothingAcknowledgedIsLost) {
               static_cast<unsigned long long>(sum.power_losses));
   EXPECT_GT(sum.resyncs, count);
   EXPECT_GT(sum.acknowledged, 100 * count);
+  EXPECT_GT(sum.zeroings, count);
+  EXPECT_GT(sum.reads, count);
+  EXPECT_GT(sum.under_operator, count);
+  EXPECT_GT(sum.under_a, 0U);
+  EXPECT_GT(sum.under_b, 0U);
+  EXPECT_GT(sum.split_brains, 0U);
 }
 
 /// A fault that is built in on purpose must be found.
@@ -56,6 +62,11 @@ TEST(ReplicationCanary, PromotingANonMemberIsFound) { expect_found(canary::kProm
 TEST(ReplicationCanary, AcknowledgingWithoutALeaseIsFound) { expect_found(canary::kIgnoreLease); }
 TEST(ReplicationCanary, ForgettingUnacknowledgedWritesIsFound) { expect_found(canary::kForgetUnacknowledged); }
 TEST(ReplicationCanary, FlushingOnlyHereIsFound) { expect_found(canary::kFlushOnlyHere); }
+TEST(ReplicationCanary, AcknowledgingWhatIsOnlySentIsFound) { expect_found(canary::kAcknowledgeOnceSent); }
+TEST(ReplicationCanary, GoingOnAloneInASharedGenerationIsFound) { expect_found(canary::kKeepGeneration); }
+TEST(ReplicationCanary, TakingTheOlderDataIsFound) { expect_found(canary::kWrongSource); }
+TEST(ReplicationCanary, ReadingOldBlocksIsFound) { expect_found(canary::kReadHere); }
+TEST(ReplicationCanary, ForgettingDiscardsIsFound) { expect_found(canary::kForgetDiscards); }
 
 }  // namespace
 }  // namespace bascule::sim

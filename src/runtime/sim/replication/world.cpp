@@ -1,7 +1,7 @@
 #include "runtime/sim/replication/world.h"
 
 #include <algorithm>
-#include <cerrno>
+#include <array>
 
 #include "wire/drbd_metadata/metadata.h"
 
@@ -28,6 +28,15 @@ void ReplicationResult::add(const ReplicationResult& other) {
   resyncs += other.resyncs;
   power_losses += other.power_losses;
   during_writes += other.during_writes;
+  during_discards += other.during_discards;
+  under_operator += other.under_operator;
+  under_a += other.under_a;
+  under_b += other.under_b;
+  reads += other.reads;
+  flushes += other.flushes;
+  zeroings += other.zeroings;
+  split_brains += other.split_brains;
+  detaches += other.detaches;
   during_metadata += other.during_metadata;
   during_resync += other.during_resync;
   during_resize += other.during_resize;
@@ -35,10 +44,28 @@ void ReplicationResult::add(const ReplicationResult& other) {
 }
 
 ReplicationScenario scenario_of(std::uint64_t seed) {
+  using namespace drbd_config;
   ReplicationScenario scenario;
   scenario.seed = seed;
-  scenario.created_anew = seed % 20 == 0;
+  Prng prng(seed ^ 0x5ce9a410ULL);
+  scenario.created_anew = prng.chance(1, 20);
   if (scenario.created_anew) scenario.data_bytes = 9ULL << 20;
+  scenario.authority = prng.chance(2, 5) ? Authority::Operator : Authority::Cluster;
+  Net& net = scenario.options.net;
+  constexpr std::array protocols{Protocol::C, Protocol::C, Protocol::C, Protocol::B, Protocol::A};
+  net.protocol = protocols[prng.below(protocols.size())];
+  if (prng.chance(1, 4)) net.csums_alg = "crc32c";
+  net.use_rle = prng.chance(3, 4);
+  constexpr std::array balancing{ReadBalancing::prefer_local, ReadBalancing::prefer_remote, ReadBalancing::round_robin};
+  scenario.options.disk.read_balancing = balancing[prng.below(balancing.size())];
+  if (prng.chance(1, 4)) scenario.options.disk.rs_discard_granularity_bytes = 64 * 1024;
+  if (scenario.authority == Authority::Operator) {
+    net.after_sb_0pri = static_cast<AfterSplitBrain0>(prng.below(5));
+    constexpr std::array one{AfterSplitBrain1::disconnect, AfterSplitBrain1::consensus,
+                             AfterSplitBrain1::violently_as0p, AfterSplitBrain1::discard_secondary};
+    net.after_sb_1pri = one[prng.below(one.size())];
+    net.always_asbp = prng.chance(1, 4);
+  }
   return scenario;
 }
 
@@ -78,29 +105,26 @@ void ReplicationWorld::format() {
   }
 }
 
-void ReplicationWorld::start(Node& node) {
-  node.alive = true;
-  ++node.life;
+Config ReplicationWorld::config_of(const Node& node) {
   Config config;
   config.volume = "data";
   config.self = node.index == 0 ? "alice" : "bob";
   config.peer = node.index == 0 ? "bob" : "alice";
+  config.authority = scenario_.authority;
+  config.options = scenario_.options;
+  config.accept_loss = scenario_.options.net.protocol != drbd_config::Protocol::C;
   config.backing_bytes = node.metadata.size_bytes();
   config.size_limit_bytes = scenario_.data_bytes;
   config.al_extents = scenario_.al_extents;
   config.seed = prng().next();
   config.canaries = scenario_.canaries;
-  const auto layout = drbd_metadata::internal_layout(config.backing_bytes).value();
-  const auto read = [&](std::uint64_t offset, std::uint64_t length) {
-    Bytes bytes(length);
-    (void)node.metadata.read(offset, bytes);
-    return bytes;
-  };
-  Restored restored;
-  restored.superblock = drbd_metadata::decode_superblock(read(layout.superblock_offset, 4096)).value();
-  restored.bitmap = read(layout.bitmap_offset, layout.bitmap_bytes);
-  restored.activity_log = read(layout.activity_log_offset, restored.superblock.shape().blocks() * 4096);
-  node.engine = std::make_unique<Engine>(config, std::move(restored), local());
+  return config;
+}
+
+void ReplicationWorld::start(Node& node) {
+  node.alive = true;
+  ++node.life;
+  node.engine = std::make_unique<Engine>(config_of(node), restored(node), local());
   node.timer_at = never;
   step(node, input::Tick{});
   heartbeat(node);
@@ -121,7 +145,8 @@ void ReplicationWorld::stop(Node& node, bool power) {
     node.metadata.power_loss(prng());
     checker_.power_lost(node.index);
   } else {
-    checker_.stopped(node.index);
+    const bool in_memory = scenario_.options.net.protocol == drbd_config::Protocol::B && !node.device_open;
+    checker_.stopped(node.index, in_memory);
   }
   node.in_flight.clear();
   node.disk_writes.clear();
@@ -129,7 +154,12 @@ void ReplicationWorld::stop(Node& node, bool power) {
   node.sockets.clear();
   node.open_writes.clear();
   node.open_flushes.clear();
+  node.open_zeroings.clear();
+  node.open_reads.clear();
   node.fua.clear();
+  node.promoting = node.attaching = 0;
+  node.refusals = node.failing_io = 0;
+  node.split_brain = node.gives_up = node.left_alone = false;
   node.device_open = node.handing_over = false;
   node.lease_epoch = node.promoting_epoch = 0;
   node.lease_end = Instant{};
@@ -140,7 +170,7 @@ void ReplicationWorld::stop(Node& node, bool power) {
 
 void ReplicationWorld::step(Node& node, const Input& input) {
   Effects effects;
-  node.engine->step(input::LeaseRead{node.lease_epoch, node.lease_end}, local(), effects);
+  if (!has_operator()) node.engine->step(input::LeaseRead{node.lease_epoch, node.lease_end}, local(), effects);
   node.engine->step(input, local(), effects);
   carry_out(node, effects);
   if (node.alive) rearm(node);
@@ -167,6 +197,10 @@ void ReplicationWorld::rearm(Node& node) {
 
 void ReplicationWorld::heartbeat(Node& node) {
   check_coverage("a heartbeat");
+  if (has_operator()) {
+    tend(node);
+    return later(node, milliseconds(50), [this, &node] { heartbeat(node); });
+  }
   const WorldTime asked_at = scheduler_.now();
   if (node.majority_reachable) {
     later(node, between(microseconds(200), milliseconds(5)), [this, &node, asked_at] {
@@ -216,23 +250,24 @@ void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTim
 
 void ReplicationWorld::commit() {
   const Majority::View& view = majority_.view();
-  checker_.committed(view.epoch, view.owner.value_or(0), view.members);
+  checker_.committed(view.owner.value_or(0), view.members);
 }
 
 // ---- a run ------------------------------------------------------------------------------------------------------
 
 bool ReplicationWorld::quiet() const {
   const Majority::View& view = majority_.view();
-  if (!view.members[0] || !view.members[1] || !view.owner) return false;
+  if (!has_operator() && (!view.members[0] || !view.members[1] || !view.owner)) return false;
   for (const auto& node : nodes_) {
-    if (!node->alive || !node->open_writes.empty() || !node->open_flushes.empty() || !node->in_flight.empty())
+    if (!node->alive || !node->open_writes.empty() || !node->open_flushes.empty() || !node->in_flight.empty() ||
+        node->handing_over)
       return false;
     const Status status = node->engine->status();
     if (status.disk != drbd::DiskState::UpToDate || status.connection != drbd::ConnectionState::Connected ||
         status.out_of_sync_bytes != 0)
       return false;
   }
-  const Node& owner = *nodes_[*view.owner];
+  const Node& owner = *nodes_[has_operator() ? wanted_owner_ : *view.owner];
   return owner.device_open && owner.engine->status().role == drbd::Role::Primary;
 }
 
@@ -259,7 +294,7 @@ void ReplicationWorld::final_blackout() {
 }
 
 ReplicationResult ReplicationWorld::run() {
-  commit();
+  if (!has_operator()) commit();
   for (auto& node : nodes_) start(*node);
   scheduler_.run_until(scheduler_.now() + milliseconds(1500));
   const WorldTime end = scheduler_.now() + scenario_.fault_time;

@@ -22,8 +22,10 @@ namespace bascule::sim {
 /// What one run does.
 struct ReplicationScenario {
   std::uint64_t seed = 1;
-  bool created_anew = false;   ///< begin with two empty replicas; else with two equal ones
-  std::uint32_t canaries = 0;  ///< deliberate faults of the engine
+  replication::Authority authority = replication::Authority::Cluster;
+  drbd_config::Options options;  ///< of both nodes
+  bool created_anew = false;     ///< begin with two empty replicas; else with two equal ones
+  std::uint32_t canaries = 0;    ///< deliberate faults of the engine
   std::uint64_t data_bytes = 24ULL << 20;
   std::uint32_t al_extents = 2;
   Duration fault_time = seconds(6);
@@ -39,8 +41,10 @@ struct ReplicationResult {
   std::uint64_t resyncs = 0;
   std::uint64_t power_losses = 0;
   // What was under way when the power failed.
-  std::uint64_t during_writes = 0, during_metadata = 0, during_resync = 0, during_resize = 0;
+  std::uint64_t during_writes = 0, during_discards = 0, during_metadata = 0, during_resync = 0, during_resize = 0;
+  std::uint64_t under_operator = 0, under_a = 0, under_b = 0;  ///< power losses by what the volume obeyed
   std::uint64_t coverage_checks = 0;
+  std::uint64_t reads = 0, flushes = 0, zeroings = 0, split_brains = 0, detaches = 0;
   /// Adds the figures of another run.
   void add(const ReplicationResult& other);
 };
@@ -89,6 +93,16 @@ class ReplicationWorld {
     std::map<replication::RequestId, std::uint64_t> open_writes;  ///< request -> stamp
     std::set<replication::RequestId> fua;
     std::set<replication::RequestId> open_flushes;
+    struct OpenZeroing {
+      std::uint64_t sector, sectors, stamp;
+    };
+    std::map<replication::RequestId, OpenZeroing> open_zeroings;  ///< also in open_writes
+    struct OpenRead {
+      replication::BufferId buffer;
+      std::uint64_t sector;
+      Stamps floor;  ///< what it must show at least
+    };
+    std::map<replication::RequestId, OpenRead> open_reads;
     std::map<replication::OperationId, std::pair<std::uint64_t, std::uint64_t>> disk_writes;  ///< sectors being written
     struct InFlight {
       std::uint64_t sector;
@@ -108,6 +122,12 @@ class ReplicationWorld {
     bool handing_over = false;
     std::optional<WorldTime> lease_lost{};
     bool device_open = false;
+    // -- as the person at the console sees it
+    replication::CommandId promoting = 0, attaching = 0;
+    std::uint32_t refusals = 0;  ///< promotions in a row
+    bool split_brain = false, gives_up = false;
+    bool left_alone = false;       ///< disconnected on purpose
+    std::uint32_t failing_io = 0;  ///< so many of the next disk requests fail
     explicit Node(std::uint64_t data_sectors, std::uint64_t metadata_bytes)
         : data(data_sectors), metadata(metadata_bytes) {}
   };
@@ -127,8 +147,12 @@ class ReplicationWorld {
   // -- effects
   void carry_out(Node& node, replication::Effects& effects);
   void carry_out(Node& node, const replication::effect::DiskWrite& effect);
+  void carry_out(Node& node, const replication::effect::DiskZero& effect);
   void carry_out(Node& node, const replication::effect::DiskRead& effect);
   void carry_out(Node& node, const replication::effect::DiskFlush& effect);
+  void carry_out(Node&, const replication::effect::MetadataMoved&) {
+    checker_.violation("metadata move on a disk that has not grown");
+  }
   void carry_out(Node& node, const replication::effect::MetadataWrite& effect);
   void carry_out(Node& node, const replication::effect::Connect& effect);
   void carry_out(Node& node, const replication::effect::CloseSocket& effect);
@@ -136,13 +160,17 @@ class ReplicationWorld {
   void carry_out(Node& node, const replication::effect::Send& effect);
   void carry_out(Node& node, const replication::effect::TakeBuffer& effect);
   void carry_out(Node& node, const replication::effect::ReleaseBuffer& effect);
+  void carry_out(Node& node, const replication::effect::CopyBuffer& effect);
   void carry_out(Node& node, const replication::effect::Complete& effect);
   void carry_out(Node& node, const replication::effect::RequestShrink& effect);
   void carry_out(Node& node, const replication::effect::RequestGrow& effect);
+  void carry_out(Node& node, const replication::effect::CommandDone& effect);
+  void carry_out(Node& node, const replication::effect::RunHandler& effect);
   void carry_out(Node& node, const replication::effect::Event& effect);
-  void carry_out(Node&, const replication::effect::StatusChanged&) {}
-  template <typename Other>
-  void carry_out(Node&, const Other&) {}
+  void carry_out(Node&, const replication::effect::StatusChanged&) {}  // status() is asked where it matters
+  void put(Node& node, replication::OperationId operation, std::uint64_t sector, Stamps stamps, bool durable);
+  void note_begun(Node& node, std::uint64_t sector, const Stamps& stamps);
+  void resync_event(Node& node, const std::string& kind);
   Duration disk_delay();
   void check_overlap(Node& node, replication::OperationId operation, std::uint64_t sector, std::uint64_t sectors);
 
@@ -158,15 +186,33 @@ class ReplicationWorld {
   void informed(Node& node, const Majority::View& view, WorldTime asked_at, bool leased);
   void commit();
 
+  // -- the person at the console, where there is no majority
+  [[nodiscard]] bool has_operator() const { return scenario_.authority == replication::Authority::Operator; }
+  void tend(Node& node);
+  void tend_connection(Node& node, const replication::Status& status);
+  void tend_role(Node& node, const replication::Status& status);
+  void tend_disk(Node& node, const replication::Status& status);
+  void want(std::size_t owner);
+  void note_equal();
+
   // -- workload and faults
   void work(Node& node);
+  void submit_write(Node& node);
+  void submit_read(Node& node);
   void fault();
+  void fault_by_operator();
   void fault_on_link();
   void fault_on_node();
   void heal();
   [[nodiscard]] bool quiet() const;
   void wait_until_quiet();
   void final_blackout();
+
+  /// May the peer be promoted as it is, so that an acknowledgement has to say something of it?
+  [[nodiscard]] bool peer_counts(const Node& node) const;
+  [[nodiscard]] drbd_metadata::Superblock superblock_of(const Node& node) const;
+  [[nodiscard]] replication::Restored restored(const Node& node) const;
+  [[nodiscard]] replication::Config config_of(const Node& node);
 
   // -- what may differ is marked, at every instant
   void check_coverage(const char* when);
@@ -182,6 +228,10 @@ class ReplicationWorld {
   bool link_up_ = true;
   bool working_ = true;
   bool finishing_ = false;
+  std::size_t wanted_owner_ = 0;              ///< by the operator
+  std::array<bool, nodes> alone_{};           ///< was Primary without the other since they were last equal
+  std::optional<std::size_t> first_primary_;  ///< of two empty replicas: the one whose data count
+  replication::CommandId next_command_ = 1;
   std::uint64_t next_request_ = 1;
   std::uint64_t next_stamp_ = 1;
   ReplicationResult result_;

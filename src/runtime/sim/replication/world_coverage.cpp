@@ -21,33 +21,58 @@ Bytes read(const Disk& disk, std::uint64_t offset, std::uint64_t length) {
 
 }  // namespace
 
-/// The bits in memory while the node lives, else on its disk; and the hot extents on its disk if it writes, or died
-/// writing.
+drbd_metadata::Superblock ReplicationWorld::superblock_of(const Node& node) const {
+  const auto layout = metadata::internal_layout(node.metadata.size_bytes()).value();
+  return metadata::decode_superblock(read(node.metadata, layout.superblock_offset, 4096)).value();
+}
+
+replication::Restored ReplicationWorld::restored(const Node& node) const {
+  const auto layout = metadata::internal_layout(node.metadata.size_bytes()).value();
+  replication::Restored restored;
+  restored.superblock = superblock_of(node);
+  restored.bitmap = read(node.metadata, layout.bitmap_offset, layout.bitmap_bytes);
+  restored.activity_log = read(node.metadata, layout.activity_log_offset, restored.superblock.shape().blocks() * 4096);
+  return restored;
+}
+
+/// With a majority the members of the set count. Without one it is what the two disks say: a node that has begun a
+/// generation of its own owes its peer nothing, nor one whose peer's data are known to be incomplete or whose peer's
+/// disk has failed.
+bool ReplicationWorld::peer_counts(const Node& node) const {
+  const Node& other = *nodes_[1 - node.index];
+  if (!has_operator()) return majority_.view().members[other.index];
+  const bool broken = other.alive && other.engine->status().disk <= drbd::DiskState::Failed;
+  const metadata::Superblock theirs = superblock_of(other);
+  return !broken && superblock_of(node).bitmap_uuid == 0 && (theirs.flags & metadata::flag::kConsistent) != 0;
+}
+
+/// The bits in memory while the node uses its disk, else on the disk; and the hot extents on the disk if the node
+/// writes, or died writing.
 Bitmap ReplicationWorld::marked_by(const Node& node) const {
   Bitmap marked(metadata::bits_for(scenario_.data_bytes / 512));
-  const auto layout = metadata::internal_layout(node.metadata.size_bytes()).value();
-  const auto superblock = metadata::decode_superblock(read(node.metadata, layout.superblock_offset, 4096));
-  if (!superblock) return marked;
-  bool writes = (superblock->flags & metadata::flag::kPrimaryIndicator) != 0;
-  if (node.alive) {
+  const metadata::Superblock superblock = superblock_of(node);
+  const metadata::Layout layout = metadata::internal_layout(node.metadata.size_bytes()).value();
+  bool writes = (superblock.flags & metadata::flag::kPrimaryIndicator) != 0;
+  if (node.alive && node.engine->status().disk > drbd::DiskState::Failed) {
     const Bitmap& bits = node.engine->bitmap();
     for (auto bit = bits.find_set(0); bit && *bit < marked.size(); bit = bits.find_set(*bit + 1))
       marked.set(*bit, *bit + 1);
     writes = writes || node.engine->status().role == drbd::Role::Primary;
   } else {
     (void)metadata::decode_bitmap(read(node.metadata, layout.bitmap_offset, (marked.size() + 63) / 64 * 8), marked);
-    if ((superblock->flags & metadata::flag::kFullSync) != 0) marked.set_all();
+    if ((superblock.flags & metadata::flag::kFullSync) != 0) marked.set_all();
   }
   if (!writes) return marked;
-  const std::uint64_t ring_bytes = superblock->shape().blocks() * 4096;
+  const std::uint64_t ring_bytes = superblock.shape().blocks() * 4096;
   const auto ring = read(node.metadata, layout.activity_log_offset, ring_bytes);
-  if (const auto replayed = metadata::replay(ring, superblock->shape()))
+  if (const auto replayed = metadata::replay(ring, superblock.shape()))
     (void)metadata::mark_out_of_sync(marked, replayed->extents);
   return marked;
 }
 
 void ReplicationWorld::check_coverage(const char* when) {
-  if (scenario_.created_anew) return;  // two empty replicas differ everywhere, and say so by their UUIDs
+  for (const auto& node : nodes_)  // a new replica differs everywhere, and says so by its UUID
+    if ((superblock_of(*node).current_uuid | 1) == (metadata::kUuidJustCreated | 1)) return;
   ++result_.coverage_checks;
   const Stamps& one = nodes_[0]->data.current();
   const Stamps& other = nodes_[1]->data.current();
@@ -66,6 +91,10 @@ void ReplicationWorld::check_coverage(const char* when) {
 void ReplicationWorld::count_crash(const Node& node) {
   const auto connection = node.engine->status().connection;
   result_.during_writes += node.in_flight.empty() ? 0 : 1;
+  result_.during_discards += node.open_zeroings.empty() ? 0 : 1;
+  result_.under_operator += has_operator() ? 1 : 0;
+  result_.under_a += scenario_.options.net.protocol == drbd_config::Protocol::A ? 1 : 0;
+  result_.under_b += scenario_.options.net.protocol == drbd_config::Protocol::B ? 1 : 0;
   result_.during_metadata += node.metadata.unflushed_bytes() == 0 ? 0 : 1;
   result_.during_resync +=
       connection == drbd::ConnectionState::SyncSource || connection == drbd::ConnectionState::SyncTarget ? 1 : 0;

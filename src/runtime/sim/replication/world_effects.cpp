@@ -1,11 +1,19 @@
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 
+#include "base/digest.h"
 #include "runtime/sim/replication/world.h"
 
 namespace bascule::sim {
 
 using namespace replication;  // NOLINT: this file drives that room
+
+namespace {
+
+constexpr std::uint64_t garbage = ~std::uint64_t{0};  ///< what a buffer holds before anybody fills it
+
+}  // namespace
 
 void ReplicationWorld::carry_out(Node& node, Effects& effects) {
   for (const Effect& effect : effects) std::visit([&](const auto& each) { carry_out(node, each); }, effect);
@@ -25,29 +33,61 @@ void ReplicationWorld::check_overlap(Node& node, OperationId operation, std::uin
   node.disk_writes[operation] = {sector, sectors};
 }
 
+/// The disk takes it some time from now, unless it is broken.
+void ReplicationWorld::put(Node& node, OperationId operation, std::uint64_t sector, Stamps stamps, bool durable) {
+  check_overlap(node, operation, sector, stamps.size());
+  note_begun(node, sector, stamps);
+  node.in_flight[operation] = {sector, std::move(stamps)};
+  later(node, disk_delay(), [this, &node, operation, durable] {
+    const auto done = node.in_flight.extract(operation);
+    node.disk_writes.erase(operation);
+    const bool fails = node.failing_io != 0;
+    if (fails) --node.failing_io;
+    if (!fails || prng().chance(1, 2)) node.data.write(done.mapped().sector, done.mapped().stamps);
+    if (durable && !fails) node.data.end_flush(node.data.begin_flush());
+    step(node, input::DiskDone{operation, fails ? EIO : 0});
+  });
+}
+
+/// An application's write leaves for its disk, and in the same step for the peer.
+void ReplicationWorld::note_begun(Node& node, std::uint64_t sector, const Stamps& stamps) {
+  const bool zeroes = stamps.front() == 0;
+  for (const auto& [request, each] : node.open_zeroings)
+    if (zeroes && sector >= each.sector && sector < each.sector + each.sectors) checker_.begun(each.stamp);
+  if (!zeroes && checker_.wrote(stamps.front(), node.index)) checker_.begun(stamps.front());
+}
+
 void ReplicationWorld::carry_out(Node& node, const effect::DiskWrite& effect) {
-  const std::uint64_t sector = effect.offset / sector_bytes;
-  check_overlap(node, effect.operation, sector, effect.length / sector_bytes);
   const auto buffer = node.buffers.find(effect.buffer);
   if (buffer == node.buffers.end() || buffer->second.size() * sector_bytes != effect.length)
     return checker_.violation("a disk write from a buffer that is not there");
-  node.in_flight[effect.operation] = {sector, buffer->second};
-  later(node, disk_delay(), [this, &node, effect, sector] {
-    node.data.write(sector, node.in_flight.at(effect.operation).stamps);
-    node.in_flight.erase(effect.operation);
-    node.disk_writes.erase(effect.operation);
-    if (effect.durable) node.data.end_flush(node.data.begin_flush());
-    step(node, input::DiskDone{effect.operation, 0});
-  });
+  put(node, effect.operation, effect.offset / sector_bytes, buffer->second, effect.durable);
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::DiskZero& effect) {
+  put(node, effect.operation, effect.offset / sector_bytes, Stamps(effect.length / sector_bytes, 0), effect.durable);
 }
 
 void ReplicationWorld::carry_out(Node& node, const effect::DiskRead& effect) {
   later(node, disk_delay(), [this, &node, effect] {
-    Stamps stamps = node.data.read(effect.offset / sector_bytes, effect.length / sector_bytes);
     const auto buffer = node.buffers.find(effect.buffer);
     if (buffer == node.buffers.end()) return checker_.violation("a disk read into a buffer that is not there");
+    if (node.failing_io != 0) {
+      --node.failing_io;
+      return step(node, input::DiskDone{effect.operation, EIO});
+    }
+    Stamps stamps = node.data.read(effect.offset / sector_bytes, effect.length / sector_bytes);
+    input::DiskDone done{effect.operation, 0};
+    if (effect.digest != Digest::none) {
+      Bytes bytes;
+      ByteWriter writer(bytes);
+      for (const std::uint64_t stamp : stamps) writer.big(stamp);
+      done.digest = digest_of(effect.digest, bytes);
+    }
+    done.all_zero =
+        effect.detect_zeroes && std::all_of(stamps.begin(), stamps.end(), [](auto each) { return each == 0; });
     buffer->second = std::move(stamps);
-    step(node, input::DiskDone{effect.operation, 0});
+    step(node, done);
   });
 }
 
@@ -76,8 +116,18 @@ void ReplicationWorld::carry_out(Node& node, const effect::MetadataWrite& effect
 // ---- buffers ----------------------------------------------------------------------------------------------------
 
 void ReplicationWorld::carry_out(Node& node, const effect::TakeBuffer& effect) {
-  if (!node.buffers.emplace(effect.buffer, Stamps(effect.length / sector_bytes)).second)
+  const std::uint64_t content = effect.zeroed ? 0 : garbage;
+  if (!node.buffers.emplace(effect.buffer, Stamps(effect.length / sector_bytes, content)).second)
     checker_.violation("a buffer is taken twice");
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::CopyBuffer& effect) {
+  const auto from = node.buffers.find(effect.from);
+  const auto to = node.buffers.find(effect.to);
+  const std::size_t sectors = effect.length / sector_bytes;
+  if (from == node.buffers.end() || to == node.buffers.end() || from->second.size() < sectors)
+    return checker_.violation("a copy between buffers that are not there");
+  to->second.assign(from->second.begin(), from->second.begin() + static_cast<std::ptrdiff_t>(sectors));
 }
 
 void ReplicationWorld::carry_out(Node& node, const effect::ReleaseBuffer& effect) {
@@ -198,20 +248,32 @@ void ReplicationWorld::report_closed(const std::shared_ptr<Tcp>& tcp, std::size_
 // ---- answers ----------------------------------------------------------------------------------------------------
 
 void ReplicationWorld::carry_out(Node& node, const effect::Complete& effect) {
-  const auto write = node.open_writes.find(effect.request);
-  if (write == node.open_writes.end()) {
-    if (node.open_flushes.erase(effect.request) == 1 && effect.error_number == 0)
-      checker_.flush_acknowledged(effect.request);
+  const bool good = effect.error_number == 0;
+  const bool on_peer = scenario_.options.net.protocol != drbd_config::Protocol::A && peer_counts(node);
+  const bool own_disk = node.engine->status().disk > drbd::DiskState::Failed;
+  const bool durable_on_peer = scenario_.options.net.protocol == drbd_config::Protocol::C && peer_counts(node);
+  if (const auto read = node.open_reads.extract(effect.request)) {
+    const auto buffer = node.buffers.extract(read.mapped().buffer);
+    if (good) checker_.has_read(node.index, read.mapped().sector, buffer.mapped(), read.mapped().floor);
     return;
   }
-  const std::uint64_t epoch = node.engine->status().epoch;
-  if (effect.error_number == 0)
-    checker_.acknowledged(write->second, epoch, node.fua.contains(effect.request),
-                          majority_.lease_valid(node.index, epoch, scheduler_.now()));
-  else
-    checker_.failed(write->second);
-  node.fua.erase(effect.request);
-  node.open_writes.erase(write);
+  if (node.open_flushes.erase(effect.request) == 1) {
+    if (good) checker_.flush_acknowledged(effect.request, own_disk, durable_on_peer);
+    return;
+  }
+  const auto write = node.open_writes.extract(effect.request);
+  if (!write) return checker_.violation("a request is answered twice");
+  const bool fua = node.fua.erase(effect.request) == 1;
+  node.open_zeroings.erase(effect.request);
+  if (!good) return checker_.failed(write.mapped());
+  ReplicationChecker::Answer answer;
+  answer.epoch = has_operator() ? 0 : node.engine->status().epoch;
+  answer.lease_valid = has_operator() || majority_.lease_valid(node.index, answer.epoch, scheduler_.now());
+  answer.own_has = own_disk;
+  answer.durable = fua;
+  answer.peer_has = on_peer;
+  answer.peer_durable = fua && durable_on_peer;
+  checker_.acknowledged(write.mapped(), answer);
 }
 
 void ReplicationWorld::carry_out(Node& node, const effect::RequestShrink& effect) {
@@ -230,28 +292,62 @@ void ReplicationWorld::carry_out(Node& node, const effect::RequestGrow& effect) 
   });
 }
 
+void ReplicationWorld::carry_out(Node& node, const effect::RunHandler& effect) {
+  if (effect.name == "split-brain") node.split_brain = true, ++result_.split_brains;
+  if (effect.number == 0) return;
+  later(node, milliseconds(1), [this, &node, number = effect.number] { step(node, input::HandlerDone{number, -1}); });
+}
+
+void ReplicationWorld::carry_out(Node& node, const effect::CommandDone& effect) {
+  const bool done = effect.result >= drbd::StateChangeResult::Success;
+  if (effect.command == node.promoting) {
+    node.promoting = 0;
+    node.refusals = done ? 0 : node.refusals + 1;
+  }
+  if (effect.command == node.attaching) node.attaching = 0;
+  if (scenario_.trace && !effect.why.empty()) std::printf("           node %zu: %s\n", node.index, effect.why.c_str());
+}
+
+void ReplicationWorld::resync_event(Node& node, const std::string& kind) {
+  const Status status = node.engine->status();
+  const Node& other = *nodes_[1 - node.index];
+  const auto protocol = scenario_.options.net.protocol;
+  if (kind == "peer-connected" &&
+      !(other.alive && other.engine->status().connection >= drbd::ConnectionState::Connected))
+    checker_.met();
+  if (kind == "resync-started" && status.connection == drbd::ConnectionState::SyncTarget)
+    checker_.resync_started(node.index, alone_);
+  if (kind == "resync-finished" && status.disk == drbd::DiskState::UpToDate && other.alive &&
+      (has_operator() || status.role == drbd::Role::Secondary) &&
+      status.connection == drbd::ConnectionState::Connected &&
+      other.engine->status().connection == drbd::ConnectionState::SyncSource) {
+    using Reach = ReplicationChecker::Reach;
+    ++result_.resyncs;
+    checker_.resync_finished(node.index, {&nodes_[0]->data.current(), &nodes_[1]->data.current()},
+                             protocol == drbd_config::Protocol::C   ? Reach::Flushed
+                             : protocol == drbd_config::Protocol::B ? Reach::Received
+                                                                    : Reach::Sent);
+  }
+}
+
 void ReplicationWorld::carry_out(Node& node, const effect::Event& effect) {
   if (scenario_.trace)
     std::printf("%10.3f node %zu: %s: %s\n", static_cast<double>(to_ns(local())) / 1e6, node.index, effect.kind.c_str(),
                 effect.text.c_str());
-  const Status status = node.engine->status();
-  if (effect.kind == "resync-started" && status.connection == drbd::ConnectionState::SyncTarget)
-    checker_.resync_started(node.index);
-  if (effect.kind == "resync-finished" && status.disk == drbd::DiskState::UpToDate && nodes_[1 - node.index]->alive &&
-      status.role == drbd::Role::Secondary && status.connection == drbd::ConnectionState::Connected &&
-      nodes_[1 - node.index]->engine->status().connection == drbd::ConnectionState::SyncSource) {
-    ++result_.resyncs;
-    checker_.resync_finished(node.index, {&nodes_[0]->data.current(), &nodes_[1]->data.current()});
-  }
+  resync_event(node, effect.kind);
+  if (has_operator()) note_equal();
   if (effect.kind == "volume-promoted") {
     ++result_.promotions;
     node.device_open = true;
-    checker_.promoted(node.index, status.epoch, node.data.current());
+    node.handing_over = false;
+    const Status status = node.engine->status();
+    const bool own_disk = status.disk == drbd::DiskState::UpToDate;
+    checker_.promoted(node.index, has_operator() ? 0 : status.epoch, own_disk ? &node.data.current() : nullptr);
   }
   if (effect.kind == "volume-demoted" && node.handing_over) {
     node.handing_over = false;
     node.device_open = false;
-    if (!node.majority_reachable) return;
+    if (!node.majority_reachable || has_operator()) return;
     majority_.hand_over(node.index, node.promoting_epoch);
     if (majority_.view().owner != node.index) {
       node.released_epoch = node.promoting_epoch;

@@ -14,23 +14,52 @@ void ReplicationWorld::work(Node& node) {
   if (prng().chance(1, 12) && node.open_flushes.size() < 4) {
     const RequestId request = next_request_++;
     node.open_flushes.insert(request);
+    ++result_.flushes;
     checker_.flush_submitted(request, node.index);
     return step(node, input::Flush{request});
   }
+  if (prng().chance(1, 8) && node.open_reads.size() < 4) return submit_read(node);
+  submit_write(node);
+}
+
+void ReplicationWorld::submit_read(Node& node) {
+  const RequestId request = next_request_++;
+  const std::uint64_t sectors = 1 + prng().below(64);
+  const std::uint64_t area = prng().chance(1, 2) ? 512 : scenario_.data_bytes / 512;
+  const std::uint64_t sector = prng().below(area - sectors);
+  const BufferId buffer = node.next_buffer++;
+  node.buffers[buffer] = Stamps(sectors);
+  // Without a disk of its own it reads the peer's.
+  const bool own_disk = node.engine->status().disk > drbd::DiskState::Failed;
+  node.open_reads[request] = {buffer, sector, checker_.floor(own_disk ? node.index : 1 - node.index, sector, sectors)};
+  ++result_.reads;
+  step(node, input::Read{request, sector * 512, static_cast<std::uint32_t>(sectors * 512), buffer});
+}
+
+void ReplicationWorld::submit_write(Node& node) {
   const std::uint64_t device = scenario_.data_bytes / 512;
-  const std::uint64_t sectors = prng().chance(1, 10) ? 1 + prng().below(256) : 1 + prng().below(16);
+  const bool data = prng().chance(7, 8);
   // Often the same few blocks, so that writes overlap; else anywhere, so that extents are evicted.
   const std::uint64_t area = prng().chance(1, 2) ? 512 : device;
+  const std::uint64_t longest = data ? 256 : area;
+  const std::uint64_t sectors = prng().chance(1, 10) ? 1 + prng().below(longest) : 1 + prng().below(data ? 16 : 128);
   const std::uint64_t sector = prng().below(area - std::min(area - 1, sectors));
   const RequestId request = next_request_++;
   const std::uint64_t stamp = next_stamp_++;
-  const BufferId buffer = node.next_buffer++;
-  node.buffers[buffer] = Stamps(sectors, stamp);
+  input::Write write{request, sector * 512, static_cast<std::uint32_t>(sectors * 512), 0, prng().chance(1, 10)};
+  if (data) {
+    write.buffer = node.next_buffer++;
+    node.buffers[write.buffer] = Stamps(sectors, stamp);
+  } else {
+    constexpr std::array kinds{WriteKind::discard, WriteKind::zeroes, WriteKind::zeroes_unmap};
+    write.kind = kinds[prng().below(kinds.size())];
+    node.open_zeroings[request] = {sector, sectors, stamp};
+    ++result_.zeroings;
+  }
   node.open_writes[request] = stamp;
-  const bool fua = prng().chance(1, 10);
-  if (fua) node.fua.insert(request);
-  checker_.submitted(stamp, node.index, sector, sectors);
-  step(node, input::Write{request, sector * 512, static_cast<std::uint32_t>(sectors * 512), buffer, fua});
+  if (write.fua) node.fua.insert(request);
+  checker_.submitted({stamp, node.index, sector, sectors, !data});
+  step(node, write);
 }
 
 // ---- faults -----------------------------------------------------------------------------------------------------
@@ -73,12 +102,14 @@ void ReplicationWorld::fault() {
     case 4:
       return fault_on_node();
     case 5: {  // cut off from the majority
+      if (has_operator()) return fault_by_operator();
       Node& node = *nodes_[prng().below(nodes)];
       node.majority_reachable = false;
       scheduler_.after(between(milliseconds(50), milliseconds(2500)), [&node] { node.majority_reachable = true; });
       return;
     }
     case 6: {  // a planned move
+      if (has_operator()) return want(1 - wanted_owner_);
       const auto owner = majority_.view().owner;
       if (!owner || !nodes_[*owner]->alive || !nodes_[*owner]->device_open) return;
       nodes_[*owner]->handing_over = true;
@@ -103,6 +134,8 @@ void ReplicationWorld::heal() {
   link_up_ = true;
   for (auto& node : nodes_) {
     node->majority_reachable = true;
+    node->left_alone = false;
+    node->failing_io = 0;
     if (!node->alive) start(*node);
   }
 }
