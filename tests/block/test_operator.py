@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -12,6 +14,36 @@ from block_pair import MIB, NAMES, Pair, wait_for
 from test_replication import NbdWriter
 
 TRIM, WRITE_ZEROES, NO_HOLE = 4, 6, 2
+
+
+class Load:
+    """An application that writes without a pause, and remembers what it wrote."""
+
+    def __init__(self, client, size, seed=3):
+        self.client, self.size, self.random = client, size, random.Random(seed)
+        self.content, self.written, self.error, self.running = {}, 0, None, True
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            while self.running and self.error is None:
+                block = self.random.randrange(self.size // 4096)
+                data = self.random.randbytes(4096)
+                self.error = self.client.write(block * 4096, data) or None
+                self.content[block] = data
+                self.written += 1
+        except OSError as error:
+            self.error = error
+
+    def goes_on(self, writes=50):
+        wanted = self.written + writes
+        wait_for(lambda: self.error or self.written >= wanted, "the application to go on")
+
+    def stop(self):
+        self.running = False
+        self.thread.join()
+        return self.content
 
 
 class OperatorPair(Pair):
@@ -240,6 +272,47 @@ class Operator(unittest.TestCase):
         self.in_step()
         self.assertEqual(self.state("bob")["size_bytes"], before)
         self.assertGreater(self.state("bob")["capacity_bytes"], before)
+
+    def changes_disks_under_writes(self, name):
+        """`name` detaches and attaches while alice, the Primary, is written to without a pause."""
+        self.both()
+        load = Load(self.writer("alice"), 24 * MIB)
+        for _ in range(3):
+            load.goes_on()
+            self.volume(name, "detach")
+            self.until(name, "dstate", "Diskless/UpToDate")
+            load.goes_on()
+            self.volume(name, "attach")
+            self.in_step()
+        self.assertEqual(self.setup_says("alice", "role"), "Primary/Secondary")
+        load.goes_on()
+        content = load.stop()
+        self.assertIsNone(load.error)
+        for block, data in content.items():
+            self.assertEqual(self.read_disk("alice", block * 4096, 4096), data)
+        self.assertTrue(self.pair.images_equal())
+        self.assertEqual(self.state("alice")["out_of_sync_bytes"], 0)
+
+    def test_a_connected_primary_detaches_and_attaches_under_writes(self):
+        self.changes_disks_under_writes("alice")
+
+    def test_a_connected_secondary_detaches_and_attaches_under_writes(self):
+        self.changes_disks_under_writes("bob")
+
+    def test_a_disk_with_a_strangers_data_is_refused_while_connected(self):
+        self.both()
+        self.volume("alice", "detach")
+        with open(self.pair.nodes["alice"].disk, "r+b") as disk:
+            end = disk.seek(0, os.SEEK_END) // 4096 * 4096
+            disk.seek(end - 4096 + 8)
+            disk.write(random.Random(7).randbytes(32))  # current, bitmap and history UUIDs
+        refused = self.bascule("alice", "volume", "attach", "data", code=1)
+        self.assertIn("unrelated", refused.stderr)
+        self.assertEqual(self.setup_says("alice", "dstate"), "Diskless/UpToDate")
+        self.assertEqual(self.setup_says("bob", "dstate"), "UpToDate/Diskless")
+        self.assertEqual(self.setup_says("alice", "cstate"), "Connected")
+        self.write("alice", 0, b"s" * 4096)
+        self.assertEqual(self.read_disk("bob", 0, 4096), b"s" * 4096)
 
     def test_a_split_brain_is_explained_and_one_side_gives_way(self):
         self.both()

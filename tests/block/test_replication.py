@@ -170,6 +170,25 @@ class Replication(unittest.TestCase):
         self.assertTrue(pair.images_equal())
         client.close()
 
+    def test_a_replica_that_was_without_its_disk_is_no_member_until_it_is_resynced(self):
+        pair = self.both()
+        client = NbdWriter(pair.alice)
+        self.assertEqual(client.write(0, b"a" * MIB), 0)
+        pair.bob.control.ask("detach")
+        pair.alice.wait_state(peer_disk="Diskless", wants_shrink=True)
+        client.send(1, 0, 4096, b"b" * 4096)
+        pair.alice.wait_state(writes_held=1)
+        pair.commit(3, ["alice"])
+        self.assertEqual(client.reply(), 0)
+        pair.bob.control.ask("attach")
+        pair.wait_in_step()
+        pair.alice.wait_state(wants_grow=True)
+        self.assertEqual(pair.bob.state()["resync_total_bytes"], 4096)
+        pair.commit(4, NAMES)
+        self.assertEqual(client.write(MIB, b"c" * 4096, fua=True), 0)
+        self.assertTrue(pair.images_equal())
+        client.close()
+
     def test_a_killed_primary_comes_back_and_nothing_acknowledged_is_lost(self):
         pair = self.both()
         client = NbdWriter(pair.alice)

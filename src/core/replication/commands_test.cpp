@@ -248,28 +248,5 @@ TEST(Commands, AResyncIsPausedAndGoesOn) {
     < send 101 P_STATE)");
 }
 
-TEST(Commands, ADiskIsComparedAnewWhenItComesWhileConnected) {
-  Transcript transcript = connected_pair();
-  transcript.play(R"(
-    detach 1
-    < send 1 P_PING
-    < send 101 P_STATE_CHG_REQ 1e00 400
-    packet 1 StateReply 1
-    < metadata superblock
-    disk
-    < send 101 P_STATE
-    < done 1 1
-    < send 101 P_STATE
-    attach 2
-    < close 101
-    < close 1
-    < metadata bitmap
-    disk
-    < metadata superblock
-    < metadata activity-log
-    < done 2 1
-    = Secondary WFConnection UpToDate)");
-}
-
 }  // namespace
 }  // namespace bascule::replication

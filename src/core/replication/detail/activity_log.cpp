@@ -19,11 +19,28 @@ std::uint32_t last_extent(const Range& range) { return static_cast<std::uint32_t
 
 }  // namespace
 
-ActivityLog::ActivityLog(Core& core, Metadata& metadata) : core_(core), metadata_(metadata) {
-  const std::uint32_t most = drbd_metadata::max_slots(core.superblock.shape());
-  entries_.resize(std::clamp<std::uint32_t>(core.config.al_extents, 2, std::max<std::uint32_t>(most, 2)));
-  for (std::size_t slot = entries_.size(); slot-- > 0;) free_.push_back(static_cast<Slot>(slot));
-  core_.superblock.activity_log_extents = static_cast<std::uint32_t>(entries_.size());
+ActivityLog::ActivityLog(Core& core, Metadata& metadata) : core_(core), metadata_(metadata) { forget_all(); }
+
+void ActivityLog::forget_all() {
+  const std::uint32_t most = drbd_metadata::max_slots(core_.superblock.shape());
+  const auto slots = std::clamp<std::uint32_t>(core_.config.al_extents, 2, std::max<std::uint32_t>(most, 2));
+  entries_.assign(slots, Entry{});
+  free_.clear();
+  for (std::size_t slot = slots; slot-- > 0;) free_.push_back(static_cast<Slot>(slot));
+  oldest_ = newest_ = none;
+  slot_of_.clear();
+  waiting_.clear();
+  waiting_references_.clear();
+  logging_.clear();
+  next_window_ = 0;
+  used_ = 0;
+  core_.superblock.activity_log_extents = slots;
+}
+
+bool ActivityLog::unused() const {
+  const bool waits = std::any_of(waiting_.begin(), waiting_.end(),
+                                 [this](std::uint32_t extent) { return waiting_references_.at(extent) != 0; });
+  return !waits && used_ == 0 && idle();
 }
 
 bool ActivityLog::kept() const { return core_.config.options.disk.al_updates; }
@@ -41,6 +58,8 @@ std::uint64_t ActivityLog::ring_offset() const {
 }
 
 void ActivityLog::reset() {
+  BASCULE_ASSERT(unused());
+  forget_all();
   resetting_ = true;
   core_.emit(
       effect::MetadataWrite{operation_of(Owner::ActivityLog, 0), ring_offset(), rewritten(), core_.flushes_metadata()});
@@ -183,7 +202,7 @@ void ActivityLog::write_transaction() {
 
 void ActivityLog::advance() {
   starved_ = false;
-  if (in_flight_ || resetting_ || waiting_.empty() || !core_.metadata_writable() || core_.metadata_held) return;
+  if (in_flight_ || resetting_ || waiting_.empty() || !core_.disk_usable() || core_.metadata_held) return;
   transaction_.updates.clear();
   while (!waiting_.empty() && transaction_.updates.size() < drbd_metadata::kUpdatesPerTransaction) {
     const std::uint32_t extent = waiting_.front();
@@ -207,8 +226,8 @@ void ActivityLog::advance() {
 }
 
 void ActivityLog::done(int error_number) {
-  if (error_number != 0) return disk_refused(core_, FailedIo::Metadata, error_number);
   resetting_ = in_flight_ = false;
+  if (error_number != 0) return disk_refused(core_, FailedIo::Metadata, error_number);
   for (const Slot slot : logging_) {
     entries_[slot].state = SlotState::Hot;
     if (entries_[slot].references == 0) link_as_newest(slot);

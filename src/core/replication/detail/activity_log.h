@@ -16,13 +16,16 @@ class ActivityLog {
  public:
   ActivityLog(Core& core, Metadata& metadata);
 
-  /// Rewrites the whole ring as empty (attach). Nothing is hot until it is durable.
+  /// Rewrites the whole ring as empty (attach), in the shape that the superblock says. Only while nobody holds an
+  /// extent. Nothing is hot until it is durable.
   void reset();
   /// The ring as it would be written anew, with all that is hot; only while idle(). From then on it goes on behind
   /// that.
   [[nodiscard]] Bytes rewritten();
   /// No transaction is on its way.
   [[nodiscard]] bool idle() const { return !in_flight_ && !resetting_; }
+  /// Nobody holds an extent either.
+  [[nodiscard]] bool unused() const;
   /// Takes a reference on the extents of the range; true when all are hot on disk already.
   bool acquire(const Range& range);
   [[nodiscard]] bool hot(const Range& range) const;
@@ -59,6 +62,7 @@ class ActivityLog {
   void unlink(Slot slot);
   Slot take_slot();
   void reference(std::uint32_t extent);
+  void forget_all();
   void write_transaction();
   void describe_window(drbd_metadata::Transaction& transaction) const;
   [[nodiscard]] std::uint64_t ring_offset() const;

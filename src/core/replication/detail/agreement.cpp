@@ -1,8 +1,17 @@
 #include "core/replication/detail/agreement.h"
 
+#include <algorithm>
+
+#include "core/replication/detail/disk_errors.h"
 #include "core/replication/detail/generation.h"
 
 namespace bascule::replication::detail {
+namespace {
+
+/// A peer that does not want this disk may say nothing at all, as the kernel does.
+constexpr std::int64_t negotiation_pings = 10;
+
+}  // namespace
 
 Agreement::Agreement(Core& core, Metadata& metadata, Handshake& handshake, BitmapExchange& exchange,
                      Membership& membership, const StateChanges& state_changes)
@@ -13,10 +22,23 @@ Agreement::Agreement(Core& core, Metadata& metadata, Handshake& handshake, Bitma
       membership_(membership),
       state_changes_(state_changes) {}
 
-void Agreement::session_lost() { asked_ = both_inconsistent_ = false; }
+void Agreement::session_lost() {
+  asked_ = both_inconsistent_ = negotiating_ = false;
+  until_ = never;
+}
 
 void Agreement::peer_state_received() {
+  const bool exchanging =
+      core_.connection == ConnectionState::WFBitMapS || core_.connection == ConnectionState::WFBitMapT;
+  if (exchanging && core_.peer.disk <= DiskState::Failed)
+    return core_.drop(ConnectionState::NetworkFailure, "the peer's disk is gone before the resync began");
   if (core_.connection != ConnectionState::Connected) return;
+  if (core_.peer.attaching) core_.resync_retry_at = never;  // another disk than the one that failed
+  if (negotiating_) {
+    // What has no disk has no generations.
+    asked_ |= handshake_.knows_generations() || core_.peer.disk <= DiskState::Failed;
+    return;
+  }
   const ConnectionState theirs = core_.peer.connection;
   const bool peer_begins = theirs >= ConnectionState::StartingSyncS && theirs <= ConnectionState::WFBitMapT;
   if (core_.peer.attaching || peer_begins) asked_ = true;
@@ -28,6 +50,7 @@ bool Agreement::due() {
   if (core_.connection > ConnectionState::Connected) asked_ = false;
   if (state_changes_.busy()) return false;
   if (core_.connection != ConnectionState::Connected || (core_.primary() && !core_.serving)) return false;
+  if (core_.disk == DiskState::Negotiating) return std::exchange(asked_, false);
   if (core_.resync_retry_at != never) return false;  // a resync has just failed
   const DiskState own = core_.own_disk();
   const DiskState peer = core_.peer.disk;
@@ -45,6 +68,7 @@ bool Agreement::due() {
 void Agreement::advance() {
   if (core_.dropping) return;
   begin_generation();
+  begin_negotiation();
   if (handshake_.take_ready() || due()) act_on(decide(core_));
   if (handshake_.take_new_area() && core_.connection == ConnectionState::Connected) {
     const bool roles_differ = core_.role != core_.peer.role;
@@ -68,12 +92,57 @@ void Agreement::note_only_copy() {
   metadata_.superblock_changed();
 }
 
-/// The generation that applications of this node see: its own, or without a disk the peer's.
+/// The generation that applications of this node see: its own, or without an UpToDate disk the peer's.
 void Agreement::note_exposed_generation() {
-  if (core_.disk_usable())
-    core_.exposed_uuid = core_.superblock.current_uuid;
-  else if (core_.peer_has_data())
+  const bool own = core_.disk_usable() && !core_.primary();
+  if (core_.disk == DiskState::UpToDate)
+    core_.wrote_without_disk = false;
+  else if (core_.peer_has_data()) {
     core_.exposed_uuid = core_.peer.uuids.current;
+    return;
+  }
+  if (core_.disk == DiskState::UpToDate || own) core_.exposed_uuid = core_.superblock.current_uuid;
+}
+
+// ---- a disk that comes while Connected --------------------------------------------------------------------------
+
+void Agreement::begin_negotiation() {
+  if (core_.disk != DiskState::Negotiating) {
+    negotiating_ = false;
+    until_ = never;
+  } else if (!negotiating_ && is_connected(core_.connection)) {
+    negotiating_ = true;
+    asked_ = false;
+    until_ = core_.now + negotiation_pings * core_.config.ping_timeout;
+    handshake_.tell_new_disk();
+  }
+}
+
+void Agreement::tick() {
+  if (until_ > core_.now) return;
+  until_ = never;
+  give_up_new_disk("the peer does not take this disk: it says nothing about its generations");
+}
+
+/// This Primary has written through the peer, and the generations do not tell.
+bool Agreement::would_lose_writes(const Verdict& verdict) const {
+  return core_.disk == DiskState::Negotiating && core_.primary() && core_.wrote_without_disk &&
+         verdict.kind != Verdict::Kind::Target && core_.peer.disk >= DiskState::Negotiating;
+}
+
+/// The peer hears of it before the writes that have waited: it marks what this node has no disk for.
+void Agreement::give_up_new_disk(std::string why) {
+  give_up_disk(core_, std::move(why));
+  handshake_.send_state_if_changed();
+}
+
+/// The two stay Connected, and whoever came with the disk is without it again.
+void Agreement::refuse_new_disk(const Verdict& verdict) {
+  if (core_.disk == DiskState::Negotiating) return give_up_new_disk("the disk is refused: " + verdict.text);
+  core_.event("peer-disk-refused", verdict.text);
+  core_.peer.attaching = false;
+  core_.peer.disk = DiskState::Diskless;
+  core_.changed();
 }
 
 /// A Primary that is being promoted makes its generation by itself.
@@ -122,28 +191,42 @@ void Agreement::refuse(const Verdict& verdict) {
 
 void Agreement::act_on(const Verdict& verdict) {
   core_.event("handshake", verdict.text);
-  // DRBD forgets the peer's generations when it attaches: it decides when it has heard them anew, and then a state.
-  if (core_.connection == ConnectionState::Connected && core_.peer.attaching) handshake_.send_uuids();
+  const bool refused = verdict.kind == Verdict::Kind::Refuse;
+  const bool connected = core_.connection == ConnectionState::Connected;
+  // DRBD forgets the peer's generations when it attaches: it decides when it has heard them anew, and then a state. A
+  // peer that would decide to go on is not told.
+  const bool tell = connected && core_.peer.attaching && (!refused || verdict.mutual);
+  if (tell) handshake_.send_uuids();
   for (const char* handler : verdict.handlers) core_.emit(effect::RunHandler{handler, 0});
-  if (verdict.kind == Verdict::Kind::Refuse) return refuse(verdict);
+  if (refused && tell) handshake_.send_state();
+  if (connected && (core_.disk == DiskState::Negotiating || core_.peer.attaching)) {
+    if (refused) return refuse_new_disk(verdict);
+    if (would_lose_writes(verdict))
+      return give_up_new_disk("the disk is refused: the peer's generations do not tell what was written meanwhile");
+  }
+  if (refused) return refuse(verdict);
   if (verdict.kind == Verdict::Kind::NoSync && core_.primary() && !membership_.may_connect())
     return core_.drop(ConnectionState::NetworkFailure, "writes of this node must be told by a new generation first");
-  if (core_.disk_usable()) adopt(core_.superblock, verdict.own_uuids);
+  if (core_.disk_usable() || core_.disk == DiskState::Negotiating) adopt(core_.superblock, verdict.own_uuids);
   core_.peer.uuids = verdict.peer_uuids;
   core_.why.clear();
   core_.wish = {};
   if (!is_connected(core_.connection)) core_.event("peer-connected", verdict.text);
-  disk_is_known();
+  disk_is_known(verdict);
   if (verdict.kind == Verdict::Kind::NoSync)
     connect_without_sync(verdict);
   else
     exchange_.begin(verdict);
+  // What follows on the wire goes by this decision.
+  if (tell) handshake_.send_state_if_changed();
 }
 
-/// Negotiating ends with the decision: the disk is what the metadata say.
-void Agreement::disk_is_known() {
-  if (core_.disk == DiskState::Negotiating)
-    core_.become(core_.remembered_disk, "the handshake has decided about the new disk");
+/// Negotiating ends with the decision: the disk is what the metadata say, or behind the peer's.
+void Agreement::disk_is_known(const Verdict& verdict) {
+  if (core_.disk != DiskState::Negotiating) return;
+  const bool behind = verdict.kind == Verdict::Kind::Target;
+  core_.become(behind ? std::min(core_.remembered_disk, DiskState::Outdated) : core_.remembered_disk,
+               "decided: " + verdict.text);
 }
 
 void Agreement::connect_without_sync(const Verdict& verdict) {

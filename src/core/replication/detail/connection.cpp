@@ -69,6 +69,7 @@ void Connection::end_session() {
   parts_.verify.session_lost();
   parts_.exchange.session_lost();
   parts_.agreement.session_lost();
+  parts_.attach.session_lost();
   if (was_connected) core_.event("peer-lost", drop.reason);
   if (core_.disk_usable() && core_.disk != DiskState::Attaching && was_connected) parts_.metadata.superblock_changed();
   core_.why = drop.reason;

@@ -141,8 +141,14 @@ class Core {
   [[nodiscard]] bool primary() const { return role == Role::Primary; }
   [[nodiscard]] bool canary_set(std::uint32_t bit) const { return (config.canaries & bit) != 0; }
   [[nodiscard]] bool just_created() const { return superblock.current_uuid == drbd::kUuidJustCreated; }
+  /// Was what applications of this node last saw of this generation? Also true when nothing is known of it.
+  [[nodiscard]] bool was_exposed(std::uint64_t current_uuid) const {
+    return exposed_uuid == 0 || ((exposed_uuid ^ current_uuid) & ~drbd::kUuidPrimaryBit) == 0;
+  }
   [[nodiscard]] bool disk_usable() const { return disk >= DiskState::Inconsistent; }
-  [[nodiscard]] bool metadata_writable() const { return disk_usable() || disk == DiskState::Attaching; }
+  [[nodiscard]] bool metadata_writable() const {
+    return disk_usable() || disk == DiskState::Attaching || disk == DiskState::Negotiating;
+  }
   [[nodiscard]] std::uint64_t size_bytes() const { return superblock.effective_sectors * 512; }
   /// Sectors of the data area.
   [[nodiscard]] std::uint64_t capacity_sectors() const;
@@ -208,8 +214,10 @@ class Core {
   Bitmap bitmap;                         ///< 1 is out of sync; changed through Metadata only
   bool crashed_primary = false;
   bool wrote_for_primary = false;  ///< holds_only_copy(), or did until the bits of that time are on disk
+  bool superblock_held = false;    ///< attach: not before the bits, which it says are there, are on disk
   DiskState remembered_disk = DiskState::Diskless;  ///< what the metadata say; of use while the disk is Negotiating
   std::uint64_t exposed_uuid = 0;                   ///< generation of the data that this node last offered or had
+  bool wrote_without_disk = false;                  ///< as a Primary, since this node had a disk of its own
   std::uint64_t told_dirty_bits = 0;  ///< our part of the last Uuids: both sides decide by the same numbers
 
   Role role = Role::Secondary;
@@ -228,6 +236,7 @@ class Core {
   bool growing_on_disk = false;
   bool growing_at_peer = false;
   bool metadata_held = false;    ///< the metadata move: nothing of them is written at the old place any more
+  std::string disk_failure;      ///< why this node gave its disk up last
   bool detaching = false;        ///< requests wait until the disk is gone
   bool wants_connection = true;  ///< the operator has not asked to disconnect
   ConnectWish wish;

@@ -13,6 +13,7 @@ RuleFacts facts_of(const Core& core) {
   facts.verify_algorithm = !options.net.verify_alg.empty();
   facts.agreed_version = core.session.agreed_version;
   facts.handshaking = core.handshaking();
+  facts.exposed_is_own = core.was_exposed(core.superblock.current_uuid);
   return facts;
 }
 

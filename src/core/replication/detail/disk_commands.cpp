@@ -44,11 +44,11 @@ void DiskCommands::attach(const input::Attach& command) {
                         std::string("this node has a disk already: it is ") + drbd::name_of(core_.disk));
   if (std::string why = parts_.attach.refusal(command); !why.empty())
     return core_.answer(command.command, Result::NoLocalDisk, std::move(why));
-  // What the new disk is worth is for a handshake to say, and a Primary would have no data until that is over.
-  if (core_.session.open && core_.primary())
+  if (core_.connection > ConnectionState::Connected)
     return core_.answer(command.command, Result::InTransientState,
-                        "a Primary that works with the peer's data takes a disk only while not connected");
-  if (core_.session.open) core_.drop(ConnectionState::NetworkFailure, "a disk is attached: the two compare anew");
+                        std::string("no disk is taken while this node is ") + drbd::name_of(core_.connection));
+  // Here a handshake has told the peer that there is no disk; while Connected it is told anew.
+  if (core_.handshaking()) core_.drop(ConnectionState::NetworkFailure, "a disk is attached: the two compare anew");
   phase_ = Phase::Attaching;
   kind_ = Kind::Attach;
   command_ = command.command;
@@ -158,11 +158,10 @@ void DiskCommands::answered(Result result) {
 }
 
 void DiskCommands::advance() {
-  const bool drained = parts_.writes.local_idle() && parts_.peer_writes.idle();
-  if (core_.operator_rules() && core_.disk == DiskState::Failed && drained)
-    core_.become(DiskState::Diskless, "nothing uses it any more");
-  else if (phase_ == Phase::Leaving && core_.disk == DiskState::Failed && drained)
-    core_.become(DiskState::Diskless, "it is detached");
+  const bool drained = parts_.writes.local_idle() && parts_.peer_writes.idle() && parts_.metadata.idle();
+  const bool asked = phase_ == Phase::Leaving || phase_ == Phase::Attaching;
+  if ((core_.operator_rules() || asked) && core_.disk == DiskState::Failed && drained)
+    core_.become(DiskState::Diskless, phase_ == Phase::Leaving ? "it is detached" : "nothing uses it any more");
   if (phase_ == Phase::Asking && !core_.dropping) {
     if (asked_) {
       if (const auto result = parts_.state_changes.take()) answered(*result);
@@ -176,9 +175,8 @@ void DiskCommands::advance() {
   }
   advance_detach();
   if (phase_ != Phase::Attaching) return;
-  if (core_.disk <= DiskState::Failed && core_.disk != DiskState::Attaching)
-    return finish(Result::NoLocalDisk, "the disk failed while it was attached");
-  if (parts_.attach.done()) finish(Result::Success);
+  if (core_.disk == DiskState::Diskless) return finish(Result::NoLocalDisk, core_.disk_failure);
+  if (parts_.attach.done() && core_.disk_usable()) finish(Result::Success);
 }
 
 }  // namespace bascule::replication::detail

@@ -11,7 +11,7 @@ namespace bascule::replication::detail {
 /// ends while it is carried out; one is under way at a time.
 ///
 ///   Detach:     Asking (the peer agrees) -> Draining (I/O ends, metadata durable) -> Failed -> Diskless
-///   Attach:     Attaching (Attach) -> answered
+///   Attach:     Attaching (Attach; while Connected until the peer's generations have decided) -> answered
 ///   Invalidate: Asking -> StartingSyncT (remote: S), answered
 ///   Verify:     Asking -> VerifyS, answered
 class DiskCommands {

@@ -21,7 +21,7 @@ const char* name_of(FailedIo what) {
 
 void give_up_disk(Core& core, std::string why) {
   if (core.disk <= DiskState::Failed && core.disk != DiskState::Attaching) return;
-  core.why = std::move(why);
+  core.why = core.disk_failure = std::move(why);
   core.become(DiskState::Failed, core.why);
 }
 

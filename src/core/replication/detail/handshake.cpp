@@ -241,13 +241,29 @@ void Handshake::send_options() {
   use_wire();
 }
 
+/// A disk that is not in order yet is none for the peer: DRBD takes the first sight of one for the time to compare.
+drbd::StateWord Handshake::state_to_tell() const {
+  drbd::StateWord word = core_.state_word();
+  if (word.disk == DiskState::Attaching) word.disk = DiskState::Diskless;
+  return word;
+}
+
 void Handshake::send_state() {
-  told_ = core_.state_word();
+  told_ = state_to_tell();
   core_.send_data(drbd::State{*told_});
 }
 
+void Handshake::tell_new_disk() {
+  have_uuids_ = false;
+  core_.send_data(sizes_.to_send());
+  send_uuids();
+  send_state();
+}
+
 void Handshake::send_state_if_changed() {
-  if (phase_ == Phase::Done && is_connected(core_.connection) && !core_.dropping && told_ != core_.state_word())
+  // A second look at the new disk would make the peer decide a second time.
+  if (core_.disk == DiskState::Negotiating) return;
+  if (phase_ == Phase::Done && is_connected(core_.connection) && !core_.dropping && told_ != state_to_tell())
     send_state();
 }
 

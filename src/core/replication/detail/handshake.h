@@ -37,6 +37,11 @@ class Handshake {
   void resize(const input::Resize& wanted) { sizes_.resize(wanted); }
   /// What waited for the metadata to move.
   void advance();
+  /// Tells a connected peer that this node has got a disk, which it shall compare with its own, and forgets what the
+  /// peer had said of its generations, as DRBD does.
+  void tell_new_disk();
+  /// The peer has told its generations, since the handshake began or since tell_new_disk().
+  [[nodiscard]] bool knows_generations() const { return have_uuids_; }
   /// Both devices have grown while connected, and the new area is to be resynced; once.
   [[nodiscard]] bool take_new_area() { return sizes_.take_new_area(); }
   /// The peer made a generation for two new replicas and says that they need no resync; once.
@@ -62,6 +67,7 @@ class Handshake {
   void on_sizes(const drbd::Sizes& sizes);
   void on_uuids(const drbd::Uuids& uuids);
   void on_state(const drbd::State& state);
+  [[nodiscard]] drbd::StateWord state_to_tell() const;
   void refuse(std::string why);
 
   Core& core_;

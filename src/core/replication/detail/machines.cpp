@@ -142,6 +142,7 @@ void Machines::tick() {
   parts_.handshake.tick();
   parts_.keepalive.tick();
   parts_.exchange.tick();
+  parts_.agreement.tick();
   parts_.state_changes.tick();
 }
 
@@ -194,7 +195,8 @@ Instant Machines::next_deadline() const {
                            parts_.writes.deadline(), connection_.deadline(), parts_.role_change.deadline()});
   if (core_.session.open)
     when = std::min({when, parts_.handshake.deadline(), parts_.keepalive.deadline(), parts_.peer_writes.deadline(),
-                     parts_.exchange.deadline(), parts_.state_changes.deadline(), parts_.verify.deadline()});
+                     parts_.exchange.deadline(), parts_.agreement.deadline(), parts_.state_changes.deadline(),
+                     parts_.verify.deadline()});
   return when;
 }
 

@@ -32,6 +32,15 @@ void Metadata::set_size(std::uint64_t sectors) {
   pages_.assign((core_.bitmap.size() + bits_per_page - 1) / bits_per_page, Page{});
 }
 
+void Metadata::take_disk() {
+  BASCULE_ASSERT(idle());
+  core_.bitmap = Bitmap();
+  growth_.reset();
+  pages_wanted_ = false;
+  durable_version_ = version_;
+  set_size(core_.superblock.effective_sectors);
+}
+
 void Metadata::resize(std::uint64_t sectors, bool mark_new) {
   const std::size_t old_bits = core_.bitmap.size();
   Bitmap resized(drbd_metadata::bits_for(sectors));
@@ -73,6 +82,7 @@ void Metadata::note_durable(std::uint64_t version) {
 
 void Metadata::start_superblock() {
   if (in_flight_version_ != 0 || durable_version_ == version_ || !core_.metadata_writable()) return;
+  if (core_.superblock_held) return;
   in_flight_version_ = version_;
   core_.emit(effect::MetadataWrite{operation_of(Owner::Superblock, version_), superblock_offset(core_),
                                    drbd_metadata::encode_superblock(content()), core_.flushes_metadata()});

@@ -20,6 +20,8 @@ class Metadata {
   [[nodiscard]] bool superblock_durable(std::uint64_t version) const { return durable_version_ >= version; }
   [[nodiscard]] std::uint64_t superblock_version() const { return version_; }
   [[nodiscard]] bool superblock_durable() const { return durable_version_ == version_; }
+  /// Another disk, whose superblock is in memory: nothing has to be written so far. Only while idle.
+  void take_disk();
   /// The first agreed size: sizes the bitmap.
   void set_size(std::uint64_t sectors);
   /// Another size of a device that holds data: the bits stay, those of new blocks are set with `mark_new`. On disk it

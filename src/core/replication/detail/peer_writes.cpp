@@ -88,6 +88,7 @@ bool PeerWrites::accept(Slot slot, std::uint64_t longest) {
     return true;
   }
   core_.see_sequence(slot.sequence);
+  note_missing_at_peer(slot.range);
   if (!core_.disk_usable())
     refuse(keep(slot), AckKind::NegativeAck);  // no disk: the data goes nowhere
   else
@@ -157,6 +158,14 @@ void PeerWrites::order(std::size_t index) {
   slot.admitted = core_.peer_ranges.enter(index, slot.range);
   try_start(index);
   if (!slots_[index].started) waiting_.push_back(index);
+}
+
+/// Sent by a peer whose new disk was Negotiating, and which did not know yet how that ends: it is missing there, and
+/// our bitmap had left when it came.
+void PeerWrites::note_missing_at_peer(const Range& range) {
+  if (core_.connection != ConnectionState::WFBitMapS || !core_.peer.attaching) return;
+  if (metadata_.mark_out_of_sync(range))
+    core_.send_data(drbd::OutOfSync{range.offset / 512, static_cast<std::uint32_t>(range.length), 0});
 }
 
 bool PeerWrites::may_start(Slot& slot) {

@@ -68,6 +68,7 @@ class PeerWrites {
   void start_waiting();
   void answer(const Slot& slot, bool good);
   void forget(std::size_t index);
+  void note_missing_at_peer(const Range& range);
   [[nodiscard]] bool is_current(const Slot& slot) const {
     return core_.session.open && slot.session == core_.session.number;
   }

@@ -30,7 +30,9 @@ void Reads::read(const input::Read& read) {
 bool Reads::may_read_local(const Pending& read) const {
   if (read.local_failed) return false;
   if (core_.disk == DiskState::UpToDate || core_.canary_set(canary::kReadHere)) return true;
-  return core_.disk == DiskState::Inconsistent && core_.peer_has_data() && metadata_.in_sync(read.range);
+  // Before the bitmaps have met nobody here knows what the peer has written since.
+  const bool bits_count = core_.connection != ConnectionState::WFBitMapT;
+  return core_.disk == DiskState::Inconsistent && bits_count && core_.peer_has_data() && metadata_.in_sync(read.range);
 }
 
 bool Reads::may_read_remote(const Pending& read) const { return !read.peer_failed && core_.peer_has_data(); }

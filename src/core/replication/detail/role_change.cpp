@@ -94,7 +94,8 @@ void RoleChange::tell_possible_loss() {
 }
 
 Refusal RoleChange::refusal(const input::Promote& promote) const {
-  if (core_.disk == DiskState::Attaching) return {Result::InTransientState, "the disk is still being attached"};
+  if (core_.disk == DiskState::Attaching || core_.disk == DiskState::Negotiating)
+    return {Result::InTransientState, "the disk is still being attached"};
   return core_.operator_rules() ? operator_refusal(promote) : cluster_refusal(promote);
 }
 

@@ -17,6 +17,12 @@ Verdict refuse(Verdict verdict, std::string why) {
   return verdict;
 }
 
+/// The peer finds the same.
+Verdict both_refuse(Verdict verdict, std::string why) {
+  verdict.mutual = true;
+  return refuse(std::move(verdict), std::move(why));
+}
+
 drbd::UuidVerdict compare(const Core& core) {
   drbd::UuidComparison comparison;
   comparison.own = uuid_set_of(core.superblock);
@@ -80,10 +86,11 @@ Verdict from_table(UuidDecision decision, Verdict verdict) {
       verdict.kind = Kind::Target;
       break;
     case UuidDecision::UnrelatedData:
-      return refuse(verdict, unrelated);
+      return both_refuse(verdict, unrelated);
     case UuidDecision::NeedsProtocol91:
     case UuidDecision::NeedsWriteSameFeature:
-      return refuse(verdict, "equal generations after a crash, with a Primary: the peer is too old to decide that");
+      return both_refuse(verdict,
+                         "equal generations after a crash, with a Primary: the peer is too old to decide that");
     case UuidDecision::SplitBrainAutoRecover:
     case UuidDecision::SplitBrainDisconnect:
       verdict.full = !bitmap_is_enough(decision, verdict);
@@ -134,7 +141,7 @@ Victim by_discard(const Core& core) {
 /// Both sides have written on their own.
 Verdict resolve_split_brain(const Core& core, UuidDecision decision, Verdict verdict) {
   const bool ambiguous = decision == UuidDecision::SplitBrainDisconnect;
-  if (ambiguous && !core.operator_rules() && !have_common_history(verdict)) return refuse(verdict, unrelated);
+  if (ambiguous && !core.operator_rules() && !have_common_history(verdict)) return both_refuse(verdict, unrelated);
   verdict.handlers.push_back("initial-split-brain");
   const bool may_use_policy = core.operator_rules() && (!ambiguous || core.config.options.net.always_asbp);
   const AfterSplitBrain decided = may_use_policy ? by_policy(core, verdict) : AfterSplitBrain{};
@@ -147,10 +154,10 @@ Verdict resolve_split_brain(const Core& core, UuidDecision decision, Verdict ver
   if (const Victim victim = by_discard(core); victim != Victim::Nobody)
     return lose(verdict, victim, core.operator_rules() ? "by discard-my-data" : "by the in-sync set");
   verdict.handlers.push_back("split-brain");
-  return refuse(verdict,
-                core.operator_rules()
-                    ? "split brain: both nodes wrote alone, and no policy says whose data counts"
-                    : "split brain: both nodes wrote alone, and the in-sync set does not say whose data counts");
+  return both_refuse(verdict,
+                     core.operator_rules()
+                         ? "split brain: both nodes wrote alone, and no policy says whose data counts"
+                         : "split brain: both nodes wrote alone, and the in-sync set does not say whose data counts");
 }
 
 /// The in-sync set has the last word about the direction.

@@ -12,6 +12,7 @@ struct Verdict {
   enum class Kind : std::uint8_t { NoSync, Source, Target, Refuse };
   Kind kind = Kind::Refuse;
   bool full = false;        ///< the bitmap is not enough: every block
+  bool mutual = false;      ///< refused by what both compare: the peer comes to the same verdict
   std::string text;         ///< the rule, or the reason of the refusal
   drbd::UuidSet own_uuids;  ///< as repaired by rules 34, 71
   drbd::UuidSet peer_uuids;

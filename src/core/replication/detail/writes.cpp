@@ -87,6 +87,8 @@ bool Writes::may_start(Serial serial) {
   if (!entry.admitted || core_.suspended() || core_.growing()) return false;
   // What we told the peer in the handshake stays true until it has answered.
   if (core_.connection == ConnectionState::WFReportParams && !core_.dropping) return false;
+  // The same of a disk that the peer compares: it would not learn that this write is missing there.
+  if (core_.disk == DiskState::Negotiating) return false;
   if (core_.peer_ranges.overlaps(entry.range)) return false;
   if (std::any_of(core_.resync_reads.begin(), core_.resync_reads.end(),
                   [&](const Range& each) { return each.overlaps(entry.range); }))
@@ -123,7 +125,10 @@ void Writes::start(Serial serial) {
     send(serial);
   else
     mark_lost(entry);
-  if (core_.disk_usable()) submit_local(serial);
+  if (core_.disk_usable())
+    submit_local(serial);
+  else
+    core_.wrote_without_disk = true;
   settle(serial);
 }
 
