@@ -90,6 +90,23 @@ TEST(DataPath, WithoutDiskFlushesABarrierWaitsForTheWritesOnly) {
     < send 1 P_BARRIER_ACK 5 1)");
 }
 
+/// A barrier ack would say that the first one is durable.
+TEST(DataPath, ADiskThatFailsWithUnflushedWritesOfThePeerEndsTheSession) {
+  Transcript transcript = connected_secondary([](Config& config) { config.authority = Authority::Operator; });
+  transcript.play(R"(
+    packet 101 Data 8 4096 77 2
+    < disk-write 4096 4096
+    disk
+    packet 101 Data 16 4096 78 2
+    < disk-write 8192 4096
+    packet 101 Barrier 1
+    disk-fails
+    < send 1 P_NEG_ACK
+    < close 101
+    < close 1
+    = Diskless)");
+}
+
 TEST(DataPath, AWriteThatThePeerRefusedIsMarked) {
   Transcript transcript = connected_primary();
   transcript.play(R"(

@@ -186,7 +186,11 @@ void Machines::check_disk() {
   if (core_.disk != DiskState::Failed || disk_failure_seen_) return;
   disk_failure_seen_ = true;
   parts_.writes.disk_failed(EIO);
-  if (is_resyncing(core_.connection)) core_.drop(ConnectionState::NetworkFailure, "this node's disk failed");
+  // What the peer wrote here and has no barrier ack for may be lost with the disk. The end of the session marks it
+  // there.
+  const bool unflushed = !core_.detaching && core_.session.open && parts_.peer_writes.unflushed();
+  if (is_resyncing(core_.connection) || unflushed)
+    core_.drop(ConnectionState::NetworkFailure, "this node's disk failed");
 }
 
 Instant Machines::next_deadline() const {

@@ -1,5 +1,6 @@
 #include "core/replication/detail/peer_epochs.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -17,17 +18,18 @@ std::uint32_t PeerEpochs::join() {
   return epochs_.back().number;
 }
 
-void PeerEpochs::finish(std::uint32_t number) {
+void PeerEpochs::finish(std::uint32_t number, bool written) {
   const std::uint32_t index = number - epochs_.front().number;
   BASCULE_ASSERT(index < epochs_.size() && epochs_[index].unfinished > 0);
   --epochs_[index].unfinished;
+  epochs_[index].written += written ? 1 : 0;
 }
 
 bool PeerEpochs::barrier(const drbd::Barrier& barrier) {
   if (epochs_.size() >= max_epochs) return false;
   epochs_.back().closed = true;
   epochs_.back().barrier = barrier.number;
-  epochs_.push_back(Epoch{next_++, 0, 0, 0, false});
+  epochs_.push_back(Epoch{next_++, 0, 0, 0, 0, false});
   return true;
 }
 
@@ -38,6 +40,11 @@ bool PeerEpochs::orders_by_flush() const {
   return core_.config.authority == Authority::Cluster || core_.config.options.disk.disk_flushes;
 }
 
+bool PeerEpochs::unflushed() const {
+  return std::any_of(epochs_.begin(), epochs_.end(),
+                     [](const Epoch& each) { return each.unfinished + each.written != 0; });
+}
+
 void PeerEpochs::acknowledge(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     core_.send_meta(drbd::BarrierAck{epochs_.front().barrier, epochs_.front().writes});
@@ -46,7 +53,7 @@ void PeerEpochs::acknowledge(std::size_t count) {
 }
 
 void PeerEpochs::advance() {
-  if (flushing_ != 0 || !core_.session.open) return;
+  if (flushing_ != 0 || !core_.session.open || core_.dropping) return;
   std::size_t count = 0;
   while (epochs_[count].closed && epochs_[count].unfinished == 0) ++count;
   if (count == 0) return;
@@ -64,7 +71,7 @@ void PeerEpochs::flush_done(int error_number) {
 
 void PeerEpochs::session_lost() {
   epochs_.clear();
-  epochs_.push_back(Epoch{next_++, 0, 0, 0, false});
+  epochs_.push_back(Epoch{next_++, 0, 0, 0, 0, false});
 }
 
 }  // namespace bascule::replication::detail

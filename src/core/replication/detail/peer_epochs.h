@@ -15,14 +15,16 @@ class PeerEpochs {
 
   /// A write of the peer has come, and belongs to the epoch returned.
   std::uint32_t join();
-  /// It was answered, whatever the answer.
-  void finish(std::uint32_t number);
+  /// It was answered: it is on the disk, or it was refused.
+  void finish(std::uint32_t number, bool written);
   /// False: more barriers than anybody sends without an answer.
   bool barrier(const drbd::Barrier& barrier);
   void flush_done(int error_number);
   void session_lost();
   void advance();
   [[nodiscard]] bool flushing() const { return flushing_ != 0; }
+  /// Are there writes of the peer, made or being made, whose barrier is not answered yet?
+  [[nodiscard]] bool unflushed() const;
 
  private:
   struct Epoch {
@@ -30,6 +32,7 @@ class PeerEpochs {
     std::uint32_t barrier = 0;  ///< the peer's handle
     std::uint32_t writes = 0;
     std::uint32_t unfinished = 0;
+    std::uint32_t written = 0;
     bool closed = false;
   };
   [[nodiscard]] bool orders_by_flush() const;

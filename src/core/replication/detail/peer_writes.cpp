@@ -124,7 +124,7 @@ void PeerWrites::forget(std::size_t index) {
 
 void PeerWrites::refuse(std::size_t index, AckKind kind) {
   core_.send_ack(kind, slots_[index].range, slots_[index].block_id);
-  epochs_.finish(slots_[index].epoch);
+  epochs_.finish(slots_[index].epoch, false);
   forget(index);
 }
 
@@ -237,7 +237,7 @@ void PeerWrites::answer(const Slot& slot, bool good) {
   else if (in_sync || (slot.flags & drbd::data_flag::kSendWriteAck) != 0)
     core_.send_ack(in_sync ? AckKind::ResyncWriteAck : AckKind::WriteAck, slot.range, slot.block_id);
   if (in_sync) metadata_.mark_in_sync(slot.range);
-  epochs_.finish(slot.epoch);
+  epochs_.finish(slot.epoch, good);
 }
 
 // ---- resync data ------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ class PeerWrites {
   [[nodiscard]] Instant deadline() const;
 
   /// Nothing of any session is still on its way to the local disk.
+  [[nodiscard]] bool unflushed() const { return epochs_.unflushed(); }
   [[nodiscard]] bool idle() const { return in_use_ == 0 && !epochs_.flushing() && !resync_flushing_; }
   /// Resync ranges that are durable now, to be acknowledged.
   std::vector<Range> take_resynced();

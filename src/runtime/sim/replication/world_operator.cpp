@@ -94,6 +94,9 @@ void ReplicationWorld::tend_role(Node& node, const Status& status) {
 void ReplicationWorld::fault_by_operator() {
   Node& node = *nodes_[prng().below(nodes)];
   if (!node.alive) return;
+  const Node& other = *nodes_[1 - node.index];
+  const bool other_good =
+      other.alive && other.failing_io == 0 && other.engine->status().disk == drbd::DiskState::UpToDate;
   switch (prng().below(6)) {
     case 0:  // disconnects for a while
       node.left_alone = true;
@@ -110,9 +113,11 @@ void ReplicationWorld::fault_by_operator() {
       if (node.engine->status().connection != drbd::ConnectionState::Connected || alone_[node.index]) return;
       return step(node, input::Invalidate{next_command_++});
     case 3:  // takes a disk away
+      if (!other_good) return;
       ++result_.detaches;
       return step(node, input::Detach{next_command_++, prng().chance(1, 4)});
-    default:  // a disk that breaks
+    default:  // a disk that breaks, while the other one is good
+      if (!other_good) return;
       if (!node.in_flight.empty()) ++result_.detaches;
       node.failing_io = 1 + static_cast<std::uint32_t>(prng().below(3));
   }
