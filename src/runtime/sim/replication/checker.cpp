@@ -125,8 +125,13 @@ void ReplicationChecker::met() {
 void ReplicationChecker::resync_started(std::size_t target, const std::array<bool, nodes>& alone) {
   if (alone[target] && !alone[1 - target])
     violation("node " + std::to_string(target) + " was Primary alone and is to take the data of the other one");
+  // A set that has just shrunk to the target may be met by a crash before anything was acknowledged under it.
+  const auto only_there = [&](std::uint64_t sector) { return flushed_[target][sector] > has_[1 - target][sector]; };
   if (members_[target] && !members_[1 - target])
-    violation("node " + std::to_string(target) + ", the only member of the in-sync set, is to be overwritten");
+    for (std::uint64_t sector = 0; sector < flushed_[target].size(); ++sector)
+      if (only_there(sector))
+        return violation("node " + std::to_string(target) +
+                         ", the only member of the in-sync set, is to be overwritten");
   // Whatever it had beyond that is given up; a Primary whose own disk is the target reads what the source has.
   has_[target] = has_[1 - target];
   uncertain_.clear();
