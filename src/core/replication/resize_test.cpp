@@ -217,6 +217,35 @@ TEST(Resize, AConfiguredSizeThatWasOvertakenDoesNotShrinkTheDevice) {
   EXPECT_TRUE(pair.alice.has_event("is less than the device has"));
 }
 
+TEST(Resize, ALimitThatThePeersDeviceHasOutgrownIsForgotten) {
+  TwoEngines pair = full_pair();
+  // Bob died before he had the larger size on disk, and his configuration names the one before.
+  pair.bob.restored.superblock.effective_sectors = (4ULL << 20) / 512;
+  pair.bob.config.size_limit_bytes = 4ULL << 20;
+  pair.start(seconds(2));
+  // Alice shrinks for nobody; by then Bob knows better.
+  EXPECT_EQ(pair.alice.status().connection, drbd::ConnectionState::StandAlone);
+  pair.do_now(pair.alice, input::ConnectPeer{1}, seconds(1));
+  pair.do_now(pair.bob, input::ConnectPeer{2}, seconds(5));
+  EXPECT_EQ(pair.bob.status().size_bytes, usable_of(TwoEngines::backing_bytes)) << pair.alice.status().why;
+  EXPECT_EQ(pair.alice.text(), "Secondary Connected UpToDate/UpToDate")
+      << pair.alice.status().why << "; Bob: " << pair.bob.status().why;
+}
+
+TEST(Resize, WritesWaitUntilBothHaveTheNewSizeAndTheResyncHasBegun) {
+  TwoEngines pair = full_pair();
+  start_with_primary(pair);
+  measured_before_sizes(pair, grown_bytes, grown_bytes);
+  pair.alice.sent.clear();
+  pair.give(pair.alice, input::Resize{11, grown_bytes});
+  pair.give(pair.alice, input::Write{1, 0, 4096, 1, false});
+  pair.run(seconds(10));
+  // No write may be marked at the source alone: no bitmaps are exchanged for a new area.
+  EXPECT_EQ(pair.alice.text(), "Primary Connected UpToDate/UpToDate");
+  EXPECT_EQ(pair.bob.text(), "Secondary Connected UpToDate/UpToDate");
+  EXPECT_FALSE(pair.alice.has_event("with blocks left"));
+}
+
 TEST(Resize, ADiskThatGrewWhileTheNodeWasDownIsToldAtConnect) {
   TwoEngines pair = full_pair();
   measured_before_sizes(pair, grown_bytes, grown_bytes);

@@ -68,7 +68,7 @@ void BitmapExchange::begin_on_new_area(bool source) {
   until_ = core_.now + patience;
   durable_version_.reset();
   if (source) {
-    new_area_source_ = true;
+    core_.new_area_source = true;
     begin_resync_as_source(core_);
     durable_version_ = metadata_.superblock_changed();
     return;
@@ -142,13 +142,13 @@ void BitmapExchange::advance() {
   advance_full();
   if (!durable_version_ || !metadata_.superblock_durable(*durable_version_)) return;
   if (core_.connection == ConnectionState::WFBitMapS || core_.connection == ConnectionState::StartingSyncS ||
-      new_area_source_) {
+      core_.new_area_source) {
     // The target's bits must survive our crash: nobody else will have them.
     if (!metadata_.bits_durable(0, core_.bitmap.size())) return metadata_.write_all_bits();
     core_.send_data(drbd::SyncUuid{core_.superblock.bitmap_uuid});
     core_.peer.disk = DiskState::Inconsistent;
     core_.become(ConnectionState::SyncSource, "the new bitmap UUID is on disk");
-    new_area_source_ = false;
+    core_.new_area_source = false;
   } else if (core_.connection == ConnectionState::WFSyncUUID || core_.connection == ConnectionState::Behind) {
     core_.become(ConnectionState::SyncTarget, "this disk is marked Inconsistent");
   }
@@ -165,7 +165,7 @@ void BitmapExchange::session_lost() {
   early_uuid_.reset();
   expects_full_ = false;
   receiver_.reset();
-  new_area_source_ = false;
+  core_.new_area_source = false;
   until_ = never;
 }
 

@@ -46,7 +46,6 @@ class BitmapExchange {
   std::optional<drbd::SyncUuid> early_uuid_;      ///< came before the target's bits were durable
   Instant until_ = never;
   bool expects_full_ = false;
-  bool new_area_source_ = false;  ///< Connected, and about to be SyncSource
 };
 
 }  // namespace bascule::replication::detail

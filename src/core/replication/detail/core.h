@@ -232,9 +232,11 @@ class Core {
   InSyncSet in_sync;
   /// A larger device is used when its size is on disk, and the peer has it too: what is written there is lost
   /// otherwise.
-  [[nodiscard]] bool growing() const { return growing_on_disk || growing_at_peer; }
+  [[nodiscard]] bool growing() const { return growing_on_disk || growing_at_peer || new_area_source; }
   bool growing_on_disk = false;
   bool growing_at_peer = false;
+  bool new_area_source =
+      false;  ///< Connected, and about to be SyncSource: no bitmaps tell the target what is written now
   bool metadata_held = false;    ///< the metadata move: nothing of them is written at the old place any more
   std::string disk_failure;      ///< why this node gave its disk up last
   bool detaching = false;        ///< requests wait until the disk is gone

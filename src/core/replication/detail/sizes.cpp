@@ -49,14 +49,16 @@ drbd::Sizes Sizes::to_send(bool ask, std::uint16_t flags) {
 
 // ---- from the peer ----------------------------------------------------------------------------------------------
 
-/// At connect the smaller limit counts, later the one that the peer's operator has just set.
+/// At connect the smaller limit counts, but no own one that the peer's device has outgrown: this node was away when it
+/// was overtaken. Later it is the one that the peer's operator has just set.
 void Sizes::take_limit(const drbd::Sizes& packet) {
   const std::uint64_t own = core_.size_limit_sectors();
+  const std::uint64_t valid = own < packet.current_sectors ? 0 : own;
   const std::uint64_t limit =
-      is_connected(core_.connection) ? packet.user_sectors : smaller_but_not_zero(own, packet.user_sectors);
+      is_connected(core_.connection) ? packet.user_sectors : smaller_but_not_zero(valid, packet.user_sectors);
   if (limit == own) return;
   core_.set_size_limit_sectors(limit);
-  core_.event("size-limit", "the peer's limit of " + bytes_text(limit) + " counts");
+  core_.event("size-limit", limit == 0 ? "no limit counts any more" : "a limit of " + bytes_text(limit) + " counts");
 }
 
 /// A peer that asks waits for the answer, so nothing of it depends on the new size before that.
@@ -71,10 +73,12 @@ std::string Sizes::received(const drbd::Sizes& packet) {
 std::string Sizes::taken(const drbd::Sizes& packet) {
   core_.peer.capacity_sectors = packet.disk_sectors;
   core_.peer.max_bio_bytes = packet.max_bio_bytes;
+  const std::uint64_t limit_before = core_.size_limit_sectors();
   take_limit(packet);
   const bool own_disk = core_.own_disk() >= DiskState::Inconsistent;
   const std::uint64_t before = core_.superblock.effective_sectors;
   std::string wrong = own_disk ? received_with_disk(packet) : received_diskless(packet);
+  if (!wrong.empty()) core_.set_size_limit_sectors(limit_before);  // what is refused leaves nothing behind
   if (wrong.empty() && is_connected(core_.connection)) {
     const bool grown = core_.superblock.effective_sectors > before || (heard_ && heard_->grown);
     heard_ = Heard{packet.current_sectors, packet.flags, grown};

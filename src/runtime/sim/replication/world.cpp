@@ -13,13 +13,6 @@ namespace {
 
 namespace flag = drbd_metadata::flag;
 
-/// The backing store for `data_bytes` of data: metadata lies behind it.
-std::uint64_t backing_bytes_for(std::uint64_t data_bytes) {
-  std::uint64_t backing = data_bytes + 64 * 1024;
-  while (drbd_metadata::internal_layout(backing)->usable_sectors * sector_bytes < data_bytes) backing += 4096;
-  return backing;
-}
-
 }  // namespace
 
 void ReplicationResult::add(const ReplicationResult& other) {
@@ -66,15 +59,20 @@ ReplicationScenario scenario_of(std::uint64_t seed) {
     net.after_sb_1pri = one[prng.below(one.size())];
     net.always_asbp = prng.chance(1, 4);
   }
+  if (!scenario.created_anew && prng.chance(1, 3)) {
+    constexpr std::array<std::uint64_t, 3> more{12ULL << 20, 16ULL << 10, 4ULL << 10};
+    scenario.grown_bytes = scenario.data_bytes + more[prng.below(more.size())];
+  }
   return scenario;
 }
 
 ReplicationWorld::ReplicationWorld(const ReplicationScenario& scenario)
-    : scenario_(scenario), scheduler_(scenario.seed), checker_(scenario.data_bytes / sector_bytes) {
-  const std::uint64_t backing = backing_bytes_for(scenario.data_bytes);
+    : scenario_(scenario), scheduler_(scenario.seed), checker_(most_bytes() / sector_bytes) {
   for (std::size_t index = 0; index < nodes; ++index) {
-    nodes_[index] = std::make_unique<Node>(scenario.data_bytes / sector_bytes, backing);
+    nodes_[index] = std::make_unique<Node>(most_bytes() / sector_bytes, backing_bytes_for(most_bytes()));
     nodes_[index]->index = index;
+    nodes_[index]->backing_bytes = backing_bytes_for(scenario.data_bytes);
+    nodes_[index]->known_sizes = {nodes_[index]->backing_bytes};
   }
   majority_.careless = scenario.careless_majority;
   format();
@@ -93,13 +91,13 @@ void ReplicationWorld::later(Node& node, Duration delay, std::function<void()> a
 
 void ReplicationWorld::format() {
   for (auto& node : nodes_) {
-    auto created = drbd_metadata::create_v08(node->metadata.size_bytes()).value();
+    auto created = drbd_metadata::create_v08(node->backing_bytes).value();
     if (!scenario_.created_anew) {
       created.superblock.effective_sectors = scenario_.data_bytes / sector_bytes;
       created.superblock.current_uuid = 0x1111222233334444ULL;
       created.superblock.flags |= flag::kConsistent | flag::kWasUpToDate;
     }
-    (void)node->metadata.write(created.layout.bitmap_offset, created.image);
+    (void)node->metadata.write(created.layout.activity_log_offset, created.image);
     (void)node->metadata.write(created.layout.superblock_offset, drbd_metadata::encode_superblock(created.superblock));
     (void)node->metadata.flush();
   }
@@ -113,7 +111,7 @@ Config ReplicationWorld::config_of(const Node& node) {
   config.authority = scenario_.authority;
   config.options = scenario_.options;
   config.accept_loss = scenario_.options.net.protocol != drbd_config::Protocol::C;
-  config.backing_bytes = node.metadata.size_bytes();
+  config.backing_bytes = place_of(node);
   config.size_limit_bytes = scenario_.data_bytes;
   config.al_extents = scenario_.al_extents;
   config.seed = prng().next();
@@ -124,9 +122,11 @@ Config ReplicationWorld::config_of(const Node& node) {
 void ReplicationWorld::start(Node& node) {
   node.alive = true;
   ++node.life;
+  node.known_sizes = {place_of(node)};
   node.engine = std::make_unique<Engine>(config_of(node), restored(node), local());
   node.timer_at = never;
   step(node, input::Tick{});
+  tell_size(node);
   heartbeat(node);
   work(node);
 }
@@ -197,6 +197,7 @@ void ReplicationWorld::rearm(Node& node) {
 
 void ReplicationWorld::heartbeat(Node& node) {
   check_coverage("a heartbeat");
+  tend_size(node);
   if (has_operator()) {
     tend(node);
     return later(node, milliseconds(50), [this, &node] { heartbeat(node); });
@@ -264,7 +265,7 @@ bool ReplicationWorld::quiet() const {
       return false;
     const Status status = node->engine->status();
     if (status.disk != drbd::DiskState::UpToDate || status.connection != drbd::ConnectionState::Connected ||
-        status.out_of_sync_bytes != 0)
+        status.out_of_sync_bytes != 0 || !grown(*node))
       return false;
   }
   const Node& owner = *nodes_[has_operator() ? wanted_owner_ : *view.owner];
@@ -283,7 +284,8 @@ void ReplicationWorld::wait_until_quiet() {
     text += " [" + std::string(drbd::name_of(status.role)) + " " + drbd::name_of(status.connection) + " " +
             drbd::name_of(status.disk) + "/" + drbd::name_of(status.peer_disk) + " oos " +
             std::to_string(status.out_of_sync_bytes) + " writes " + std::to_string(node->open_writes.size()) +
-            " flushes " + std::to_string(node->open_flushes.size()) + " why " + status.why + "]";
+            " flushes " + std::to_string(node->open_flushes.size()) + " size " + std::to_string(status.size_bytes) +
+            " why " + status.why + "]";
   }
   checker_.violation(text);
 }
@@ -300,6 +302,9 @@ ReplicationResult ReplicationWorld::run() {
   const WorldTime end = scheduler_.now() + scenario_.fault_time;
   for (std::uint32_t i = 0; i < scenario_.faults; ++i)
     scheduler_.after(between(Duration{0}, scenario_.fault_time), [this] { fault(); });
+  if (scenario_.grown_bytes != 0)
+    for (auto& node : nodes_)
+      scheduler_.after(between(Duration{0}, scenario_.fault_time), [this, &node = *node] { grow_disk(node); });
   while (scheduler_.now() < end && checker_.first_violation().empty())
     scheduler_.run_until(scheduler_.now() + milliseconds(100));
   heal();

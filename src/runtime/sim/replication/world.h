@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <map>
@@ -27,6 +28,7 @@ struct ReplicationScenario {
   bool created_anew = false;     ///< begin with two empty replicas; else with two equal ones
   std::uint32_t canaries = 0;    ///< deliberate faults of the engine
   std::uint64_t data_bytes = 24ULL << 20;
+  std::uint64_t grown_bytes = 0;  ///< at some time the disks hold so much, and the owner wants it all; 0: they never do
   std::uint32_t al_extents = 2;
   Duration fault_time = seconds(6);
   std::uint32_t faults = 10;       ///< how many
@@ -126,8 +128,10 @@ class ReplicationWorld {
     replication::CommandId promoting = 0, attaching = 0;
     std::uint32_t refusals = 0;  ///< promotions in a row
     bool split_brain = false, gives_up = false;
-    bool left_alone = false;       ///< disconnected on purpose
-    std::uint32_t failing_io = 0;  ///< so many of the next disk requests fail
+    bool left_alone = false;                 ///< disconnected on purpose
+    std::uint32_t failing_io = 0;            ///< so many of the next disk requests fail
+    std::uint64_t backing_bytes = 0;         ///< size of the disk, which grows
+    std::vector<std::uint64_t> known_sizes;  ///< of it, oldest first: where the metadata may be; survives everything
     explicit Node(std::uint64_t data_sectors, std::uint64_t metadata_bytes)
         : data(data_sectors), metadata(metadata_bytes) {}
   };
@@ -150,10 +154,8 @@ class ReplicationWorld {
   void carry_out(Node& node, const replication::effect::DiskZero& effect);
   void carry_out(Node& node, const replication::effect::DiskRead& effect);
   void carry_out(Node& node, const replication::effect::DiskFlush& effect);
-  void carry_out(Node&, const replication::effect::MetadataMoved&) {
-    checker_.violation("metadata move on a disk that has not grown");
-  }
   void carry_out(Node& node, const replication::effect::MetadataWrite& effect);
+  void carry_out(Node& node, const replication::effect::MetadataMoved& effect);
   void carry_out(Node& node, const replication::effect::Connect& effect);
   void carry_out(Node& node, const replication::effect::CloseSocket& effect);
   void carry_out(Node& node, const replication::effect::UseWire& effect);
@@ -194,6 +196,17 @@ class ReplicationWorld {
   void tend_disk(Node& node, const replication::Status& status);
   void want(std::size_t owner);
   void note_equal();
+
+  // -- disks that grow
+  [[nodiscard]] static std::uint64_t backing_bytes_for(std::uint64_t data_bytes);
+  [[nodiscard]] std::uint64_t most_bytes() const { return std::max(scenario_.data_bytes, scenario_.grown_bytes); }
+  [[nodiscard]] std::uint64_t place_of(const Node& node) const;
+  void tell_size(Node& node);
+  void grow_disk(Node& node);
+  void tend_size(Node& node);
+  void check_size(const Node& node);
+  [[nodiscard]] bool grown(const Node& node) const;
+  [[nodiscard]] bool resizing(const Node& node) const;
 
   // -- workload and faults
   void work(Node& node);

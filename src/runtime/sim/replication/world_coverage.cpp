@@ -22,12 +22,12 @@ Bytes read(const Disk& disk, std::uint64_t offset, std::uint64_t length) {
 }  // namespace
 
 drbd_metadata::Superblock ReplicationWorld::superblock_of(const Node& node) const {
-  const auto layout = metadata::internal_layout(node.metadata.size_bytes()).value();
+  const auto layout = metadata::internal_layout(place_of(node)).value();
   return metadata::decode_superblock(read(node.metadata, layout.superblock_offset, 4096)).value();
 }
 
 replication::Restored ReplicationWorld::restored(const Node& node) const {
-  const auto layout = metadata::internal_layout(node.metadata.size_bytes()).value();
+  const auto layout = metadata::internal_layout(place_of(node)).value();
   replication::Restored restored;
   restored.superblock = superblock_of(node);
   restored.bitmap = read(node.metadata, layout.bitmap_offset, layout.bitmap_bytes);
@@ -49,9 +49,9 @@ bool ReplicationWorld::peer_counts(const Node& node) const {
 /// The bits in memory while the node uses its disk, else on the disk; and the hot extents on the disk if the node
 /// writes, or died writing.
 Bitmap ReplicationWorld::marked_by(const Node& node) const {
-  Bitmap marked(metadata::bits_for(scenario_.data_bytes / 512));
+  Bitmap marked(metadata::bits_for(most_bytes() / 512));
   const metadata::Superblock superblock = superblock_of(node);
-  const metadata::Layout layout = metadata::internal_layout(node.metadata.size_bytes()).value();
+  const metadata::Layout layout = metadata::internal_layout(place_of(node)).value();
   bool writes = (superblock.flags & metadata::flag::kPrimaryIndicator) != 0;
   if (node.alive && node.engine->status().disk > drbd::DiskState::Failed) {
     const Bitmap& bits = node.engine->bitmap();
@@ -59,9 +59,9 @@ Bitmap ReplicationWorld::marked_by(const Node& node) const {
       marked.set(*bit, *bit + 1);
     writes = writes || node.engine->status().role == drbd::Role::Primary;
   } else {
-    (void)metadata::decode_bitmap(read(node.metadata, layout.bitmap_offset, (marked.size() + 63) / 64 * 8), marked);
-    if ((superblock.flags & metadata::flag::kFullSync) != 0) marked.set_all();
+    (void)metadata::decode_bitmap(read(node.metadata, layout.bitmap_offset, layout.bitmap_bytes), marked);
   }
+  if ((superblock.flags & metadata::flag::kFullSync) != 0) marked.set_all();  // also of a node that lives: in a move
   if (!writes) return marked;
   const std::uint64_t ring_bytes = superblock.shape().blocks() * 4096;
   const auto ring = read(node.metadata, layout.activity_log_offset, ring_bytes);
@@ -76,8 +76,11 @@ void ReplicationWorld::check_coverage(const char* when) {
   ++result_.coverage_checks;
   const Stamps& one = nodes_[0]->data.current();
   const Stamps& other = nodes_[1]->data.current();
+  // What only one of them has yet is marked, or made, when the other grows.
+  const std::uint64_t common =
+      std::min(superblock_of(*nodes_[0]).effective_sectors, superblock_of(*nodes_[1]).effective_sectors);
   std::optional<std::array<Bitmap, 2>> marked;
-  for (std::uint64_t sector = 0; sector < one.size(); ++sector) {
+  for (std::uint64_t sector = 0; sector < std::min<std::uint64_t>(one.size(), common); ++sector) {
     if (one[sector] == other[sector]) continue;
     if (!marked) marked = {marked_by(*nodes_[0]), marked_by(*nodes_[1])};
     const std::size_t block = sector / sectors_per_block;
@@ -95,6 +98,7 @@ void ReplicationWorld::count_crash(const Node& node) {
   result_.under_operator += has_operator() ? 1 : 0;
   result_.under_a += scenario_.options.net.protocol == drbd_config::Protocol::A ? 1 : 0;
   result_.under_b += scenario_.options.net.protocol == drbd_config::Protocol::B ? 1 : 0;
+  result_.during_resize += resizing(node) ? 1 : 0;
   result_.during_metadata += node.metadata.unflushed_bytes() == 0 ? 0 : 1;
   result_.during_resync +=
       connection == drbd::ConnectionState::SyncSource || connection == drbd::ConnectionState::SyncTarget ? 1 : 0;

@@ -230,7 +230,10 @@ void ReplicationWorld::deliver(const std::shared_ptr<Tcp>& tcp, std::size_t to, 
     received.buffer = node.next_buffer++;
     node.buffers[received.buffer] = std::move(payload);
   }
-  step(node, received);
+  const bool about_sizes =
+      std::holds_alternative<drbd::Sizes>(received.packet) || std::holds_alternative<drbd::Features>(received.packet);
+  if (about_sizes) tell_size(node);
+  if (node.alive && node.life == end.life) step(node, received);
 }
 
 void ReplicationWorld::report_closed(const std::shared_ptr<Tcp>& tcp, std::size_t end, Duration delay) {
@@ -342,6 +345,7 @@ void ReplicationWorld::carry_out(Node& node, const effect::Event& effect) {
     node.handing_over = false;
     const Status status = node.engine->status();
     const bool own_disk = status.disk == drbd::DiskState::UpToDate;
+    check_size(node);
     checker_.promoted(node.index, has_operator() ? 0 : status.epoch, own_disk ? &node.data.current() : nullptr);
   }
   if (effect.kind == "volume-demoted" && node.handing_over) {

@@ -25,7 +25,7 @@ void ReplicationWorld::work(Node& node) {
 void ReplicationWorld::submit_read(Node& node) {
   const RequestId request = next_request_++;
   const std::uint64_t sectors = 1 + prng().below(64);
-  const std::uint64_t area = prng().chance(1, 2) ? 512 : scenario_.data_bytes / 512;
+  const std::uint64_t area = prng().chance(1, 2) ? 512 : node.engine->status().size_bytes / 512;
   const std::uint64_t sector = prng().below(area - sectors);
   const BufferId buffer = node.next_buffer++;
   node.buffers[buffer] = Stamps(sectors);
@@ -37,7 +37,7 @@ void ReplicationWorld::submit_read(Node& node) {
 }
 
 void ReplicationWorld::submit_write(Node& node) {
-  const std::uint64_t device = scenario_.data_bytes / 512;
+  const std::uint64_t device = node.engine->status().size_bytes / 512;
   const bool data = prng().chance(7, 8);
   // Often the same few blocks, so that writes overlap; else anywhere, so that extents are evicted.
   const std::uint64_t area = prng().chance(1, 2) ? 512 : device;
@@ -136,6 +136,7 @@ void ReplicationWorld::heal() {
     node->majority_reachable = true;
     node->left_alone = false;
     node->failing_io = 0;
+    grow_disk(*node);
     if (!node->alive) start(*node);
   }
 }

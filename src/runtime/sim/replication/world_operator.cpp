@@ -48,7 +48,9 @@ void ReplicationWorld::tend_disk(Node& node, const Status& status) {
   if (status.role == drbd::Role::Primary && prng().chance(1, 4)) want(1 - node.index);
   node.failing_io = 0;  // a new cable
   node.attaching = next_command_++;
-  step(node, input::Attach{node.attaching, restored(node), node.metadata.size_bytes()});
+  node.known_sizes = {place_of(node)};
+  step(node, input::Attach{node.attaching, restored(node), place_of(node)});
+  tell_size(node);
 }
 
 void ReplicationWorld::tend_connection(Node& node, const Status& status) {
