@@ -105,6 +105,26 @@ TEST(Resize, TheNamedSizeIsTakenByBoth) {
   EXPECT_EQ(pair.bob.status().size_bytes, 32ULL << 20);
 }
 
+TEST(Resize, OneThatComesInTheMiddleOfAHandshakeIsAnsweredAfterIt) {
+  TwoEngines pair = full_pair();
+  start_with_primary(pair);
+  pair.cut();
+  pair.run(seconds(10));
+  bool asked = false;
+  pair.tamper = [&](const EngineNode& from, const drbd::Packet& packet) {
+    if (&from != &pair.bob || !std::holds_alternative<drbd::Sizes>(packet) || std::exchange(asked, true)) return;
+    pair.give(pair.alice, input::Resize{11, TwoEngines::backing_bytes});
+  };
+  pair.mend();
+  pair.run(seconds(10));
+  ASSERT_TRUE(asked);
+  EXPECT_NE(answer_to(pair.alice, 11), nullptr);
+  pair.do_now(pair.alice, input::Resize{12, grown_bytes}, seconds(5));
+  const auto* answer = answer_to(pair.alice, 12);
+  ASSERT_NE(answer, nullptr);
+  EXPECT_NE(answer->result, drbd::StateChangeResult::InTransientState) << answer->why;
+}
+
 TEST(Resize, OneGrownDiskIsNotEnoughAndTheAnswerSaysSo) {
   TwoEngines pair = full_pair();
   start_with_primary(pair);

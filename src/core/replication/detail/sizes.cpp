@@ -172,7 +172,9 @@ std::string Sizes::advance() {
   if (!move_.busy() && held_)
     if (std::string wrong = taken(*std::exchange(held_, std::nullopt)); !wrong.empty()) return wrong;
   if (heard_ && !core_.growing_on_disk) answer_peer();
-  if (phase_ == Phase::Moving && !move_.busy()) decide();
+  // In the middle of a handshake the sizes that were told are being compared.
+  const bool comparing = core_.session.open && !is_connected(core_.connection);
+  if (phase_ == Phase::Moving && !move_.busy() && !comparing) decide();
   const bool session_over = !core_.session.open || core_.dropping || core_.session.number != asked_in_;
   if (phase_ == Phase::Asking && session_over && !core_.growing_on_disk) finish();
   announce();
