@@ -95,8 +95,11 @@ class Decode(unittest.TestCase):
         return shown.stdout.splitlines()
 
     def judge(self, pair, path):
-        bad = self.fields(path, "_ws.malformed || (drbd && _ws.expert.severity == error) || "
-                          f"(tcp.port == {pair.port} && data)", "frame.number", "_ws.col.Info", "_ws.expert.message")
+        # What TCP sends again on a busy machine repeats bytes that were decoded before.
+        again = "tcp.analysis.retransmission || tcp.analysis.fast_retransmission || tcp.analysis.out_of_order"
+        bad = self.fields(path, "(_ws.malformed || (drbd && _ws.expert.severity == error) || "
+                          f"(tcp.port == {pair.port} && data)) && !({again})", "frame.number", "_ws.col.Info",
+                          "_ws.expert.message")
         self.assertEqual(bad[:5], [])
         seen = {int(word, 16) for line in self.fields(path, "drbd", "drbd.command") for word in line.split(",")}
         self.assertEqual([name for name, command in EXPECTED.items() if command not in seen], [],
