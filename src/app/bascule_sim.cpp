@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -148,6 +149,8 @@ struct CrashRequest {
   std::uint64_t seed = 1;
   unsigned jobs = 1;
   bool json = false;
+  bool trace = false;
+  std::optional<std::uint64_t> sector;
 };
 
 /// Runs of two engines, each with several power losses, until there were enough of them.
@@ -174,7 +177,10 @@ class CrashPoints {
         if (sum_.power_losses >= request_.points || !violation_.empty()) return;
         seed = next_++;
       }
-      add(seed, sim::ReplicationWorld(sim::scenario_of(seed)).run());
+      sim::ReplicationScenario scenario = sim::scenario_of(seed);
+      scenario.trace = request_.trace || request_.sector;
+      scenario.trace_sector = request_.sector;
+      add(seed, sim::ReplicationWorld(scenario).run());
     }
   }
 
@@ -273,6 +279,8 @@ int main(int argc, char** argv) {
   crashes->add_option("--seed", crash.seed, "The seed of the first run")->capture_default_str();
   crashes->add_option("--jobs", crash.jobs, "Threads")->check(CLI::Range(1, 256))->capture_default_str();
   crashes->add_flag("--json", crash.json, "The figures as one JSON object");
+  crashes->add_flag("--trace", crash.trace, "Print the events of the engines");
+  crashes->add_option("--sector", crash.sector, "Print them, and what is written to this sector");
   CLI11_PARSE(app, argc, argv);
   if (crashes->parsed()) return CrashPoints(crash).run();
   if (lying_peer->parsed()) return run_liar(liar, liar_json);

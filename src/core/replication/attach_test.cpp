@@ -341,5 +341,39 @@ TEST(Attach, WhatAPeerSendsBeforeItKnowsTheDecisionIsMarkedOnBothSides) {
     = oos 4096)");
 }
 
+/// A write that came when the peer had no disk, and still waits for an earlier one when the peer's bitmap has left.
+TEST(Attach, WhatWaitsSinceThePeerHadNoDiskIsMarkedBeforeItsNewDiskIsCompared) {
+  Transcript transcript = two_that_are_equal(Authority::Operator);
+  transcript.play(R"(
+    packet 101 State 2 0 10
+    < send 101 P_STATE
+    packet 101 State 1 0 10
+    < send 101 P_UUIDS
+    < metadata superblock
+    < send 101 P_STATE
+    disk
+    packet 101 Data 8 4096 1
+    < metadata activity-log
+    packet 101 Data 8 8192 2
+    = oos 8192
+    packet 101 Uuids 1 0
+    packet 101 State 1 3 10
+    < send 101 P_UUIDS
+    < send 101 P_STATE
+    < send 101 P_COMPRESSED_BITMAP
+    < metadata bitmap
+    = WFBitMapS UpToDate/Consistent oos 8192
+    disk-one
+    disk-one
+    < disk-write 4096 4096
+    < metadata superblock
+    < metadata bitmap
+    disk
+    < send 1 P_WRITE_ACK
+    < disk-write 4096 8192
+    < send 1 P_WRITE_ACK
+    = oos 8192)");
+}
+
 }  // namespace
 }  // namespace bascule::replication

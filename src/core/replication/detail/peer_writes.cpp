@@ -80,6 +80,7 @@ bool PeerWrites::accept(Slot slot, std::uint64_t longest) {
   if (core_.primary() && !core_.two_primaries()) return false;
   core_.application_io_at = core_.now;
   slot.epoch = epochs_.join();
+  note_only_here(slot);
   if ((slot.flags & drbd::data_flag::kSendReceiveAck) != 0)
     core_.send_ack(AckKind::ReceiveAck, slot.range, slot.block_id);
   if (conflicts_.decides()) {
@@ -160,6 +161,14 @@ void PeerWrites::order(std::size_t index) {
   if (!slots_[index].started) waiting_.push_back(index);
 }
 
+/// Marked at once, however long it waits for the disk: until then the peer may have got a disk, and the bitmap may have
+/// left for it.
+void PeerWrites::note_only_here(Slot& slot) {
+  if (slot.only_here || !core_.holds_only_copy()) return;
+  slot.only_here = true;
+  (void)metadata_.mark_out_of_sync(slot.range);
+}
+
 /// Sent by a peer whose new disk was Negotiating, and which did not know yet how that ends: it is missing there, and
 /// our bitmap had left when it came.
 void PeerWrites::note_missing_at_peer(const Range& range) {
@@ -172,13 +181,23 @@ bool PeerWrites::may_start(Slot& slot) {
   if (!slot.admitted || core_.growing_on_disk) return false;
   // A write that is already the only thing to be done is not decided upon again.
   if (!slot.resync && !conflicts_.decides() && conflicts_.rule(slot.range) == Conflicts::Ruling::Wait) return false;
-  if (slot.resync || !core_.holds_only_copy()) return true;
+  if (slot.resync || !core_.disk_usable()) return true;
+  if (core_.holds_only_copy()) return may_start_as_only_copy(slot);
+  if (!slot.only_here) return true;
+  // The peer has a disk again, which has not this write: the bits must say so before the disks differ.
+  const std::size_t first_bit = slot.range.offset / block_bytes;
+  const std::size_t last_bit = (slot.range.end() + block_bytes - 1) / block_bytes;
+  metadata_.write_bits(first_bit, last_bit);
+  return metadata_.bits_durable(first_bit, last_bit);
+}
+
+bool PeerWrites::may_start_as_only_copy(Slot& slot) {
   // After a crash the activity log counts only if the superblock says that there was a primary.
   const bool told = core_.wrote_for_primary && metadata_.superblock_durable();
   if (!activity_log_.ready() || !told) return false;
   if (slot.logged) return activity_log_.hot(slot.range);
   slot.logged = true;
-  (void)metadata_.mark_out_of_sync(slot.range);
+  note_only_here(slot);
   return activity_log_.acquire(slot.range);
 }
 

@@ -51,9 +51,10 @@ class PeerWrites {
     std::uint32_t sequence = 0;
     std::uint32_t flags = 0;  ///< drbd::data_flag
     bool resync = false;
-    bool entered = false;   ///< among core_.peer_ranges
-    bool admitted = false;  ///< no earlier write of the peer overlaps it
-    bool logged = false;    ///< holds references in the activity log
+    bool entered = false;    ///< among core_.peer_ranges
+    bool admitted = false;   ///< no earlier write of the peer overlaps it
+    bool only_here = false;  ///< came when the peer had no disk; marked out of sync
+    bool logged = false;     ///< holds references in the activity log
     bool started = false;
     Instant since{};
   };
@@ -64,6 +65,8 @@ class PeerWrites {
   void decide_parked();
   void refuse(std::size_t index, drbd::BlockAck::Kind kind);
   bool may_start(Slot& slot);
+  bool may_start_as_only_copy(Slot& slot);
+  void note_only_here(Slot& slot);
   void try_start(std::size_t index);
   void start(std::size_t index);
   void start_waiting();

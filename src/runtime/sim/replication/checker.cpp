@@ -10,7 +10,8 @@ ReplicationChecker::ReplicationChecker(std::uint64_t sectors)
       flushed_{Stamps(sectors, 0), Stamps(sectors, 0)},
       met_has_(has_),
       met_flushed_(flushed_),
-      last_submitted_(sectors, 0) {}
+      last_submitted_(sectors, 0),
+      left_since_(sectors, false) {}
 
 void ReplicationChecker::violation(std::string text) {
   if (violation_.empty()) violation_ = std::move(text);
@@ -44,6 +45,8 @@ void ReplicationChecker::submitted(const Submitted& write) {
 void ReplicationChecker::begun(std::uint64_t stamp) {
   Write& begins = write(stamp);
   begins.peer_losses = losses_[1 - begins.what.node];
+  const auto first = left_since_.begin() + static_cast<std::ptrdiff_t>(begins.what.sector);
+  std::fill(first, first + static_cast<std::ptrdiff_t>(begins.what.sectors), true);
 }
 
 void ReplicationChecker::acknowledged(std::uint64_t stamp, const Answer& answer) {
@@ -120,6 +123,7 @@ void ReplicationChecker::met() {
   met_has_ = has_;
   met_flushed_ = flushed_;
   met_after_ = writes_.size();
+  std::fill(left_since_.begin(), left_since_.end(), false);
 }
 
 void ReplicationChecker::resync_started(std::size_t target, const std::array<bool, nodes>& alone) {
@@ -148,8 +152,10 @@ void ReplicationChecker::resync_finished(std::size_t target, const std::array<co
       for (std::uint64_t sector = each.what.sector; sector < each.what.sector + each.what.sectors; ++sector)
         busy.insert(sector);
   for (std::uint64_t sector = 0; sector < disks[0]->size(); ++sector) {
-    // Where an acknowledgement does not wait for the target's disk, newer writes may be on their way.
-    const bool on_its_way = reach != Reach::Flushed && last_submitted_[sector] > met_after_;
+    // Where an acknowledgement does not wait for the target's disk, newer writes may be on their way; also one that was
+    // submitted before the two met, and left only then.
+    const bool newer = last_submitted_[sector] > met_after_ || left_since_[sector];
+    const bool on_its_way = reach != Reach::Flushed && newer;
     if ((*disks[0])[sector] != (*disks[1])[sector] && !on_its_way && !busy.contains(sector))
       return violation("resync finished, but sector " + std::to_string(sector) + " has write " +
                        std::to_string((*disks[0])[sector]) + " and " + std::to_string((*disks[1])[sector]));

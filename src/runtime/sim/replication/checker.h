@@ -101,6 +101,7 @@ class ReplicationChecker {
   std::array<Stamps, nodes> met_has_, met_flushed_;  ///< when the two last met
   Stamps last_submitted_;                            ///< per sector
   std::uint64_t met_after_ = 0;                      ///< the newest write then
+  std::vector<bool> left_since_;                     ///< per sector: a write has left for the peer since then
   std::array<std::uint32_t, nodes> losses_{};
   std::map<std::uint64_t, Flush> flushes_;
   std::set<std::uint64_t> uncertain_;  ///< sectors of writes that failed since the last resync began

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 
 #include "wire/drbd_metadata/metadata.h"
 
@@ -133,6 +134,9 @@ void ReplicationWorld::start(Node& node) {
 
 void ReplicationWorld::stop(Node& node, bool power) {
   if (!node.alive) return;
+  if (scenario_.trace)
+    std::printf("%10.3f node %zu: %s\n", static_cast<double>(to_ns(local())) / 1e6, node.index,
+                power ? "loses power" : "is killed");
   if (power) count_crash(node);
   node.alive = false;
   node.engine.reset();

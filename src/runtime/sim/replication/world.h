@@ -31,9 +31,10 @@ struct ReplicationScenario {
   std::uint64_t grown_bytes = 0;  ///< at some time the disks hold so much, and the owner wants it all; 0: they never do
   std::uint32_t al_extents = 2;
   Duration fault_time = seconds(6);
-  std::uint32_t faults = 10;       ///< how many
-  bool careless_majority = false;  ///< it asks non-members to take over
-  bool trace = false;              ///< print events
+  std::uint32_t faults = 10;                  ///< how many
+  bool careless_majority = false;             ///< it asks non-members to take over
+  bool trace = false;                         ///< print events
+  std::optional<std::uint64_t> trace_sector;  ///< and what is written there
 };
 
 struct ReplicationResult {
@@ -174,6 +175,7 @@ class ReplicationWorld {
   void note_begun(Node& node, std::uint64_t sector, const Stamps& stamps);
   void resync_event(Node& node, const std::string& kind);
   Duration disk_delay();
+  void trace_write(const Node& node, const char* what, std::uint64_t sector, const Stamps& stamps) const;
   void check_overlap(Node& node, replication::OperationId operation, std::uint64_t sector, std::uint64_t sectors);
 
   // -- network

@@ -33,16 +33,28 @@ void ReplicationWorld::check_overlap(Node& node, OperationId operation, std::uin
   node.disk_writes[operation] = {sector, sectors};
 }
 
+/// Prints what becomes of the sector that is followed.
+void ReplicationWorld::trace_write(const Node& node, const char* what, std::uint64_t sector,
+                                   const Stamps& stamps) const {
+  const auto& followed = scenario_.trace_sector;
+  if (!scenario_.trace || !followed || *followed < sector || *followed >= sector + stamps.size()) return;
+  std::printf("%10.3f node %zu: %s: %zu sectors at %llu, write %llu\n", static_cast<double>(to_ns(local())) / 1e6,
+              node.index, what, stamps.size(), static_cast<unsigned long long>(sector),
+              static_cast<unsigned long long>(stamps[*followed - sector]));
+}
+
 /// The disk takes it some time from now, unless it is broken.
 void ReplicationWorld::put(Node& node, OperationId operation, std::uint64_t sector, Stamps stamps, bool durable) {
   check_overlap(node, operation, sector, stamps.size());
   note_begun(node, sector, stamps);
+  trace_write(node, "disk-begins", sector, stamps);
   node.in_flight[operation] = {sector, std::move(stamps)};
   later(node, disk_delay(), [this, &node, operation, durable] {
     const auto done = node.in_flight.extract(operation);
     node.disk_writes.erase(operation);
     const bool fails = node.failing_io != 0;
     if (fails) --node.failing_io;
+    trace_write(node, fails ? "disk-failed" : "disk-done", done.mapped().sector, done.mapped().stamps);
     if (!fails || prng().chance(1, 2)) node.data.write(done.mapped().sector, done.mapped().stamps);
     if (durable && !fails) node.data.end_flush(node.data.begin_flush());
     step(node, input::DiskDone{operation, fails ? EIO : 0});

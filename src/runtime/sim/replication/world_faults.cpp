@@ -59,6 +59,7 @@ void ReplicationWorld::submit_write(Node& node) {
   node.open_writes[request] = stamp;
   if (write.fua) node.fua.insert(request);
   checker_.submitted({stamp, node.index, sector, sectors, !data});
+  trace_write(node, data ? "application-writes" : "application-zeroes", sector, Stamps(sectors, stamp));
   step(node, write);
 }
 
