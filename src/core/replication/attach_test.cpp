@@ -211,6 +211,38 @@ TEST(Attach, APrimaryThatLosesItsPeerMeanwhileHasNoData) {
     < done 4 -4 this Primary's applications have worked with other data than this disk has)");
 }
 
+/// The disk is about to be resynced: no generation of it will ever make the flush good, and a demotion would wait for
+/// it.
+TEST(Attach, AFlushOfAPrimaryThatLosesItsSourceFails) {
+  Transcript transcript = primary_without_disk();
+  transcript.play(attaches);
+  transcript.play(R"(
+    packet 101 State 2 8 10
+    packet 101 Uuids 64 1
+    packet 101 State 2 8 13
+    < send 101 P_STATE
+    < done 3 1
+    = Primary WFBitMapT Outdated/UpToDate
+    write 3 8192 4096
+    < metadata activity-log
+    disk
+    < send 101 P_DATA 16 4096
+    < disk-write 8192 4096
+    disk
+    packet 1 WriteAck 3 16 4096
+    < complete 3 0
+    flush 4
+    < send 101 P_BARRIER 1
+    < disk-flush
+    disk
+    closed 1
+    < close 101
+    < close 1
+    < complete 4 5
+    < metadata superblock
+    = Primary WFConnection)");
+}
+
 TEST(Attach, APrimaryThatLosesAnEqualPeerGoesOnWithItsDisk) {
   Transcript transcript = two_that_are_equal(Authority::Operator);
   transcript.play(becomes_primary);

@@ -92,6 +92,47 @@ TEST(RemoteRead, ThePeerHearsOfTheLostDiskBeforeTheNextWrite) {
     = Diskless)");
 }
 
+constexpr const char* writes_here_first = R"(
+    write 1 4096 4096
+    < metadata activity-log
+    disk-one
+    < send 101 P_DATA 8 4096
+    < disk-write 4096 4096
+    disk-one
+    read 2 1048576 4096
+    < disk-read 1048576)";
+
+/// Only the disk that is gone has it: nobody can read it, and no generation tells that the peer lacks it.
+TEST(RemoteRead, AWriteThatOnlyALostDiskHasFailsWithThePeer) {
+  Transcript transcript = primary(by_operator);
+  transcript.play(writes_here_first);
+  transcript.play(R"(
+    disk-fails
+    < send 101 P_DATA_REQUEST 2048 4096
+    < send 101 P_STATE
+    = Diskless
+    closed 1
+    < close 101
+    < close 1
+    < complete 1 5
+    < complete 2 5)");
+}
+
+/// The same when the disk goes while the write waits for the new generation.
+TEST(RemoteRead, AHeldWriteFailsWithItsDisk) {
+  Transcript transcript = primary(by_operator);
+  transcript.play(writes_here_first);
+  transcript.play(R"(
+    closed 1
+    < close 101
+    < close 1
+    < metadata superblock
+    disk-fails
+    < complete 2 5
+    < complete 1 5
+    = Failed)");
+}
+
 TEST(RemoteRead, AReplyToNothingEndsTheConnection) {
   for (const char* packet : {"DataReply 8 4096 2", "DataReply 16 4096 1", "DataReply 8 512 1"}) {
     Transcript transcript =

@@ -52,9 +52,17 @@ bool Flushes::is_done(const Wait& wait) const {
   return epochs_.is_over(*wait.epoch);
 }
 
+/// A Primary that has lost its peer while its own disk was being resynced has no data: as its writes, its flushes fail,
+/// since no new generation of this disk will ever tell that the peer lacks anything.
+bool Flushes::nowhere() const {
+  if (!core_.operator_rules() || core_.may_write() || core_.suspended() || waits_for_data(core_)) return false;
+  return core_.serving && core_.disk != DiskState::Negotiating && !core_.handshaking();
+}
+
 void Flushes::advance() {
   for (Wait& wait : waits_)
     if (!wait.begun && !core_.suspended()) begin(wait);
+  if (nowhere()) return fail_all(EIO);
   std::erase_if(waits_, [&](const Wait& wait) {
     if (!wait.begun || !is_done(wait)) return false;
     core_.complete(wait.request, wait.error_number == 0 ? 0 : EIO);

@@ -38,6 +38,7 @@ class Flushes {
     std::uint32_t session = 0;
   };
   void begin(Wait& wait);
+  [[nodiscard]] bool nowhere() const;
   [[nodiscard]] bool is_done(const Wait& wait) const;
 
   Core& core_;

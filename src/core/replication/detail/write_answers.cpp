@@ -99,25 +99,33 @@ void Writes::settle(Serial serial) {
   leave_order(serial);
   release_log(entry);
   if (!entry.answered && !entry.ready) conclude(serial);
-  if (!entry.disk_busy) drop_buffer(entry);
+  if (!entry.disk_busy && entry.answered) drop_buffer(entry);
   log_.trim();
 }
 
 void Writes::conclude(Serial serial) {
   Entry& entry = log_.at(serial);
-  using Local = Entry::Local;
   if (entry.remote == Entry::Remote::Retry) return begin_anew(serial);
-  // A write to a disk that is being resynced is nothing by itself: the resync from the peer would undo it.
-  const bool replaced = core_.operator_rules() && core_.disk == DiskState::Inconsistent;
-  if ((entry.local != Local::Good || replaced) && !remote_satisfied(entry)) {
-    const bool wait = core_.suspended() || waits_for_data(core_);
-    if (wait && !core_.failing_io && core_.serving) return begin_anew(serial);
-    return answer(entry, EIO);
-  }
+  if (nowhere(entry)) return give_up(serial);
   if (may_answer(entry)) return answer(entry, 0);
   entry.ready = true;
   ready_.push_back(serial);
   core_.changed();
+}
+
+/// The peer does not have it, and this node nowhere that counts. A write to a disk that is being resynced is nothing by
+/// itself: the resync from the peer would undo it. One to a disk that is gone since can never be told from the peer's
+/// data by a new generation.
+bool Writes::nowhere(const Entry& entry) const {
+  if (remote_satisfied(entry)) return false;
+  const bool undone = core_.operator_rules() && (core_.disk == DiskState::Inconsistent || !core_.disk_usable());
+  return entry.local != Entry::Local::Good || undone;
+}
+
+void Writes::give_up(Serial serial) {
+  const bool wait = core_.suspended() || waits_for_data(core_);
+  if (wait && !core_.failing_io && core_.serving) return begin_anew(serial);
+  answer(log_.at(serial), EIO);
 }
 
 /// The same request as a new write; the old one only waits for its barrier.
@@ -201,6 +209,7 @@ void Writes::fail_all(int error_number) {
   for (const Entry& entry : anew_) answer_request(entry, error_number);
   flushes_.fail_all(error_number);
   reads_.fail_waiting(error_number);
+  for (const Serial serial : ready_) drop_buffer(log_.at(serial));
   ready_.clear();
   drop_waiting();
   log_.trim();
@@ -293,7 +302,11 @@ void Writes::advance_ready() {
   for (const Serial serial : ready_) {
     Entry& entry = log_.at(serial);
     if (!entry.answered && may_answer(entry)) answer(entry, 0);
-    if (!entry.answered) ready_[kept++] = serial;
+    if (!entry.answered && nowhere(entry)) give_up(serial);
+    if (entry.answered)
+      drop_buffer(entry);
+    else
+      ready_[kept++] = serial;
   }
   ready_.resize(kept);
 }

@@ -92,6 +92,8 @@ class Writes {
   // -- write_answers.cpp
   void settle(Serial serial);
   void conclude(Serial serial);
+  [[nodiscard]] bool nowhere(const Entry& entry) const;
+  void give_up(Serial serial);
   void begin_anew(Serial serial);
   [[nodiscard]] bool may_answer(const Entry& entry) const;
   [[nodiscard]] bool resynced(const Range& range) const;

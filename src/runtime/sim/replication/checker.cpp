@@ -146,6 +146,10 @@ void ReplicationChecker::resync_finished(std::size_t target, const std::array<co
   const std::size_t source = 1 - target;
   has_[target] = reach == Reach::Sent ? met_has_[source] : has_[source];
   flushed_[target] = reach == Reach::Flushed ? flushed_[source] : met_flushed_[source];
+  // The next resync may come while they stay connected (a disk is attached, the device has grown), from this one: what
+  // it had when the two met, and has given up now, is not what that one can bring.
+  met_has_[target] = has_[target];
+  met_flushed_[target] = flushed_[target];
   std::set<std::uint64_t> busy = uncertain_;
   for (const Write& each : writes_)
     if (each.fate == Write::Fate::Open)
