@@ -260,6 +260,18 @@ void ReplicationWorld::commit() {
 
 // ---- a run ------------------------------------------------------------------------------------------------------
 
+/// Under protocol A an answered write may still be on its way, or have been lost with a connection that nobody knows to
+/// be dead: the two engines believe that they are in step.
+bool ReplicationWorld::delivered() const {
+  if (packets_under_way_ != 0) return false;
+  for (const auto& node : nodes_) {
+    if (node->engine->status().statistics.unacknowledged != 0) return false;
+    for (const auto& [socket, tcp] : node->sockets)
+      if (tcp->dead) return false;
+  }
+  return true;
+}
+
 bool ReplicationWorld::quiet() const {
   const Majority::View& view = majority_.view();
   if (!has_operator() && (!view.members[0] || !view.members[1] || !view.owner)) return false;
@@ -273,7 +285,7 @@ bool ReplicationWorld::quiet() const {
       return false;
   }
   const Node& owner = *nodes_[has_operator() ? wanted_owner_ : *view.owner];
-  return owner.device_open && owner.engine->status().role == drbd::Role::Primary;
+  return delivered() && owner.device_open && owner.engine->status().role == drbd::Role::Primary;
 }
 
 void ReplicationWorld::wait_until_quiet() {

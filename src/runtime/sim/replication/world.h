@@ -219,6 +219,7 @@ class ReplicationWorld {
   void fault_on_link();
   void fault_on_node();
   void heal();
+  [[nodiscard]] bool delivered() const;
   [[nodiscard]] bool quiet() const;
   void wait_until_quiet();
   void final_blackout();
@@ -240,6 +241,7 @@ class ReplicationWorld {
   ReplicationChecker checker_;
   std::array<std::unique_ptr<Node>, nodes> nodes_;
   std::vector<std::shared_ptr<Tcp>> connections_;
+  std::uint64_t packets_under_way_ = 0;
   bool link_up_ = true;
   bool working_ = true;
   bool finishing_ = false;

@@ -213,8 +213,10 @@ void ReplicationWorld::transmit(const std::shared_ptr<Tcp>& tcp, std::size_t fro
   const Duration delay =
       prng().chance(1, 100) ? between(milliseconds(1), milliseconds(30)) : between(microseconds(30), microseconds(500));
   tcp->last_arrival[to] = std::max(tcp->last_arrival[to], scheduler_.now() + delay);
+  ++packets_under_way_;
   scheduler_.at(tcp->last_arrival[to],
                 [this, tcp, to, bytes = std::move(bytes), payload = std::move(payload)]() mutable {
+                  --packets_under_way_;
                   if (!tcp->dead) deliver(tcp, to, bytes, std::move(payload));
                 });
 }
