@@ -63,7 +63,8 @@ void ReplicationChecker::acknowledged(std::uint64_t stamp, const Answer& answer)
   if (answer.own_has) raise(has_[node], done);
   if (answer.durable && answer.own_has) raise(flushed_[node], done);
   // A peer that lost power after the write had left for it may have answered before, and lost it then: that the answer
-  // was heard later makes no difference to what a write without a flush is promised.
+  // was heard later makes no difference to what a write without a flush is promised. Nor under protocol B, where its
+  // process ended with what it had only received.
   const bool same_power = done.peer_losses == losses_[1 - node];
   if (answer.peer_has && (same_power || answer.peer_durable)) raise(has_[1 - node], done);
   if (answer.peer_durable) raise(flushed_[1 - node], done);
@@ -113,7 +114,10 @@ void ReplicationChecker::power_lost(std::size_t node) {
 }
 
 void ReplicationChecker::stopped(std::size_t node, bool forgets) {
-  if (forgets) has_[node] = flushed_[node];
+  if (forgets) {
+    has_[node] = flushed_[node];
+    ++losses_[node];
+  }
   std::erase_if(flushes_, [&](const auto& each) { return each.second.node == node; });
   for (Write& each : writes_)
     if (each.what.node == node && each.fate == Write::Fate::Open) failed(each.what.stamp);

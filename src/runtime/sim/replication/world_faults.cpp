@@ -29,8 +29,8 @@ void ReplicationWorld::submit_read(Node& node) {
   const std::uint64_t sector = prng().below(area - sectors);
   const BufferId buffer = node.next_buffer++;
   node.buffers[buffer] = Stamps(sectors);
-  // Without a disk of its own it reads the peer's.
-  const bool own_disk = node.engine->status().disk > drbd::DiskState::Failed;
+  // Without data of its own it reads the peer's; also where it writes both, but its disk is yet to be resynced.
+  const bool own_disk = node.engine->status().disk == drbd::DiskState::UpToDate;
   node.open_reads[request] = {buffer, sector, checker_.floor(own_disk ? node.index : 1 - node.index, sector, sectors)};
   ++result_.reads;
   step(node, input::Read{request, sector * 512, static_cast<std::uint32_t>(sectors * 512), buffer});
