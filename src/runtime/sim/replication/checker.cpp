@@ -142,6 +142,9 @@ void ReplicationChecker::resync_started(std::size_t target, const std::array<boo
                          ", the only member of the in-sync set, is to be overwritten");
   // Whatever it had beyond that is given up; a Primary whose own disk is the target reads what the source has.
   has_[target] = has_[1 - target];
+  // Not only with the resync's end, which a target that has every block may never hear of when the source is lost.
+  for (std::uint64_t sector = 0; sector < flushed_[target].size(); ++sector)
+    flushed_[target][sector] = std::min(flushed_[target][sector], has_[target][sector]);
   uncertain_.clear();
 }
 
