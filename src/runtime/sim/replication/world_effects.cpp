@@ -359,6 +359,10 @@ void ReplicationWorld::carry_out(Node& node, const effect::Event& effect) {
     std::printf("%10.3f node %zu: %s: %s\n", static_cast<double>(to_ns(local())) / 1e6, node.index, effect.kind.c_str(),
                 effect.text.c_str());
   resync_event(node, effect.kind);
+  // A promotion begins a generation before the role changes: from then on the node counts as having been Primary.
+  if (has_operator() && effect.kind == "generation-made" &&
+      node.engine->status().connection < drbd::ConnectionState::Connected)
+    alone_[node.index] = true;
   if (has_operator()) note_equal();
   if (effect.kind == "volume-promoted") {
     ++result_.promotions;
