@@ -63,6 +63,14 @@ void dump_slot(std::string& out, const std::vector<std::uint64_t>& words, std::u
   out += "   \n";
 }
 
+/// What drbdmeta prints at the end: the count of the last slot, with half a word that it does not show.
+std::uint64_t bits_of_last_slot(ByteView area, std::uint32_t slots) {
+  std::uint64_t bits = 0;
+  for (std::size_t at = (slots - std::size_t{1}) * 4; at + 4 <= area.size(); at += std::size_t{slots} * 4)
+    for (const Byte byte : area.subspan(at, 4)) bits += static_cast<std::uint64_t>(std::popcount(byte));
+  return bits;
+}
+
 void dump_bitmaps(std::string& out, const Metadata& metadata, ByteView area) {
   const std::uint64_t wanted = bitmap_bytes_for(metadata.effective_sectors, metadata.slots);
   Bytes padded;
@@ -73,17 +81,13 @@ void dump_bitmaps(std::string& out, const Metadata& metadata, ByteView area) {
   }
   area = area.first(wanted);
   out += fmt::format("# bm-bytes {};\n", wanted);
-  std::uint64_t bits = 0;
   for (std::uint32_t slot = 0; slot < metadata.slots; ++slot) {
-    const auto words = slot_words(area, metadata.slots, slot);
-    bits = 0;  // drbdmeta prints the count of the last slot
-    for (const std::uint64_t word : words) bits += static_cast<std::uint64_t>(std::popcount(word));
     const std::size_t halves = (wanted / 4 + metadata.slots - 1 - slot) / metadata.slots;
     out += metadata.format == Format::V08 ? "bm {\n" : fmt::format("bitmap[{}] {{\n", slot);
-    dump_slot(out, words, metadata.slots, halves % 2 == 1);
+    dump_slot(out, slot_words(area, metadata.slots, slot), metadata.slots, halves % 2 == 1);
     out += "}\n";
   }
-  out += fmt::format("# bits-set {};\n", bits);
+  out += fmt::format("# bits-set {};\n", bits_of_last_slot(area, metadata.slots));
 }
 
 void dump_uuids(std::string& out, const Metadata& metadata, DumpOptions options) {
@@ -143,7 +147,8 @@ std::string dump_text(const Metadata& metadata, const Layout& layout, ByteView a
 Bytes area_of(const ParsedDump& dump, std::uint64_t bytes) {
   Bytes area(bytes, 0);
   for (std::size_t slot = 0; slot < dump.bitmaps.size(); ++slot) {
-    std::uint64_t left = bytes / 8 + 1;  // more can find no room
+    // As drbdmeta: where the area ends within a word of some slots, all leave that word out; no device is that long.
+    std::uint64_t left = bytes / 8 / dump.metadata.slots;
     std::vector<std::uint64_t> words;
     for (const WordRun& run : dump.bitmaps[slot]) {
       const std::uint64_t count = std::min(run.count, left);

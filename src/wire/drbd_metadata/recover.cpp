@@ -69,6 +69,8 @@ Result<AppliedLog> apply_activity_log(const Metadata& metadata, const Layout& la
     const auto log = replay(ring, shape);
     if (!log && applied.needed) return tl::unexpected(log.error());
     if (log) mark(applied, *log, layout, area);
+    // drbdmeta writes the superblock whenever it has looked at the log, and names the ring's shape in it.
+    if (log) applied.metadata.activity_log = shape;
   }
   if (applied.metadata != metadata) {
     applied.steps.push_back(write_step(layout.superblock_offset, encode_metadata(applied.metadata)));

@@ -75,6 +75,25 @@ TEST(ApplyActivityLog, CleanMetadataAreLeftAlone) {
   EXPECT_TRUE(applied->steps.empty());
 }
 
+/// Seen with the real tool: 0 x 0 stays where the log was not looked at, and becomes 1 x 8 where it was.
+TEST(ApplyActivityLog, NamesTheRingsShapeOfACleanPrimary) {
+  Tail tail("v08-virgin-64M");
+  Metadata metadata = *decode_metadata(tail.superblock());
+  metadata.activity_log = {0, 0};
+  const Layout place = *internal_layout(64 << 20);
+  const auto secondary = apply_activity_log(metadata, place, tail.ring(), tail.bitmap());
+  ASSERT_TRUE(secondary);
+  EXPECT_TRUE(secondary->steps.empty());
+  metadata.flags |= flag::kPrimaryIndicator;
+  const auto primary = apply_activity_log(metadata, place, tail.ring(), tail.bitmap());
+  ASSERT_TRUE(primary);
+  EXPECT_FALSE(primary->needed);
+  run(primary->steps, tail.bytes, place.bitmap_offset);
+  const ActivityLogShape written = decode_metadata(tail.superblock())->activity_log;
+  EXPECT_EQ(written.stripes, 1U);
+  EXPECT_EQ(written.stripe_blocks, 8U);
+}
+
 TEST(ApplyActivityLog, ALogWithoutAValidBlockIsAnErrorOnAPrimary) {
   Tail tail("crashed-primary.a");
   const Bytes nothing(8 * kBlockBytes, 0);
