@@ -250,6 +250,8 @@ class Core {
   RangeOrder own_ranges;
   /// What the peer writes here, until it is on the disk.
   RangeOrder peer_ranges;
+  std::uint64_t peer_barriers = 0;       ///< that the peer has sent
+  std::uint64_t peer_barriers_done = 0;  ///< obeyed, or of a session that is over
   /// Ranges that resync or verify reads or replaces: a new write of an application waits. lock() and unlock().
   std::vector<Range> resync_reads;
   /// Who holds the resync back: user_isp, peer_isp, aftr_isp.

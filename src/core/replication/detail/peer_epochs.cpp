@@ -25,11 +25,19 @@ void PeerEpochs::finish(std::uint32_t number, bool written) {
   epochs_[index].written += written ? 1 : 0;
 }
 
+void PeerEpochs::withdraw(std::uint32_t number) {
+  finish(number, false);
+  Epoch& epoch = epochs_[number - epochs_.front().number];
+  --epoch.writes;
+  epoch.withdrawn = true;
+}
+
 bool PeerEpochs::barrier(const drbd::Barrier& barrier) {
   if (epochs_.size() >= max_epochs) return false;
   epochs_.back().closed = true;
   epochs_.back().barrier = barrier.number;
-  epochs_.push_back(Epoch{next_++, 0, 0, 0, 0, false});
+  epochs_.push_back(Epoch{.number = next_++});
+  ++core_.peer_barriers;
   return true;
 }
 
@@ -47,8 +55,10 @@ bool PeerEpochs::unflushed() const {
 
 void PeerEpochs::acknowledge(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    core_.send_meta(drbd::BarrierAck{epochs_.front().barrier, epochs_.front().writes});
+    const Epoch& epoch = epochs_.front();
+    if (epoch.writes != 0 || !epoch.withdrawn) core_.send_meta(drbd::BarrierAck{epoch.barrier, epoch.writes});
     epochs_.pop_front();
+    ++core_.peer_barriers_done;
   }
 }
 
@@ -71,7 +81,8 @@ void PeerEpochs::flush_done(int error_number) {
 
 void PeerEpochs::session_lost() {
   epochs_.clear();
-  epochs_.push_back(Epoch{next_++, 0, 0, 0, 0, false});
+  epochs_.push_back(Epoch{.number = next_++});
+  core_.peer_barriers_done = core_.peer_barriers;
 }
 
 }  // namespace bascule::replication::detail

@@ -17,6 +17,8 @@ class PeerEpochs {
   std::uint32_t join();
   /// It was answered: it is on the disk, or it was refused.
   void finish(std::uint32_t number, bool written);
+  /// It was refused: the kernel's DRBD does not expect it to be counted, and no answer at all for an epoch of such.
+  void withdraw(std::uint32_t number);
   /// False: more barriers than anybody sends without an answer.
   bool barrier(const drbd::Barrier& barrier);
   void flush_done(int error_number);
@@ -33,6 +35,7 @@ class PeerEpochs {
     std::uint32_t writes = 0;
     std::uint32_t unfinished = 0;
     std::uint32_t written = 0;
+    bool withdrawn = false;  ///< some of its writes were
     bool closed = false;
   };
   [[nodiscard]] bool orders_by_flush() const;

@@ -1,6 +1,7 @@
 #include "core/replication/detail/peer_writes.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "core/replication/detail/disk_errors.h"
@@ -16,7 +17,12 @@ using AckKind = drbd::BlockAck::Kind;
 }  // namespace
 
 PeerWrites::PeerWrites(Core& core, Metadata& metadata, ActivityLog& activity_log, Writes& writes)
-    : core_(core), metadata_(metadata), activity_log_(activity_log), conflicts_(core, writes), epochs_(core) {}
+    : core_(core),
+      metadata_(metadata),
+      activity_log_(activity_log),
+      writes_(writes),
+      conflicts_(core, writes),
+      epochs_(core) {}
 
 // ---- from the peer ----------------------------------------------------------------------------------------------
 
@@ -129,6 +135,26 @@ void PeerWrites::refuse(std::size_t index, AckKind kind) {
   forget(index);
 }
 
+/// Its epoch is not answered before our own write, which stays in its place, is at the peer: until then a peer that is
+/// to make its write again counts it among those of the epoch.
+void PeerWrites::supersede(std::size_t index, AckKind kind) {
+  Slot& slot = slots_[index];
+  core_.send_ack(kind, slot.range, slot.block_id);
+  core_.release(std::exchange(slot.buffer, 0));
+  slot.own_until = writes_.next_serial();
+  superseded_.push_back(index);
+}
+
+void PeerWrites::withdraw_superseded() {
+  std::erase_if(superseded_, [&](std::size_t index) {
+    const Slot& slot = slots_[index];
+    if (writes_.peer_lacks_before(slot.own_until, slot.range)) return false;
+    epochs_.withdraw(slot.epoch);
+    forget(index);
+    return true;
+  });
+}
+
 /// The deciding node of two primaries takes the peer's writes in their order, each when all before it was seen.
 void PeerWrites::decide_parked() {
   using Ruling = Conflicts::Ruling;
@@ -141,9 +167,9 @@ void PeerWrites::decide_parked() {
     parked_.pop_front();
     core_.see_sequence(slot.sequence);
     if (ruling == Ruling::Superseded)
-      refuse(index, AckKind::Superseded);
+      supersede(index, AckKind::Superseded);
     else if (ruling == Ruling::Retry)
-      refuse(index, AckKind::RetryWrite);
+      supersede(index, AckKind::RetryWrite);
     else if (!core_.disk_usable())
       refuse(index, AckKind::NegativeAck);
     else
@@ -264,6 +290,7 @@ void PeerWrites::answer(const Slot& slot, bool good) {
 void PeerWrites::advance() {
   decide_parked();
   start_waiting();
+  withdraw_superseded();
   epochs_.advance();
   if (resync_flushing_ || written_.empty()) return;
   flushing_.swap(written_);
@@ -312,6 +339,7 @@ void PeerWrites::session_lost() {
   written_.clear();
   resynced_.clear();
   for (const std::size_t index : std::exchange(parked_, {})) forget(index);
+  for (const std::size_t index : std::exchange(superseded_, {})) forget(index);
   for (const std::size_t index : std::exchange(waiting_, {})) forget(index);
   start_waiting();
 }

@@ -57,6 +57,7 @@ class PeerWrites {
     bool logged = false;     ///< holds references in the activity log
     bool started = false;
     Instant since{};
+    WriteLog::Serial own_until = 0;  ///< superseded by one of our writes before this
   };
 
   bool accept(Slot slot, std::uint64_t longest);
@@ -64,6 +65,8 @@ class PeerWrites {
   void order(std::size_t index);
   void decide_parked();
   void refuse(std::size_t index, drbd::BlockAck::Kind kind);
+  void supersede(std::size_t index, drbd::BlockAck::Kind kind);
+  void withdraw_superseded();
   bool may_start(Slot& slot);
   bool may_start_as_only_copy(Slot& slot);
   void note_only_here(Slot& slot);
@@ -80,15 +83,17 @@ class PeerWrites {
   Core& core_;
   Metadata& metadata_;
   ActivityLog& activity_log_;
+  Writes& writes_;
   Conflicts conflicts_;
   PeerEpochs epochs_;
   std::vector<Slot> slots_;
   std::vector<std::size_t> free_;
   std::size_t in_use_ = 0;
-  std::deque<std::size_t> parked_;    ///< wait for what the peer sent before them, in the order they came
-  std::vector<std::size_t> waiting_;  ///< entered and not started, in the order they came
-  std::vector<Range> written_;        ///< resync data on the disk, not yet durable
-  std::vector<Range> flushing_;       ///< covered by the flush in flight
+  std::deque<std::size_t> parked_;       ///< wait for what the peer sent before them, in the order they came
+  std::vector<std::size_t> superseded_;  ///< or to be made again; our own writes of the range are still on their way
+  std::vector<std::size_t> waiting_;     ///< entered and not started, in the order they came
+  std::vector<Range> written_;           ///< resync data on the disk, not yet durable
+  std::vector<Range> flushing_;          ///< covered by the flush in flight
   std::vector<Range> resynced_;
   bool resync_flushing_ = false;
   std::uint32_t resync_flush_session_ = 0;

@@ -24,11 +24,16 @@ bool ReadServer::request(const drbd::DataRequest& request) {
     index = free_.back();
     free_.pop_back();
   }
-  slots_[index] = Slot{*range, request.block_id, 0, core_.session.number, true};
+  slots_[index] = Slot{*range, request.block_id, 0, core_.session.number, core_.peer_barriers, true};
   ++in_use_;
   ++waiting_;
-  if (!core_.peer_ranges.overlaps(*range)) start(index);
+  if (may_start(slots_[index])) start(index);
   return true;
+}
+
+bool ReadServer::may_start(const Slot& slot) const {
+  return !core_.peer_ranges.overlaps(slot.range) &&
+         (!core_.two_primaries() || core_.peer_barriers_done >= slot.barriers);
 }
 
 void ReadServer::start(std::size_t index) {
@@ -74,7 +79,7 @@ void ReadServer::session_lost() {
 void ReadServer::advance() {
   for (std::size_t index = 0; index < slots_.size() && waiting_ != 0; ++index) {
     const Slot& slot = slots_[index];
-    if (slot.used && slot.buffer == 0 && !core_.peer_ranges.overlaps(slot.range)) start(index);
+    if (slot.used && slot.buffer == 0 && may_start(slot)) start(index);
   }
 }
 

@@ -8,7 +8,9 @@
 namespace bascule::replication::detail {
 
 /// Reads that the peer asks of this disk for its application (DATA_REQUEST): answered with the data or NEG_DREPLY. A
-/// read waits for writes of the peer that it overlaps: the peer's application may know them as done (protocol A).
+/// read waits for writes of the peer that it overlaps: the peer's application may know them as done (protocol A). Of
+/// two primaries' reads the peer may want to know that a barrier it sent before was obeyed (epochs.h): they wait for
+/// that.
 class ReadServer {
  public:
   explicit ReadServer(Core& core) : core_(core) {}
@@ -26,8 +28,10 @@ class ReadServer {
     drbd::BlockId block_id{};
     BufferId buffer = 0;  ///< 0: waits for writes
     std::uint32_t session = 0;
+    std::uint64_t barriers = 0;  ///< that had come before it
     bool used = false;
   };
+  [[nodiscard]] bool may_start(const Slot& slot) const;
   void start(std::size_t index);
 
   Core& core_;

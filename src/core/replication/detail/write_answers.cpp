@@ -29,7 +29,10 @@ void Writes::local_write_done(OperationId operation, int error_number) {
 }
 
 bool Writes::acknowledged(const drbd::BlockAck& ack) {
-  if (ack.kind == drbd::BlockAck::Kind::NegativeDataReply) return reads_.refused(ack);
+  if (ack.kind == drbd::BlockAck::Kind::NegativeDataReply) {
+    const auto ended = epochs_.ended_by_read(ack.block_id);
+    return ended ? end_epochs(*ended) : reads_.refused(ack);
+  }
   const auto serial = static_cast<Serial>(ack.block_id);
   Entry* entry = log_.find(serial);
   if (entry == nullptr || entry->barrier_done || entry->range.offset / 512 != ack.sector ||
@@ -61,6 +64,7 @@ bool Writes::apply(Entry& entry, const drbd::BlockAck& ack) {
     case Kind::RetryWrite:
       if (!unanswered || !core_.two_primaries()) return false;
       entry.remote = ack.kind == Kind::Superseded ? Remote::Written : Remote::Retry;
+      epochs_.refused(entry.epoch);
       return true;
     case Kind::NegativeAck:
       if (!unanswered) return false;
@@ -74,14 +78,26 @@ bool Writes::apply(Entry& entry, const drbd::BlockAck& ack) {
 }
 
 bool Writes::barrier_acknowledged(const drbd::BarrierAck& ack) {
-  if (!epochs_.matches(ack)) return false;
-  for (const Serial serial : epochs_.take_oldest()) {
-    Entry& entry = log_.at(serial);
-    if (remote_pending(entry)) return false;  // flushed, but never written?
-    if (!entry.barrier_done) in_flight_bytes_ -= entry.range.length;
-    entry.barrier_done = true;
-    release_log(entry);
-  }
+  const auto ended = epochs_.ended_by(ack);
+  return ended && end_epochs(*ended);
+}
+
+bool Writes::read_replied(const drbd::DataReply& reply, BufferId buffer) {
+  const auto ended = epochs_.ended_by_read(reply.block_id);
+  if (!ended) return reads_.replied(reply, buffer);
+  core_.release(buffer);
+  return end_epochs(*ended);
+}
+
+bool Writes::end_epochs(std::size_t count) {
+  for (; count != 0; --count)
+    for (const Serial serial : epochs_.take_oldest()) {
+      Entry& entry = log_.at(serial);
+      if (remote_pending(entry)) return false;  // flushed, but never written?
+      if (!entry.barrier_done) in_flight_bytes_ -= entry.range.length;
+      entry.barrier_done = true;
+      release_log(entry);
+    }
   log_.trim();
   core_.changed();
   return true;

@@ -275,4 +275,10 @@ std::vector<const WriteEntry*> Writes::under_way_in(const Range& range) const {
   return found;
 }
 
+bool Writes::peer_lacks_before(Serial serial, const Range& range) const {
+  const std::vector<Serial> overlapping = core_.own_ranges.held_in(range);
+  return std::any_of(overlapping.begin(), overlapping.end(),
+                     [&](Serial each) { return each < serial && remote_pending(log_.at(each)); });
+}
+
 }  // namespace bascule::replication::detail

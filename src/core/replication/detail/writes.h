@@ -35,7 +35,7 @@ class Writes {
   /// An ack for one of our writes or reads. False: it matches nothing, a protocol error.
   bool acknowledged(const drbd::BlockAck& ack);
   bool barrier_acknowledged(const drbd::BarrierAck& ack);
-  bool read_replied(const drbd::DataReply& reply, BufferId buffer) { return reads_.replied(reply, buffer); }
+  bool read_replied(const drbd::DataReply& reply, BufferId buffer);
   void session_began();
   void session_lost();
 
@@ -53,6 +53,10 @@ class Writes {
   [[nodiscard]] bool local_write_overlaps(const Range& range) const;
   /// Started writes that overlap the range and are not everywhere yet.
   [[nodiscard]] std::vector<const WriteEntry*> under_way_in(const Range& range) const;
+  /// Greater than the serial of all writes until now.
+  [[nodiscard]] WriteLog::Serial next_serial() const { return log_.end(); }
+  /// The peer has still to answer one of those before that serial which overlap the range.
+  [[nodiscard]] bool peer_lacks_before(WriteLog::Serial serial, const Range& range) const;
   [[nodiscard]] bool idle() const { return open_ == 0 && anew_.empty() && flushes_.empty(); }
   /// Nothing that has begun is still to end; what waits while I/O is suspended does not count.
   [[nodiscard]] bool quiet() const { return open_ == waiting_.size() && flushes_.quiet(); }
@@ -100,6 +104,7 @@ class Writes {
   void answer(Entry& entry, int error_number);
   void answer_request(const Entry& entry, int error_number);
   bool apply(Entry& entry, const drbd::BlockAck& ack);
+  bool end_epochs(std::size_t count);
   void drop_buffer(Entry& entry);
   void leave_order(Serial serial);
   void release_log(Entry& entry);
