@@ -3,6 +3,7 @@ through its NBD export."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from . import blocks, database, nbd, side
 VOLUME, NODE, PEER = "data", "bascule", "kernel"
 STOP_SECONDS = 15
 LIMITED_BYTES = 256 << 20
+CHANGED = re.compile(r"\w+ -> (\w+):")
 TOML_SECTIONS = {"disk": "disk_options"}
 
 
@@ -107,6 +109,8 @@ class BasculeSide(side.Side):
             self._tell(message["state"])
         elif message.get("event") == "story":
             self.story.append((time.monotonic(), message["kind"], message["text"]))
+            if changed := CHANGED.match(message["text"]) if message["kind"] == "connection-state" else None:
+                self.heard.note(connection=changed.group(1))  # states that last a moment have no event of their own
 
     def _tell(self, state):
         self.heard.update(**{key: value for key, value in state.items() if key not in ("statistics",)})

@@ -86,8 +86,11 @@ class Bed:
             one.prepare(chosen, self.port, disk_bytes, mapped)
 
     def up(self):
+        """Both; returns since when."""
+        since = time.monotonic()
         for one in self.sides:
             one.up()
+        return since
 
     def connected(self, **options):
         """Both up and connected, both Inconsistent."""

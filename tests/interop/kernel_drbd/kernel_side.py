@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 
 from . import side
 from .guest import GuestError
@@ -111,7 +112,16 @@ class KernelSide(side.Side):
         self.guest.check(f"blockdev --flushbufs {self.disk}; drbdadm -c {self.config} up {RESOURCE}")
 
     def down(self):
-        self.setup(f"down {RESOURCE}")
+        """The kernel refuses in the middle of a handshake with a peer that it tries again and again."""
+        limit = time.monotonic() + 10
+        while True:
+            seen = len(self.heard.past)
+            try:
+                return self.setup(f"down {RESOURCE}")
+            except GuestError as error:
+                if "(-18)" not in str(error) or time.monotonic() > limit:
+                    raise
+            self.wait_for(lambda state, seen=seen: len(self.heard.past) > seen, "in another state")
 
     def clear(self):
         """Whatever is left of a row. A guest that cannot be cleared is switched off."""

@@ -25,7 +25,13 @@ def row(name, quick=False, both=True):
     return register
 
 
-def directions(chosen, bed):
-    """(label, active, passive) of each run of a row."""
-    pairs = [(bed.kernel, bed.bascule), (bed.bascule, bed.kernel)]
-    return [(f"{active.name} -> {passive.name}", active, passive) for active, passive in (pairs if chosen.both else pairs[:1])]
+def actives(chosen):
+    """The names of the sides that a row runs with in the active place."""
+    return ["kernel", "bascule"] if chosen.both else ["kernel"]
+
+
+def direction(bed, name):
+    """(label, active, passive) where the side with this name is the active one."""
+    active = bed.kernel if name == "kernel" else bed.bascule
+    passive = bed.other(active)
+    return f"{active.name} -> {passive.name}", active, passive

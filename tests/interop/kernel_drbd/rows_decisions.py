@@ -1,9 +1,12 @@
 """Authentication, and who wins after a split brain."""
 
+import time
+
 from .rows import row
 from .side import RowFailed
 
 MIB = 1 << 20
+TRYING = ("Unconnected", "WFConnection", "WFReportParams")
 ALONE = ("WFConnection", "Unconnected", "StandAlone")
 
 
@@ -13,6 +16,12 @@ def authentication(bed, active, passive):
     bed.synced(active, net={"cram-hmac-alg": "sha1", "shared-secret": "our little secret"})
     active.write([(MIB, MIB, 1)])
     bed.finish()
+
+
+def becomes_alone(one, since, seconds=20):
+    """It tried, and is StandAlone because of that."""
+    one.wait_for(lambda state: state.get("connection") == "StandAlone" and one.was(since, connection=TRYING),
+                 "StandAlone after it tried", seconds)
 
 
 def both_connected(bed):
@@ -26,9 +35,9 @@ def authentication_wrong(bed, active, passive):
     """different secrets: StandAlone; with the right one they connect"""
     net = {"cram-hmac-alg": "sha256", "shared-secret": "right"}
     bed.prepare(net=net, only_on={active: {"net": {"shared-secret": "wrong"}}})
-    bed.up()
+    since = bed.up()
     for one in bed.sides:
-        one.wait(20, connection="StandAlone")
+        becomes_alone(one, since)
     for one in bed.sides:
         one.down()
     active.reconfigure(passive.options)
@@ -42,8 +51,8 @@ def authentication_wrong(bed, active, passive):
 def authentication_missing(bed, active, passive):
     """only the active side asks for authentication: they do not connect"""
     bed.prepare(only_on={active: {"net": {"cram-hmac-alg": "sha1", "shared-secret": "right"}}})
-    bed.up()
-    active.wait(25, connection="StandAlone")
+    since = bed.up()
+    becomes_alone(active, since, 25)
     if any(one.was(connection="Connected") for one in bed.sides):
         raise RowFailed("they connected")
     for one in bed.sides:
@@ -59,8 +68,7 @@ def authentication_missing(bed, active, passive):
 def protocol_differs(bed, active, passive):
     """protocol C meets protocol A: they do not connect"""
     bed.prepare(only_on={active: {"net": {"protocol": "A"}}})
-    bed.up()
-    stays_split(bed)
+    stays_split(bed, bed.up())
     for one in bed.sides:
         one.down()
     active.reconfigure(passive.options)
@@ -92,14 +100,18 @@ def split(bed, elder, younger, elder_writes=4, younger_writes=2, primaries=(), *
 
 
 def meet(bed, **on_connect):
+    """Both look for each other; returns since when."""
+    since = time.monotonic()
     for one in bed.sides:
         one.connect(**on_connect.get(one.name, {}))
+    return since
 
 
-def stays_split(bed):
-    """Nobody decides: one or both end StandAlone, and neither is Connected."""
-    bed.bascule.wait_for(lambda state: any(one.state()["connection"] == "StandAlone" for one in bed.sides) and
-                         not any(one.state()["connection"].startswith(("Sync", "Connected")) for one in bed.sides),
+def stays_split(bed, since):
+    """Nobody decides: they met, one or both end StandAlone, and neither is Connected."""
+    bed.bascule.wait_for(lambda state: any(one.state().get("connection") == "StandAlone" and
+                                           one.was(since, connection="WFReportParams") for one in bed.sides) and
+                         not any(one.was(since, connection=("Connected", "SyncSource", "SyncTarget")) for one in bed.sides),
                          "apart from its peer", 20)
 
 
@@ -117,8 +129,8 @@ def expect_winner(bed, loser, on_connect=None):
     """They connect, the loser becomes SyncTarget, and everything is equal to the winner's."""
     winner = bed.other(loser)
     expected = winner.image_bytes(bed.usable())
-    meet(bed, **(on_connect or {}))
-    loser.wait_for(lambda state: loser.was(connection="SyncTarget"), "SyncTarget", 20)
+    since = meet(bed, **(on_connect or {}))
+    loser.wait_for(lambda state: loser.was(since, connection="SyncTarget"), "SyncTarget", 20)
     bed.finish()
     if loser.image_bytes(bed.usable()) != expected:
         raise RowFailed(f"{winner.name} was to win")
@@ -128,8 +140,7 @@ def expect_winner(bed, loser, on_connect=None):
 def policy_disconnect(bed, elder, younger):
     """after-sb-0pri disconnect: they stay apart until discard-my-data is said"""
     split(bed, elder, younger, net={"after-sb-0pri": "disconnect"})
-    meet(bed)
-    stays_split(bed)
+    stays_split(bed, meet(bed))
     decide_by_hand(bed, younger)
 
 
@@ -164,8 +175,7 @@ def one_primary_row(policy, zero_policy, loser):
         if loser is not None:
             expect_winner(bed, {"elder": elder, "younger": younger}[loser])
             return
-        meet(bed)
-        stays_split(bed)
+        stays_split(bed, meet(bed))
         decide_by_hand(bed, elder)
     run.__doc__ = f"after-sb-1pri {policy}: " + (f"the {loser} loses" if loser else "they stay apart")
     row(f"split-brain-1pri-{policy}")(run)
@@ -190,8 +200,7 @@ def consensus_fails(bed, elder, younger):
     """after-sb-1pri consensus where 0pri would discard the primary: they stay apart"""
     split(bed, elder, younger, net={"after-sb-0pri": "discard-younger-primary", "after-sb-1pri": "consensus"},
           primaries=(younger,))
-    meet(bed)
-    stays_split(bed)
+    stays_split(bed, meet(bed))
     decide_by_hand(bed, elder)
 
 
@@ -199,8 +208,7 @@ def consensus_fails(bed, elder, younger):
 def two_primaries(bed, elder, younger):
     """after-sb-2pri disconnect: two primaries stay apart; one is demoted and loses"""
     split(bed, elder, younger, net={"after-sb-0pri": "discard-older-primary"}, primaries=(elder, younger))
-    meet(bed)
-    stays_split(bed)
+    stays_split(bed, meet(bed))
     decide_by_hand(bed, younger)
 
 
@@ -216,13 +224,12 @@ def unrelated(bed, active, passive):
         one.primary(force=True)
         one.wait(role="Primary")
         bed.demote(one)
-    meet(bed)
-    stays_split(bed)
+    stays_split(bed, meet(bed))
     for one in bed.sides:
         one.down()
     active.wipe()
-    bed.up()
-    active.wait_for(lambda state: active.was(connection="SyncTarget"), "SyncTarget", 20)
+    since = bed.up()
+    active.wait_for(lambda state: active.was(since, connection="SyncTarget"), "SyncTarget", 20)
     bed.finish()
 
 

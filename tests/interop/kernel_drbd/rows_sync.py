@@ -168,8 +168,9 @@ def invalidate(bed, active, passive):
     """the active side throws its own copy away"""
     bed.seeded(passive)
     active.plant(20 * MIB, b"rot" * 4096)
+    since = time.monotonic()
     active.invalidate()
-    active.wait_for(lambda state: active.was(connection="SyncTarget"), "SyncTarget")
+    active.wait_for(lambda state: active.was(since, connection="SyncTarget"), "SyncTarget")
     bed.finish()
 
 
@@ -178,8 +179,9 @@ def invalidate_remote(bed, active, passive):
     """the active side has its peer's copy thrown away"""
     bed.seeded(active)
     passive.plant(20 * MIB, b"rot" * 4096)
+    since = time.monotonic()
     active.invalidate_remote()
-    active.wait_for(lambda state: active.was(connection="SyncSource"), "SyncSource")
+    active.wait_for(lambda state: active.was(since, connection="SyncSource"), "SyncSource")
     bed.finish()
 
 

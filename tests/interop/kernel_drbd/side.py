@@ -29,6 +29,11 @@ class Heard:
                 self.past.append((time.monotonic(), dict(self.now)))
                 self.changed.notify_all()
 
+    def note(self, **fields):
+        """A state that it went through without staying there: it counts as one that was, not as the one that is."""
+        with self.changed:
+            self.past.append((time.monotonic(), {**self.now, **fields}))
+
     def clear(self):
         with self.changed:
             self.now, self.past = {}, []
@@ -97,10 +102,10 @@ class Side:
     def in_step(self, seconds=30):
         self.wait(seconds, **IN_STEP)
 
-    def was(self, **wanted):
-        """Whether it ever was in this state since the row began."""
+    def was(self, since=0.0, **wanted):
+        """Whether it ever was in this state since that moment, or since the row began."""
         with self.heard.changed:
-            return any(wants(wanted)(state) for _, state in self.heard.past)
+            return any(wants(wanted)(state) for at, state in self.heard.past if at >= since)
 
     def plant(self, offset, data):
         """Changes the image behind the node's back."""
