@@ -1,4 +1,4 @@
-#include "core/replication/detail/states.h"
+#include "core/replication/detail/state/states.h"
 #include "core/replication/testing/transcript.h"
 
 namespace bascule::replication {

@@ -1,4 +1,4 @@
-#include "core/replication/detail/generation.h"
+#include "core/replication/detail/disk/generation.h"
 
 #include <gtest/gtest.h>
 

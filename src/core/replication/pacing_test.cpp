@@ -1,4 +1,4 @@
-#include "core/replication/detail/pacing.h"
+#include "core/replication/detail/resync/pacing.h"
 
 #include <gtest/gtest.h>
 

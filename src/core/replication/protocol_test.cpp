@@ -1,4 +1,4 @@
-#include "core/replication/detail/membership.h"
+#include "core/replication/detail/state/membership.h"
 #include "core/replication/testing/data_path_node.h"
 
 /// What the protocols A, B and C send and wait for; suspended requests; what is done again.

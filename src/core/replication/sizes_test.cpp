@@ -1,4 +1,4 @@
-#include "core/replication/detail/sizes.h"
+#include "core/replication/detail/session/sizes.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "core/replication/detail/after_split_brain.h"
+#include "core/replication/detail/session/after_split_brain.h"
 #include "core/replication/testing/two_engines.h"
 #include "core/replication/testing/two_verdicts.h"
 

@@ -1,4 +1,4 @@
-#include "core/replication/detail/state_rules.h"
+#include "core/replication/detail/state/state_rules.h"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "base/prng.h"
-#include "core/replication/detail/read_server.h"
+#include "core/replication/detail/data/read_server.h"
 #include "core/replication/testing/data_path_node.h"
 
 /// Two primaries write the same few blocks at once, under every interleaving of disks and sockets that a seed gives.

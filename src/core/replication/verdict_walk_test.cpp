@@ -3,8 +3,8 @@
 #include <set>
 
 #include "base/prng.h"
-#include "core/replication/detail/generation.h"
-#include "core/replication/detail/verdict.h"
+#include "core/replication/detail/disk/generation.h"
+#include "core/replication/detail/session/verdict.h"
 #include "core/replication/testing/two_verdicts.h"
 
 namespace bascule::replication {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "core/replication/detail/commands.h"
-#include "core/replication/detail/connection.h"
-#include "core/replication/detail/disk_commands.h"
-#include "core/replication/detail/session_packets.h"
-#include "core/replication/detail/volume_commands.h"
+#include "core/replication/detail/session/connection.h"
+#include "core/replication/detail/session/session_packets.h"
+#include "core/replication/detail/state/commands.h"
+#include "core/replication/detail/state/disk_commands.h"
+#include "core/replication/detail/state/volume_commands.h"
 
 namespace bascule::replication::detail {
 

@@ -2,15 +2,15 @@
 
 #include <optional>
 
-#include "core/replication/detail/agreement.h"
-#include "core/replication/detail/attach.h"
-#include "core/replication/detail/fencing.h"
-#include "core/replication/detail/keepalive.h"
-#include "core/replication/detail/read_server.h"
-#include "core/replication/detail/resync.h"
-#include "core/replication/detail/role_change.h"
-#include "core/replication/detail/state_changes.h"
-#include "core/replication/detail/verify.h"
+#include "core/replication/detail/data/read_server.h"
+#include "core/replication/detail/disk/attach.h"
+#include "core/replication/detail/resync/resync.h"
+#include "core/replication/detail/resync/verify.h"
+#include "core/replication/detail/session/agreement.h"
+#include "core/replication/detail/session/keepalive.h"
+#include "core/replication/detail/state/fencing.h"
+#include "core/replication/detail/state/role_change.h"
+#include "core/replication/detail/state/state_changes.h"
 
 namespace bascule::replication::detail {
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "core/replication/detail/peer_writes.h"
+#include "core/replication/detail/data/peer_writes.h"
 #include "core/replication/testing/transcript.h"
 
 namespace bascule::replication::testing {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/replication/detail/verdict.h"
+#include "core/replication/detail/session/verdict.h"
 
 /// For the tests of the decision: two nodes as they know each other when both have told everything.
 namespace bascule::replication::testing {
