@@ -120,6 +120,7 @@ TEST(Commands, ALostPeerBeginsANewGenerationAtOnceAndWritesGoOn) {
     < metadata bitmap
     disk
     < metadata superblock
+    < metadata activity-log
     < volume-demoted
     < done 3 1
     secondary 4

@@ -295,8 +295,44 @@ TEST(Transcripts, DemotionClearsThePrimaryMarkAfterEverythingIsFlushed) {
     < metadata superblock
     < send 101 P_STATE
     disk
+    < metadata activity-log
     < volume-demoted
     = Secondary Connected)");
+}
+
+TEST(Transcripts, ANewPrimaryWaitsForTheLogThatItsDemotionEmptied) {
+  Transcript transcript;
+  transcript.play(attach);
+  transcript.play(pair_up);
+  transcript.play(connect_as_equals);
+  transcript.play(promote);
+  transcript.play(R"(
+    write 1 0 4096
+    < metadata activity-log
+    disk
+    < send 101 P_DATA 0 4096
+    < disk-write 0 4096
+    demote
+    < send 101 P_BARRIER 0
+    packet 1 WriteAck 1 0 4096
+    < complete 1 0
+    packet 1 BarrierAck 0 1
+    < metadata superblock
+    < send 101 P_STATE
+    disk-one
+    < metadata activity-log
+    < volume-demoted
+    promote 1
+    = Secondary Connected
+    disk-one
+    < metadata superblock
+    disk
+    < volume-promoted
+    < send 101 P_UUIDS
+    < send 101 P_STATE
+    = Primary Connected
+    write 2 0 4096
+    < metadata activity-log)");
 }
 
 TEST(Transitions, NoConnectionStateIsSkipped) {

@@ -24,6 +24,8 @@ class ActivityLog {
   [[nodiscard]] Bytes rewritten();
   /// No transaction is on its way.
   [[nodiscard]] bool idle() const { return !in_flight_ && !resetting_; }
+  /// Nothing is hot, on disk or here.
+  [[nodiscard]] bool empty() const { return slot_of_.empty(); }
   /// Nobody holds an extent either.
   [[nodiscard]] bool unused() const;
   /// Takes a reference on the extents of the range; true when all are hot on disk already.

@@ -16,8 +16,6 @@ constexpr std::uint64_t busy_window_max = 1024 * 1024;
 constexpr std::int64_t round_answers_min = 8;
 /// While nobody waits, answers may be this late: the time hides jitter of disk and link, and nobody feels it.
 constexpr Duration idle_latency = milliseconds(20);
-/// After an application's request for so long the next one is expected.
-constexpr Duration busy_hold = milliseconds(50);
 constexpr Duration step_length = milliseconds(100);
 
 /// The shortest latency, which forgets slowly: disks and links get slower too.

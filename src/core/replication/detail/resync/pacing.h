@@ -10,6 +10,9 @@
 /// How much of a resync or verify its asking side has under way: pure controllers, fed with the time. All integers.
 namespace bascule::replication::detail {
 
+/// After an application's request for so long the next one is expected.
+inline constexpr Duration busy_hold = milliseconds(50);
+
 /// Our own controller: a window of bytes under way that finds the rate by itself. While no application I/O is seen it
 /// grows for as long as the answers come quickly; while there is some, only little is asked for at once, so that an
 /// application's request never stands behind much.

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "core/replication/detail/resync/pacing.h"
+
 namespace bascule::replication::detail {
 namespace {
 
 constexpr std::size_t max_serving = 8192;  ///< a kernel peer asks for up to max-buffers / 2 single blocks at once
 constexpr std::size_t max_reading = 32;
 constexpr std::size_t max_reading_busy = 2;  ///< while an application uses the disk
-constexpr Duration busy_hold = milliseconds(50);
 constexpr Duration throttle_pause = milliseconds(100);
 
 }  // namespace

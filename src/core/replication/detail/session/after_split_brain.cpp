@@ -60,12 +60,12 @@ Victim with_no_primary(AfterSplitBrain0 policy, const SplitBrain& in) {
 }
 
 /// The 0pri decision, unless it makes a Primary lose.
-AfterSplitBrain spare_primaries(const SplitBrain& in, Victim victim) {
+SplitBrainOutcome spare_primaries(const SplitBrain& in, Victim victim) {
   if (victim == Victim::Own && in.own.role == Role::Primary) return {Victim::Nobody, true};
   return {victim, false};
 }
 
-AfterSplitBrain with_one_primary(const drbd_config::Net& policies, const SplitBrain& in) {
+SplitBrainOutcome with_one_primary(const drbd_config::Net& policies, const SplitBrain& in) {
   const Victim decided = with_no_primary(policies.after_sb_0pri, in);
   const Victim secondary = in.own.role == Role::Primary ? Victim::Peer : Victim::Own;
   switch (policies.after_sb_1pri) {
@@ -83,7 +83,7 @@ AfterSplitBrain with_one_primary(const drbd_config::Net& policies, const SplitBr
   return {};
 }
 
-AfterSplitBrain with_two_primaries(const drbd_config::Net& policies, const SplitBrain& in) {
+SplitBrainOutcome with_two_primaries(const drbd_config::Net& policies, const SplitBrain& in) {
   const Victim decided = with_no_primary(policies.after_sb_0pri, in);
   switch (policies.after_sb_2pri) {
     case AfterSplitBrain2::disconnect:
@@ -98,7 +98,7 @@ AfterSplitBrain with_two_primaries(const drbd_config::Net& policies, const Split
 
 }  // namespace
 
-AfterSplitBrain after_split_brain(const drbd_config::Net& policies, const SplitBrain& situation) {
+SplitBrainOutcome after_split_brain(const drbd_config::Net& policies, const SplitBrain& situation) {
   const bool own = situation.own.role == Role::Primary;
   const bool peer = situation.peer.role == Role::Primary;
   if (own && peer) return with_two_primaries(policies, situation);

@@ -21,7 +21,7 @@ struct SplitBrain {
 
 enum class Victim : std::uint8_t { Nobody, Own, Peer };  ///< whose changes are given up
 
-struct AfterSplitBrain {
+struct SplitBrainOutcome {
   Victim victim = Victim::Nobody;
   bool call_pri_lost = false;  ///< this node is a Primary that would lose: its handler is to be called
 };
@@ -29,6 +29,6 @@ struct AfterSplitBrain {
 /// The policy for as many primaries as there are now (model facts, section 4.1). "Nobody": the policy finds no
 /// decision. This engine cannot know whether somebody has the device open, so it never demotes by itself: where DRBD
 /// tries to, call-pri-lost-after-sb calls the handler and finds no decision.
-AfterSplitBrain after_split_brain(const drbd_config::Net& policies, const SplitBrain& situation);
+SplitBrainOutcome after_split_brain(const drbd_config::Net& policies, const SplitBrain& situation);
 
 }  // namespace bascule::replication::detail

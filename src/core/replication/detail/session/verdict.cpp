@@ -122,7 +122,7 @@ Verdict lose(Verdict verdict, Victim victim, const std::string& why) {
 }
 
 /// Step 2: the after-sb policy for the number of primaries.
-AfterSplitBrain by_policy(const Core& core, const Verdict& verdict) {
+SplitBrainOutcome by_policy(const Core& core, const Verdict& verdict) {
   SplitBrain situation;
   situation.own = {core.role, verdict.own_uuids.bitmap, core.told_dirty_bits};
   situation.peer = {core.peer.role, verdict.peer_uuids.bitmap, core.peer.dirty_bits};
@@ -144,7 +144,7 @@ Verdict resolve_split_brain(const Core& core, UuidDecision decision, Verdict ver
   if (ambiguous && !core.operator_rules() && !have_common_history(verdict)) return both_refuse(verdict, unrelated);
   verdict.handlers.push_back("initial-split-brain");
   const bool may_use_policy = core.operator_rules() && (!ambiguous || core.config.options.net.always_asbp);
-  const AfterSplitBrain decided = may_use_policy ? by_policy(core, verdict) : AfterSplitBrain{};
+  const SplitBrainOutcome decided = may_use_policy ? by_policy(core, verdict) : SplitBrainOutcome{};
   if (decided.victim != Victim::Nobody) return lose(verdict, decided.victim, "by the after-sb policy");
   if (decided.call_pri_lost) {
     // For the peer the policy has decided: with discard-my-data there, both would be the source (as in 8.4).

@@ -275,6 +275,13 @@ void RoleChange::become_secondary() {
   version_ = metadata_.superblock_changed();
 }
 
+/// The bits are durable and no Primary is recorded: the extents mean nothing any more. A later Primary that crashes is
+/// to resync what it wrote, not also what was written before it.
+void RoleChange::cool_down() {
+  if (core_.disk_usable() && !core_.metadata_held && !activity_log_.empty() && activity_log_.unused())
+    activity_log_.reset();
+}
+
 void RoleChange::advance_promotion() {
   if (phase_ == Phase::Asking)
     if (const auto result = state_changes_.take()) answered(*result);
@@ -298,8 +305,13 @@ void RoleChange::advance() {
   const bool lost_disk = !core_.disk_usable();
   if (version_ == 0 && (lost_disk || metadata_.bits_durable(0, core_.bitmap.size()))) become_secondary();
   if (version_ == 0 || !(lost_disk || metadata_.superblock_durable(version_))) return;
+  demoted();
+}
+
+void RoleChange::demoted() {
   phase_ = Phase::Settled;
   forced_ = false;
+  cool_down();
   core_.event("volume-demoted", "the bitmap and the superblock are on disk");
   for (const CommandId command : demoting_) core_.answer(command, Result::Success);
   demoting_.clear();

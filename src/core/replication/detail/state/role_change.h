@@ -62,6 +62,8 @@ class RoleChange {
   void serve();
   void save();
   void become_secondary();
+  void demoted();
+  void cool_down();
 
   Core& core_;
   Metadata& metadata_;
