@@ -146,6 +146,7 @@ def play(cluster, timeline, fault):
     figures.from_client()
     figures.from_wire()
     figures.from_events()
+    figures.from_resync()
     print(f"{fault:<15} {'ok' if figures.passed() else 'NOT AS PROMISED'}, {time.monotonic() - start:.1f} s: outage "
           f"{figures.values['outage_ms']} ms, detected after {figures.values['detection_ms']} ms, agents "
           f"{figures.values['agent_start_ms']}", flush=True)

@@ -153,7 +153,8 @@ class Figures:
     def from_disks(self):
         """Needs the stopped volume."""
         if self.cluster.service != "lamp":
-            self.values.update(device_bytes=None, resync_bytes=None, replicas_identical=None)
+            self.values.update(device_bytes=None, replicas_identical=None)
+            self.from_resync()
             return
         size = self.cluster.volume_state().get("size_bytes") or shop.VOLUME_BYTES
         paths = [self.cluster.backing_path(name) for name in DATA_NODES]
@@ -169,6 +170,14 @@ class Figures:
         self.verdicts["replicas_identical"] = different == 0
         if different:
             self.remarks.append(f"{different} blocks of 4 KiB differ")
+        self.from_resync()
+
+    def from_resync(self):
+        """Once the replicas are alike again; the volume may still run."""
+        if self.cluster.service != "lamp":
+            self.values["resync_bytes"] = None
+            return
+        size = self.cluster.volume_state().get("size_bytes") or shop.VOLUME_BYTES
         resynced = resync_bytes(self.timeline, self.seen.fault_ns)
         self.values["resync_bytes"] = resynced
         if resynced is not None:
