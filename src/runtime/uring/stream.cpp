@@ -39,10 +39,10 @@ void Stream::drop_front() {
   if (spare_.size() < 4) spare_.push_back(std::move(segment.owned));
 }
 
-void Stream::flush() {
-  if (closed_ || sending_) return;
+/// Puts what is queued into `message_`.
+bool Stream::gather() {
   seal_staged();
-  if (queue_.empty()) return;
+  if (queue_.empty()) return false;
   std::size_t count = 0;
   for (const Segment& segment : queue_) {
     if (count == kVectors) break;
@@ -53,6 +53,11 @@ void Stream::flush() {
   message_ = {};
   message_.msg_iov = vectors_.data();
   message_.msg_iovlen = count;
+  return true;
+}
+
+void Stream::flush() {
+  if (closed_ || sending_ || !gather()) return;
   sending_ = true;
   ring_.send(descriptor_, &message_, [this](int result) { sent(result); });
 }
@@ -88,6 +93,8 @@ void Stream::receive(std::span<Byte> into, bool whole, Completion done) {
 void Stream::close() {
   if (closed_) return;
   closed_ = true;
+  // The last words, as far as the socket has room: a peer that is refused shall read why.
+  if (!sending_ && gather()) static_cast<void>(::sendmsg(descriptor_, &message_, MSG_DONTWAIT | MSG_NOSIGNAL));
   ::shutdown(descriptor_, SHUT_RDWR);
   if (!sending_)
     while (!queue_.empty()) drop_front();

@@ -37,7 +37,8 @@ class Stream {
   /// Called after each send that the kernel took, so that the owner may go on producing; not after close().
   void on_sent(Completion sent) { sent_ = sent; }
 
-  /// Ends the connection. No completion of the owner is called any more, except `released`.
+  /// Ends the connection; what is queued is sent as far as that needs no waiting. No completion of the owner is called
+  /// any more, except `released`.
   void close();
   [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] bool idle() const { return closed_ && !receiving_ && !sending_; }
@@ -52,6 +53,7 @@ class Stream {
     [[nodiscard]] ByteView view() const { return owned.empty() ? referenced : ByteView(owned); }
   };
 
+  bool gather();
   void seal_staged();
   void sent(int result);
   void drop_front();

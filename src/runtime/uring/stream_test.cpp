@@ -72,6 +72,17 @@ TEST_F(StreamTest, ReleasesReferencedMemoryOfAClosedStream) {
   EXPECT_EQ(released, 2);
 }
 
+TEST_F(StreamTest, WhatWasSaidInTheTurnOfTheCloseIsStillSent) {
+  left->stream.send(view_of("because"));
+  left->stream.close();
+  Bytes in(16);
+  int result = -1;
+  right->stream.receive(in, false, [&](int value) { result = value; });
+  while (result < 0) ring->turn();
+  ASSERT_EQ(result, 7);
+  EXPECT_EQ(text_of(ByteView(in).first(7)), "because");
+}
+
 TEST_F(StreamTest, TheEndOfTheStreamIsZero) {
   Bytes in(16);
   int result = -1;
