@@ -59,6 +59,27 @@ TEST(DataPath, TheAckKindsFollowTheFlagsOfEachWrite) {
     < send 1 P_BARRIER_ACK 5 3)");
 }
 
+/// The peer's application has been told so (protocol B), and this may be the only copy that is left.
+TEST(DataPath, WhatWasAcknowledgedAsReceivedIsWrittenAlthoughThePeerIsLost) {
+  Transcript transcript = connected_secondary();
+  transcript.play(R"(
+    packet 101 Data 8 4096 77 130
+    < send 1 P_RECV_ACK
+    < disk-write 4096 4096
+    packet 101 Data 8 4096 78 130
+    < send 1 P_RECV_ACK
+    closed 1
+    < close 101
+    < close 1
+    < metadata superblock
+    = Unconnected
+    disk-one
+    < disk-write 4096 4096
+    = Unconnected
+    disk
+    = WFConnection)");
+}
+
 TEST(DataPath, EpochsOfThePeerMayHaveAnySize) {
   Transcript transcript = connected_secondary();
   transcript.play(R"(

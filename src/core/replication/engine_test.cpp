@@ -80,6 +80,51 @@ TEST(Transcripts, OverlappingWritesWaitForEachOther) {
     < disk-write 2048 4096)");
 }
 
+/// Both opened a meta socket; the one of the greater name counts, also when it comes late.
+TEST(Transcripts, AMetaSocketThatCrossedOursReplacesItWhileTheSessionBegins) {
+  Transcript transcript;
+  transcript.play(attach);
+  transcript.play(pair_up);
+  transcript.play(R"(
+    accepted 2
+    packet 102 InitialMeta
+    < close 1
+    packet 102 Ping
+    < send 102 P_PING_ACK)");
+}
+
+/// It has lost power in the middle of the handshake. Packets of the old session would meet a peer that has agreed to no
+/// version yet.
+TEST(Transcripts, APeerThatBeginsAnewDuringTheHandshakeIsNotDrawnIntoTheOldSession) {
+  Transcript lesser;
+  lesser.play(attach);
+  lesser.play(pair_up);
+  lesser.play(R"(
+    accepted 2
+    packet 102 InitialData
+    accepted 3
+    packet 103 InitialMeta
+    = WFReportParams)");
+
+  Transcript greater(false, "zoe");
+  greater.play(attach);
+  greater.play(R"(
+    connected 1
+    < send 1 P_INITIAL_DATA
+    accepted 1
+    packet 101 InitialMeta
+    < send 1 P_CONNECTION_FEATURES
+    packet 1 Features 86 101
+    < send 1 P_PROTOCOL
+    < send 1 P_SYNC_PARAM89
+    < send 1 P_SIZES
+    < send 1 P_UUIDS
+    < send 1 P_STATE
+    accepted 2
+    packet 102 InitialMeta
+    = WFReportParams)");
+}
+
 TEST(Transcripts, AWrongBarrierAckEndsTheConnection) {
   Transcript transcript;
   transcript.play(attach);

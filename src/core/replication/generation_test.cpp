@@ -161,6 +161,27 @@ TEST(Agreement, TheFirstPrimaryOfTwoNewReplicasIsTheSourceOfAFullResync) {
   EXPECT_EQ(pair.alice.status().current_uuid & ~1ULL, pair.bob.status().current_uuid);
 }
 
+/// What a target takes over at the end is what the source has then, not what it had when the two connected.
+TEST(Agreement, AResyncAfterAResyncWithinOneSessionEndsInTheSameGeneration) {
+  TwoEngines pair;
+  pair.start();
+  pair.do_now(pair.alice, input::Promote{1, false});
+  pair.do_now(pair.bob, input::DisconnectPeer{1});
+  pair.do_now(pair.alice, input::Write{1, 0, 4096, 7, false});
+  pair.do_now(pair.bob, input::ConnectPeer{2}, seconds(20));
+  EXPECT_EQ(pair.bob.text(), "Secondary Connected UpToDate/UpToDate");
+  EXPECT_EQ(pair.bob.status().resync_total_bytes, 4096U);
+  const std::uint64_t generation = pair.bob.status().current_uuid;
+  EXPECT_NE(generation, TwoEngines::generation);
+
+  pair.do_now(pair.alice, input::Demote{false});
+  pair.do_now(pair.alice, input::Invalidate{3}, seconds(20));
+  EXPECT_EQ(pair.alice.text(), "Secondary Connected UpToDate/UpToDate");
+  EXPECT_EQ(pair.alice.status().resync_total_bytes, TwoEngines::data_sectors * 512);
+  EXPECT_EQ(pair.alice.status().current_uuid, generation);
+  EXPECT_EQ(pair.bob.status().current_uuid, generation);
+}
+
 TEST(Agreement, APeerSaysThatTwoNewReplicasNeedNoResync) {
   TwoEngines pair;
   pair.create_anew();

@@ -333,14 +333,21 @@ void PeerWrites::tick() {
     core_.drop(ConnectionState::Timeout, "what the peer sent before a write does not arrive");
 }
 
-/// What the disk has begun ends by itself; the rest was never promised to anybody.
+/// What the disk has begun ends by itself. What only waits for its turn there has been received, and under protocol B
+/// the peer was told so: it is written although the peer is gone, as the kernel does. Resync data was promised to
+/// nobody, nor what two primaries (protocol C) have not ordered yet.
 void PeerWrites::session_lost() {
   epochs_.session_lost();
   written_.clear();
   resynced_.clear();
   for (const std::size_t index : std::exchange(parked_, {})) forget(index);
   for (const std::size_t index : std::exchange(superseded_, {})) forget(index);
-  for (const std::size_t index : std::exchange(waiting_, {})) forget(index);
+  for (const std::size_t index : std::exchange(waiting_, {})) {
+    if (slots_[index].resync || core_.two_primaries())
+      forget(index);
+    else
+      waiting_.push_back(index);
+  }
   start_waiting();
 }
 

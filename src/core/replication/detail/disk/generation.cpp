@@ -86,6 +86,8 @@ void end_resync_as_target(Core& core) {
   core.superblock.current_uuid = core.peer.uuids.current & ~drbd::kUuidPrimaryBit;
 }
 
+void peer_has_the_same(Core& core) { core.peer.uuids = uuid_set_of(core.superblock); }
+
 drbd::UuidSet uuid_set_of(const drbd_metadata::Superblock& superblock) {
   return {superblock.current_uuid, superblock.bitmap_uuid, superblock.history_uuids};
 }

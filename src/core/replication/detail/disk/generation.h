@@ -21,6 +21,8 @@ void end_resync_as_source(Core& core);
 void begin_resync_as_target(Core& core, std::uint64_t sync_uuid);
 /// The target now holds the generation of the source (as told in its UUIDs).
 void end_resync_as_target(Core& core);
+/// After a resync, or without one for two new replicas: the peer has this node's generations now, and does not say so.
+void peer_has_the_same(Core& core);
 /// Bit 0 of the current UUID says "is primary".
 void mark_primary_bit(Core& core, bool primary);
 drbd::UuidSet uuid_set_of(const drbd_metadata::Superblock& superblock);

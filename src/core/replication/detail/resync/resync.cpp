@@ -164,6 +164,7 @@ void Resync::end_as_source() {
   if (core_.bitmap.count() != 0)
     return core_.drop(ConnectionState::ProtocolError, "the peer ends the resync with blocks left");
   end_resync_as_source(core_);
+  peer_has_the_same(core_);
   core_.become(ConnectionState::Connected, "the peer has everything");
   core_.crashed_primary = false;
   metadata_.superblock_changed();

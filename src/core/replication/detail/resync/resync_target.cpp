@@ -245,6 +245,7 @@ void ResyncTarget::begin_finish() {
   finish_ = Finish::Writing;
   pacing_.stop();
   end_resync_as_target(core_);
+  peer_has_the_same(core_);
   core_.crashed_primary = false;
   // The superblock write flushes the disk before it: everything received so far is durable with it.
   core_.become(DiskState::UpToDate, "every block is here");

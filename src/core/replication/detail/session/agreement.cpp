@@ -153,6 +153,7 @@ void Agreement::begin_generation() {
 }
 
 void Agreement::take_for_equal() {
+  peer_has_the_same(core_);
   core_.bitmap.clear_all();
   metadata_.all_bits_changed();
   metadata_.write_all_bits();

@@ -168,9 +168,12 @@ bool Connector::newcomer_waits() const {
 }
 
 std::optional<SocketId> Connector::take_newer_meta() {
-  const auto found = std::find_if(newcomers_.begin(), newcomers_.end(),
-                                  [](const Newcomer& each) { return each.kind == drbd::Socket::Meta; });
-  if (wanted_ || found == newcomers_.end()) return std::nullopt;
+  const auto find = [this](drbd::Socket kind) {
+    return std::find_if(newcomers_.begin(), newcomers_.end(), [&](const Newcomer& each) { return each.kind == kind; });
+  };
+  const auto found = find(drbd::Socket::Meta);
+  if (wanted_ || !outgoing_meta_ || found == newcomers_.end()) return std::nullopt;
+  if (find(drbd::Socket::Data) != newcomers_.end()) return std::nullopt;
   const SocketId socket = found->socket;
   newcomers_.erase(found);
   outgoing_meta_ = false;

@@ -43,7 +43,8 @@ class Connector {
   /// While a session stands: a peer that connects anew has lost it, unless a PING on the old one is answered.
   [[nodiscard]] bool newcomer_waits() const;
   void refuse_newcomers();
-  /// A meta socket that the peer opened while our session was beginning with another one; it replaces that one.
+  /// A meta socket that crossed with the one that we opened, with which our session is beginning: the peer has let go
+  /// of ours. Not one of a peer that begins anew: it would get packets of the old session before it has agreed to any.
   std::optional<SocketId> take_newer_meta();
 
   void tick();
