@@ -17,6 +17,8 @@ inline constexpr std::uint32_t kKeepGeneration = 128;         ///< Operator: goe
 inline constexpr std::uint32_t kWrongSource = 256;            ///< of two generations the older one is the source
 inline constexpr std::uint32_t kReadHere = 512;               ///< reads the own disk also where it has old blocks
 inline constexpr std::uint32_t kForgetDiscards = 1024;        ///< a lost write without data sets no bits
+inline constexpr std::uint32_t kMoveAtOnce = 2048;            ///< moved metadata are written in any order
+inline constexpr std::uint32_t kMoveWithoutLog = 4096;        ///< moved metadata come without the hot extents
 }  // namespace canary
 
 }  // namespace bascule::replication::detail

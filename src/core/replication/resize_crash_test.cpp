@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/prng.h"
+#include "core/replication/canary.h"
 #include "core/replication/engine.h"
 #include "wire/drbd_metadata/metadata.h"
 
@@ -50,8 +51,8 @@ std::optional<drbd_metadata::Superblock> superblock_at(const SparseDisk& disk, s
 /// One Primary without a peer, that writes while its metadata move; power may fail between any two of its effects.
 class MovingNode {
  public:
-  MovingNode(std::uint64_t seed, std::uint64_t before, std::uint64_t after)
-      : prng_(seed), before_(before), after_(after) {
+  MovingNode(std::uint64_t seed, std::uint64_t before, std::uint64_t after, std::uint32_t canaries = 0)
+      : prng_(seed), before_(before), after_(after), canaries_(canaries) {
     auto created = drbd_metadata::create_v08(before).value();
     device_bytes_ = created.layout.usable_sectors * 512;
     created.superblock.current_uuid = generation;
@@ -61,11 +62,11 @@ class MovingNode {
     disk_.write(created.layout.superblock_offset, drbd_metadata::encode_superblock(created.superblock));
   }
 
-  /// As a driver does it: the earlier end counts as long as there is something.
-  void start() {
+  /// As a driver does it: the earlier end counts as long as there is something. False: there is nothing at either.
+  [[nodiscard]] bool start() {
     found_ = superblock_at(disk_, before_) ? before_ : after_;
     const auto superblock = superblock_at(disk_, found_);
-    ASSERT_TRUE(superblock) << "no metadata at either end";
+    if (!superblock) return false;
     const auto layout = drbd_metadata::internal_layout(found_).value();
     Config config;
     config.self = "alice";
@@ -73,11 +74,13 @@ class MovingNode {
     config.authority = Authority::Operator;
     config.backing_bytes = found_;
     config.al_extents = 3;
+    config.canaries = canaries_;
     Restored restored{*superblock, disk_.read(layout.bitmap_offset, layout.bitmap_bytes),
                       disk_.read(layout.activity_log_offset, superblock->shape().blocks() * block_bytes)};
     engine_.emplace(config, std::move(restored), now_);
     step(input::Tick{});
     while (!in_flight_.empty()) complete_one();
+    return true;
   }
   void promote() { step(input::Promote{1, false, true, 1}); }
   void grow() { step(input::BackingSize{after_}); }
@@ -148,6 +151,7 @@ class MovingNode {
 
   Prng prng_;
   std::uint64_t before_, after_, device_bytes_ = 0, found_ = 0;
+  std::uint32_t canaries_;
   SparseDisk disk_;
   std::optional<Engine> engine_;
   std::vector<effect::MetadataWrite> in_flight_;
@@ -172,19 +176,33 @@ const Growth growths[] = {
     {"a size that is no multiple of a block", 8 * mib + 512, 12 * mib + 1536},
 };
 
+/// What is wrong with what was found; empty: nothing.
+std::string fault_of(const MovingNode& node) {
+  if (const auto block = node.unmarked()) return "block " + std::to_string(*block) + " was written, and is not marked";
+  const Status status = node.engine().status();
+  if (status.size_bytes != node.device_bytes()) return "the device has another size";
+  return status.disk == drbd::DiskState::UpToDate ? "" : "the disk is not UpToDate";
+}
+
+/// And with the metadata when their move is over. The size stays: the peer has not agreed to another one.
+std::string fault_at_the_end(const MovingNode& node, const Growth& growth) {
+  const auto superblock = superblock_at(node.disk(), growth.after);
+  if (!node.moved() || !superblock) return "the metadata are not at the new end";
+  if (superblock_at(node.disk(), growth.before)) return "the metadata are at the old end, too";
+  if (superblock->effective_sectors * 512 != node.device_bytes()) return "the size on disk has changed";
+  const bool marked =
+      (superblock->flags & (drbd_metadata::flag::kFullSync | drbd_metadata::flag::kActivityLogDisabled)) != 0;
+  return marked ? "the marks of the move are left" : "";
+}
+
 /// Writes before, during and between; the power fails up to three times.
-void grow_with_crashes(std::uint64_t seed, const Growth& growth) {
-  SCOPED_TRACE(std::string(growth.what) + ", seed " + std::to_string(seed));
+std::string grow_with_crashes(std::uint64_t seed, const Growth& growth, std::uint32_t canaries = 0) {
   Prng prng(seed * 77 + 5);
-  MovingNode node(seed, growth.before, growth.after);
-  node.start();
+  MovingNode node(seed, growth.before, growth.after, canaries);
   const std::uint64_t crashes = prng.below(4);
   for (std::uint64_t life = 0; life <= crashes; ++life) {
-    if (life != 0) node.start();
-    if (::testing::Test::HasFatalFailure()) return;
-    ASSERT_FALSE(node.unmarked()) << "block " << *node.unmarked() << " was written, and is not marked; life " << life;
-    ASSERT_EQ(node.engine().status().size_bytes, node.device_bytes());
-    ASSERT_EQ(node.engine().status().disk, drbd::DiskState::UpToDate);
+    if (!node.start()) return "no metadata at either end";
+    if (std::string fault = fault_of(node); !fault.empty()) return fault;
     node.promote();
     for (std::uint64_t i = prng.below(20); i > 0; --i) prng.chance(1, 3) ? node.write_somewhere() : node.complete_one();
     node.grow();
@@ -192,29 +210,35 @@ void grow_with_crashes(std::uint64_t seed, const Growth& growth) {
     if (life != crashes) node.lose_power();
   }
   node.finish();
-  EXPECT_TRUE(node.moved());
-  EXPECT_FALSE(superblock_at(node.disk(), growth.before));
-  const auto superblock = superblock_at(node.disk(), growth.after);
-  ASSERT_TRUE(superblock);
-  EXPECT_EQ(superblock->effective_sectors * 512, node.device_bytes()) << "the peer has not agreed";
-  EXPECT_EQ(superblock->flags & (drbd_metadata::flag::kFullSync | drbd_metadata::flag::kActivityLogDisabled), 0U);
+  if (std::string fault = fault_at_the_end(node, growth); !fault.empty()) return fault;
   node.lose_power();
-  node.start();
-  ASSERT_FALSE(node.unmarked()) << "block " << *node.unmarked() << " was written, and is not marked at the end";
+  return node.start() ? fault_of(node) : "no metadata at the end";
 }
 
 TEST(ResizeCrash, WhatIsFoundSaysEverythingThatWasWritten) {
   for (const Growth& growth : growths)
-    for (std::uint64_t seed = 1; seed <= 120; ++seed) {
-      grow_with_crashes(seed, growth);
-      if (HasFatalFailure()) return;
-    }
+    for (std::uint64_t seed = 1; seed <= 120; ++seed)
+      ASSERT_EQ(grow_with_crashes(seed, growth), "") << growth.what << ", seed " << seed;
 }
+
+/// A move that is broken on purpose must be found, wherever the metadata go.
+void expect_found(std::uint32_t canary) {
+  for (const Growth& growth : growths) {
+    std::uint64_t seed = 1;
+    while (seed <= 120 && grow_with_crashes(seed, growth, canary).empty()) ++seed;
+    EXPECT_LE(seed, 120U) << "not found: " << growth.what;
+  }
+}
+
+namespace canary = detail::canary;
+
+TEST(ResizeCanary, WritingTheNewSuperblockBeforeTheBitmapIsFound) { expect_found(canary::kMoveAtOnce); }
+TEST(ResizeCanary, LeavingTheHotExtentsBehindIsFound) { expect_found(canary::kMoveWithoutLog); }
 
 TEST(ResizeCrash, HotExtentsGoAlong) {
   // Nothing of the move is lost here, but the Primary dies behind it: what was hot before must be marked.
   MovingNode node(3, 64 * mib, 128 * mib);
-  node.start();
+  ASSERT_TRUE(node.start());
   node.promote();
   for (int i = 0; i < 40; ++i) i % 8 == 0 ? node.write_somewhere() : node.complete_one();
   node.finish();
@@ -222,7 +246,7 @@ TEST(ResizeCrash, HotExtentsGoAlong) {
   node.finish();
   ASSERT_TRUE(node.moved());
   node.lose_power();
-  node.start();
+  ASSERT_TRUE(node.start());
   EXPECT_FALSE(node.unmarked());
   // And no more than the extents that were hot, or marked before.
   EXPECT_LE(node.engine().status().out_of_sync_bytes, 5 * (4 * mib));

@@ -247,7 +247,6 @@ class ReplicationWorld {
   bool finishing_ = false;
   std::size_t wanted_owner_ = 0;              ///< by the operator
   std::array<bool, nodes> alone_{};           ///< was Primary without the other since they were last equal
-  std::array<bool, nodes> diverged_{};        ///< had, when they last compared, a generation that only it began
   std::optional<std::size_t> first_primary_;  ///< of two empty replicas: the one whose data count
   replication::CommandId next_command_ = 1;
   std::uint64_t next_request_ = 1;

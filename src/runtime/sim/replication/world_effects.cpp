@@ -332,15 +332,8 @@ void ReplicationWorld::resync_event(Node& node, const std::string& kind) {
   if (kind == "peer-connected" &&
       !(other.alive && other.engine->status().connection >= drbd::ConnectionState::Connected))
     checker_.met();
-  if (kind == "handshake")
-    for (const auto& each : nodes_) diverged_[each->index] = each->alive && each->engine->status().bitmap_uuid != 0;
-  if (kind == "resync-started" && status.connection == drbd::ConnectionState::SyncTarget) {
-    // A node that died, or met the other one, between its new generation and its first write was Primary alone as far
-    // as anybody can tell afterwards: that is a split brain too, and the policies may choose its data.
-    std::array<bool, nodes> alone = alone_;
-    alone[other.index] = alone[other.index] || (has_operator() && diverged_[other.index]);
-    checker_.resync_started(node.index, alone);
-  }
+  if (kind == "resync-started" && status.connection == drbd::ConnectionState::SyncTarget)
+    checker_.resync_started(node.index, alone_);
   if (kind == "resync-finished" && status.disk == drbd::DiskState::UpToDate && other.alive &&
       (has_operator() || status.role == drbd::Role::Secondary) &&
       status.connection == drbd::ConnectionState::Connected &&

@@ -12,7 +12,8 @@ void ReplicationWorld::want(std::size_t owner) {
   checker_.committed(owner, {true, true});
 }
 
-/// Who was Primary on its own disk while it could not reach the other. And who has the only disk of a Primary.
+/// Whose disk was a Primary's only one: its own, while it could not reach the other node or that had no disk either, or
+/// the peer's.
 void ReplicationWorld::note_equal() {
   std::array<bool, nodes> in_step{};
   for (const auto& node : nodes_) {
@@ -21,9 +22,9 @@ void ReplicationWorld::note_equal() {
     const bool connected = status.connection >= drbd::ConnectionState::Connected;
     const bool has_data = status.disk == drbd::DiskState::UpToDate;
     const bool primary = status.role == drbd::Role::Primary;
-    if (primary && !connected && has_data) alone_[node->index] = true;
-    if (has_data && connected && status.peer_role == drbd::Role::Primary && status.peer_disk <= drbd::DiskState::Failed)
-      alone_[node->index] = true;
+    const bool only_disk = !connected || status.peer_disk <= drbd::DiskState::Failed;
+    const bool used = primary || (connected && status.peer_role == drbd::Role::Primary);
+    if (has_data && only_disk && used) alone_[node->index] = true;
     in_step[node->index] = status.connection == drbd::ConnectionState::Connected && has_data &&
                            status.peer_disk == drbd::DiskState::UpToDate && status.out_of_sync_bytes == 0;
   }

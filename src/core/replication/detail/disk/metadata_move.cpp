@@ -63,6 +63,7 @@ void MetadataMove::begin_writing() {
   resize.to = drbd_metadata::internal_layout(target_bytes_, shape).value();
   resize.activity_log = shape;
   resize.ring = activity_log_.rewritten();
+  if (core_.canary_set(canary::kMoveWithoutLog)) resize.ring = drbd_metadata::initial_ring(shape);
   auto plan = drbd_metadata::plan_resize(resize, drbd_metadata::encode_bitmap(core_.bitmap));
   if (!plan) {
     refusal_ = plan.error().text();
@@ -82,7 +83,7 @@ void MetadataMove::write_on() {
       write_piece();
       continue;
     }
-    if (in_flight_ != 0) return;
+    if (in_flight_ != 0 && !core_.canary_set(canary::kMoveAtOnce)) return;
     steps_.pop_front();
   }
   if (steps_.empty() && in_flight_ == 0) finish();
