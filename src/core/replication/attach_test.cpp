@@ -1,5 +1,5 @@
 // A disk that comes while Connected: Negotiating, the peer's generations, and what they decide.
-#include "core/replication/testing/transcript.h"
+#include "core/replication/testing/pairs.h"
 
 namespace bascule::replication {
 namespace {
@@ -7,25 +7,8 @@ namespace {
 using namespace testing;  // NOLINT: the transcripts are made of it
 
 Transcript two_that_are_equal(Authority authority) {
-  Transcript transcript(Transcript::Setup{.configure = [authority](Config& config) { config.authority = authority; }});
-  transcript.play(attach);
-  transcript.play(pair_up);
-  transcript.play(connect_as_equals);
-  return transcript;
+  return connected_pair([authority](Config& config) { config.authority = authority; });
 }
-
-constexpr const char* becomes_primary = R"(
-  primary 1
-  < send 1 P_PING
-  < send 101 P_STATE_CHG_REQ 3 1
-  packet 1 PingAck
-  packet 1 StateReply 1
-  < metadata superblock
-  disk
-  < volume-promoted
-  < done 1 1
-  < send 101 P_UUIDS
-  < send 101 P_STATE)";
 
 constexpr const char* detaches = R"(
   detach 2
@@ -57,7 +40,7 @@ constexpr const char* attaches = R"(
 /// got a write.
 Transcript primary_without_disk() {
   Transcript transcript = two_that_are_equal(Authority::Operator);
-  transcript.play(becomes_primary);
+  transcript.play(promote_by_operator);
   transcript.play(R"(
     write 1 0 4096
     < metadata activity-log
@@ -196,6 +179,34 @@ TEST(Attach, APeerThatSaysNothingOfTheDiskIsNotWaitedForForever) {
     = Primary Connected Diskless/UpToDate)");
 }
 
+/// It has begun to answer before it heard that this node has given up.
+TEST(Attach, AnAnswerThatComesAfterThisNodeHasGivenUpIsIgnored) {
+  Transcript transcript = two_that_are_equal(Authority::Operator);
+  transcript.play(detaches);
+  transcript.play(attaches);
+  transcript.play(R"(
+    at 5100
+    < send 101 P_STATE
+    < done 3 -4 the peer does not take this disk: it says nothing about its generations
+    < send 101 P_STATE
+    = Secondary Connected Diskless/UpToDate
+    packet 101 Uuids 64 1
+    packet 101 State 1 8 13
+    packet 101 CompressedBitmap
+    packet 101 OutOfSync 0 4096
+    = Secondary Connected Diskless/UpToDate
+    packet 101 State 1 8 10
+    = Secondary Connected Diskless/UpToDate)");
+  transcript.play(attaches);
+  transcript.play(R"(
+    packet 101 State 1 8 10
+    packet 101 Uuids 64 1
+    packet 101 State 1 8 13
+    < send 101 P_STATE
+    < done 3 1
+    = Secondary WFBitMapT Outdated/UpToDate)");
+}
+
 TEST(Attach, APrimaryThatLosesItsPeerMeanwhileHasNoData) {
   Transcript transcript = primary_without_disk();
   transcript.play(attaches);
@@ -245,7 +256,7 @@ TEST(Attach, AFlushOfAPrimaryThatLosesItsSourceFails) {
 
 TEST(Attach, APrimaryThatLosesAnEqualPeerGoesOnWithItsDisk) {
   Transcript transcript = two_that_are_equal(Authority::Operator);
-  transcript.play(becomes_primary);
+  transcript.play(promote_by_operator);
   transcript.play(detaches);
   transcript.play(attaches);
   transcript.play(R"(
@@ -307,7 +318,7 @@ TEST(Attach, ADiskThatFailsWhileItIsAttachedIsNone) {
 /// The peer marks what it gets while it knows that this node has no disk.
 TEST(Attach, ThePeerHearsOfAFailedDiskBeforeTheWritesThatHaveWaitedForIt) {
   Transcript transcript = two_that_are_equal(Authority::Operator);
-  transcript.play(becomes_primary);
+  transcript.play(promote_by_operator);
   transcript.play(R"(
     write 1 0 4096
     < metadata activity-log
@@ -371,6 +382,35 @@ TEST(Attach, WhatAPeerSendsBeforeItKnowsTheDecisionIsMarkedOnBothSides) {
     < send 101 P_OUT_OF_SYNC 8 4096
     < disk-write 4096 4096
     = oos 4096)");
+}
+
+/// Our own question to the peer holds the decision up, and the peer, whose disk is Negotiating, writes only here.
+TEST(Attach, WhatAPeerWritesBeforeItsNewDiskIsComparedIsMarked) {
+  Transcript transcript = two_that_are_equal(Authority::Operator);
+  transcript.play(R"(
+    packet 101 State 2 0 10
+    < send 101 P_STATE
+    packet 101 State 1 0 10
+    < send 101 P_UUIDS
+    < metadata superblock
+    < send 101 P_STATE
+    disk
+    disconnect 5
+    < send 1 P_PING
+    < send 101 P_CONN_ST_CHG_REQ 1f0 10
+    packet 101 Uuids 1 0
+    packet 101 State 1 3 10
+    packet 101 Data 8 4096 1
+    < metadata bitmap
+    = Connected UpToDate/Consistent oos 4096
+    disk
+    < disk-write 4096 4096
+    < send 1 P_WRITE_ACK
+    packet 1 ConnectionStateReply -2
+    < send 101 P_UUIDS
+    < send 101 P_STATE
+    < send 101 P_COMPRESSED_BITMAP
+    = WFBitMapS UpToDate/Consistent oos 4096)");
 }
 
 /// A write that came when the peer had no disk, and still waits for an earlier one when the peer's bitmap has left.

@@ -28,6 +28,14 @@ TEST(ChecksumResync, OnlyWhatDiffersIsSent) {
   EXPECT_EQ(pair.alice().sent["P_RS_DATA_REPLY"], 2U);
   EXPECT_GT(pair.alice().sent["P_RS_IS_IN_SYNC"], 0U);
   EXPECT_EQ(pair.alice().status().out_of_sync_bytes, 0U);
+  for (Pair::Node* node : {&pair.alice(), &pair.bob()}) {
+    const std::uint64_t equal = node->status().resync_equal_bytes;
+    EXPECT_EQ(equal, pair.bob().status().resync_total_bytes - pair.bob().status().statistics.received_bytes);
+    const std::string wanted = std::to_string(equal * 100 / (512 * testing::page)) +
+                               " % had equal checksums: " + std::to_string(equal) + " bytes were not sent";
+    EXPECT_NE(node->told["resync-finished"].find(wanted), std::string::npos) << node->told["resync-finished"];
+    EXPECT_GT(equal, 256 * testing::page);
+  }
 }
 
 TEST(ChecksumResync, WhatTheTargetCannotReadIsReplaced) {

@@ -1,38 +1,13 @@
-#include "core/replication/testing/transcript.h"
+#include "core/replication/testing/pairs.h"
 
 namespace bascule::replication {
 namespace {
 
 using namespace testing;  // NOLINT: the transcripts are made of it
 
-void by_operator(Config& config) { config.authority = Authority::Operator; }
-
-/// Alice, connected to Bob, both UpToDate and Secondary.
-Transcript connected_pair() {
-  Transcript transcript(Transcript::Setup{.configure = by_operator});
-  transcript.play(attach);
-  transcript.play(pair_up);
-  transcript.play(connect_as_equals);
-  return transcript;
-}
-
-constexpr const char* primary = R"(
-  primary 1
-  < send 1 P_PING
-  < send 101 P_STATE_CHG_REQ 3 1
-  packet 1 PingAck
-  packet 1 StateReply 1
-  < metadata superblock
-  disk
-  < volume-promoted
-  < done 1 1
-  < send 101 P_UUIDS
-  < send 101 P_STATE
-  = Primary Connected)";
-
 TEST(Commands, APromotionIsAgreedWithThePeerAndNeedsNoLease) {
   Transcript transcript = connected_pair();
-  transcript.play(primary);
+  transcript.play(promote_by_operator);
   transcript.play(R"(
     primary 2
     < done 2 2
@@ -97,7 +72,7 @@ TEST(Commands, WithoutDataOnlyAForcedPromotionSucceeds) {
 
 TEST(Commands, ALostPeerBeginsANewGenerationAtOnceAndWritesGoOn) {
   Transcript transcript = connected_pair();
-  transcript.play(primary);
+  transcript.play(promote_by_operator);
   transcript.play(R"(
     write 1 0 4096
     < metadata activity-log
@@ -234,6 +209,33 @@ TEST(Commands, OptionsThatBothHaveAgreedOnStayUntilTheConnectionEnds) {
     < metadata superblock
     options 9 secret
     < done 9 1)");
+}
+
+/// What the superblock says of the log would not be true any more.
+TEST(Commands, WhetherTheActivityLogIsKeptStaysWhileThereIsADisk) {
+  Transcript transcript = connected_pair();
+  transcript.play(R"(
+    options 1 no-log
+    < done 1 -18 al-updates can only change while this node has no disk)");
+  Transcript diskless(Transcript::Setup{.configure = by_operator, .diskless = true});
+  diskless.play(R"(
+    tick
+    < connect 1
+    options 1 no-log
+    < done 1 1)");
+}
+
+TEST(Commands, DurationsChangeAtRunTimeToo) {
+  Transcript transcript = connected_pair();
+  transcript.play(R"(
+    options 1 slow-pings
+    < send 101 P_PROTOCOL_UPDATE
+    < send 101 P_SYNC_PARAM89
+    < done 1 1
+    options 2 slow-pings
+    < done 2 2
+    at 4900
+    = Secondary Connected)");
 }
 
 TEST(Commands, AResyncIsPausedAndGoesOn) {

@@ -1,4 +1,4 @@
-#include "core/replication/testing/transcript.h"
+#include "core/replication/testing/pairs.h"
 
 /// on-congestion: block, pull-ahead, disconnect.
 namespace bascule::replication {

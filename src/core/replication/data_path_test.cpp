@@ -1,4 +1,4 @@
-#include "core/replication/testing/transcript.h"
+#include "core/replication/testing/pairs.h"
 
 /// Protocols A, B and C, barriers, errors of the disk and the options that change them.
 namespace bascule::replication {

@@ -1,4 +1,4 @@
-#include "core/replication/testing/transcript.h"
+#include "core/replication/testing/pairs.h"
 
 /// Writes without data: P_TRIM, P_ZEROES, and what is done where the peer has not agreed to them.
 namespace bascule::replication {

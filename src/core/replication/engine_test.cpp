@@ -1,5 +1,5 @@
 #include "core/replication/detail/state/states.h"
-#include "core/replication/testing/transcript.h"
+#include "core/replication/testing/pairs.h"
 
 namespace bascule::replication {
 namespace {

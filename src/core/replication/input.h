@@ -188,10 +188,19 @@ struct SuspendIo {
   CommandId command;
   bool suspended;
 };
-/// New net, disk and resource options while running; the ones that need a new connection are refused while connected.
+/// What Config has beside the options and may change at any time; as there.
+struct Settings {
+  std::uint64_t resync_rate_max = 0;
+  Duration ping_interval, ping_timeout, connect_interval, request_timeout;
+  bool flush_waits_for_peer = true;
+  bool accept_loss = false;
+};
+/// New net, disk and resource options while running; the ones that need a new connection are refused while connected,
+/// al-updates while there is a disk. al-extents and the size stay: the next attach, and Resize.
 struct SetOptions {
   CommandId command;
   drbd_config::Options options;
+  std::optional<Settings> settings{};  ///< unset: as they are
 };
 /// The answer to effect::RunHandler, DRBD's exit codes (model facts, section 8).
 struct HandlerDone {

@@ -39,6 +39,80 @@ TEST(Protocol, BCompletesWithTheReceiveAck) {
   EXPECT_EQ(node.core.bitmap.count(), 1U);
 }
 
+// ---- without a copy of its own ----------------------------------------------------------------------------------
+
+TEST(Protocol, WithoutACopyOfItsOwnAWriteWaitsForThePeersDiskUnderEveryProtocol) {
+  for (const auto protocol : {drbd_config::Protocol::A, drbd_config::Protocol::B, drbd_config::Protocol::C}) {
+    DataPathNode node(config_of(protocol));
+    node.core.disk = DiskState::Diskless;
+    node.write(1, 0, 4096);
+    ASSERT_EQ(node.sent<drbd::Data>().size(), 1U);
+    EXPECT_EQ(node.sent<drbd::Data>()[0].flags & (flag::kSendReceiveAck | flag::kSendWriteAck), flag::kSendWriteAck);
+    node.advance();
+    EXPECT_EQ(node.count<effect::Complete>(), 0U);
+    EXPECT_TRUE(node.ack(Kind::WriteAck, 1, 0, 4096));
+    EXPECT_EQ(node.count<effect::Complete>(), 1U);
+  }
+}
+
+TEST(Protocol, WithoutACopyOfItsOwnAFlushWaitsForThePeersFlush) {
+  for (const auto protocol : {drbd_config::Protocol::A, drbd_config::Protocol::B, drbd_config::Protocol::C}) {
+    DataPathNode node(config_of(protocol));
+    node.core.disk = DiskState::Diskless;
+    node.write(1, 0, 4096);
+    EXPECT_TRUE(node.ack(Kind::WriteAck, 1, 0, 4096));
+    node.writes.flush({2});
+    node.advance();
+    ASSERT_EQ(node.count<effect::Complete>(), 1U);
+    ASSERT_EQ(node.sent<drbd::Barrier>().size(), 1U);
+    EXPECT_TRUE(node.writes.barrier_acknowledged({0, 1}));
+    node.advance();
+    ASSERT_EQ(node.count<effect::Complete>(), 2U);
+    EXPECT_EQ(node.all<effect::Complete>()[1].error_number, 0);
+  }
+}
+
+/// What a resync will undo is no copy.
+TEST(Protocol, ATargetThatIsPrimaryWaitsForItsSource) {
+  DataPathNode node(config_of(drbd_config::Protocol::A));
+  node.core.disk = DiskState::Inconsistent;
+  node.core.connection = ConnectionState::SyncTarget;
+  node.write(1, 0, 4096);
+  node.disk_done(1);
+  EXPECT_EQ(node.count<effect::Complete>(), 0U);
+  EXPECT_TRUE(node.ack(Kind::ResyncWriteAck, 1, 0, 4096));
+  EXPECT_EQ(node.count<effect::Complete>(), 1U);
+}
+
+/// It was sent as A or B ask, so no WRITE_ACK will come.
+TEST(Protocol, AWriteThatItsOwnDiskRefusesWaitsForThePeersBarrierAck) {
+  for (const auto protocol : {drbd_config::Protocol::A, drbd_config::Protocol::B}) {
+    DataPathNode node(config_of(protocol));
+    node.write(1, 0, 4096);
+    node.disk_done(1, 5);
+    if (protocol == drbd_config::Protocol::B) {
+      EXPECT_TRUE(node.ack(Kind::ReceiveAck, 1, 0, 4096));
+    }
+    node.advance();
+    EXPECT_EQ(node.count<effect::Complete>(), 0U);
+    ASSERT_EQ(node.sent<drbd::Barrier>().size(), 1U) << "nothing else would end its epoch soon";
+    EXPECT_TRUE(node.writes.barrier_acknowledged({0, 1}));
+    ASSERT_EQ(node.count<effect::Complete>(), 1U);
+    EXPECT_EQ(node.all<effect::Complete>()[0].error_number, 0);
+  }
+}
+
+TEST(Protocol, AWriteThatOnlyThePeerCouldHaveHadFailsWithThePeer) {
+  DataPathNode node(config_of(drbd_config::Protocol::A));
+  node.write(1, 0, 4096);
+  node.disk_done(1, 5);
+  node.advance();
+  node.lose_session();
+  node.advance();
+  ASSERT_EQ(node.count<effect::Complete>(), 1U);
+  EXPECT_EQ(node.all<effect::Complete>()[0].error_number, 5);
+}
+
 TEST(Protocol, DuringAResyncEveryWriteIsAcknowledgedAndEndsTheResyncOfItsBlocks) {
   DataPathNode node(config_of(drbd_config::Protocol::A));
   node.core.connection = ConnectionState::SyncSource;

@@ -1,4 +1,4 @@
-#include "core/replication/testing/transcript.h"
+#include "core/replication/testing/pairs.h"
 
 /// Reads and writes of a primary whose own disk is not enough, and the reads that a peer asks for.
 namespace bascule::replication {
@@ -8,36 +8,15 @@ using namespace testing;  // NOLINT: the transcripts are made of it
 using drbd_config::OnIoError;
 using drbd_config::ReadBalancing;
 
-constexpr const char* promote_by_operator = R"(
-  primary 1
-  < send 1 P_PING
-  < send 101 P_STATE_CHG_REQ 3 1
-  packet 1 PingAck
-  packet 1 StateReply 1
-  < metadata superblock
-  disk
-  < volume-promoted
-  < done 1 1
-  < send 101 P_UUIDS
-  < send 101 P_STATE
-  = Primary Connected)";
-
 Transcript primary(const std::function<void(Config&)>& configure) {
-  Transcript::Setup setup;
   bool operated = false;
-  setup.configure = [&](Config& config) {
+  Transcript transcript = connected_pair([&](Config& config) {
     if (configure) configure(config);
     operated = config.authority == Authority::Operator;
-  };
-  Transcript transcript(setup);
-  transcript.play(attach);
-  transcript.play(pair_up);
-  transcript.play(connect_as_equals);
+  });
   transcript.play(operated ? promote_by_operator : promote);
   return transcript;
 }
-
-void by_operator(Config& config) { config.authority = Authority::Operator; }
 
 TEST(RemoteRead, AReadThatTheDiskRefusesIsMadeAtThePeer) {
   Transcript transcript = primary(nullptr);

@@ -252,6 +252,11 @@ TEST(Resize, ALimitThatThePeersDeviceHasOutgrownIsForgotten) {
       << pair.alice.status().why << "; Bob: " << pair.bob.status().why;
 }
 
+template <typename Kind>
+bool sends(const drbd::Packet& packet) {
+  return std::holds_alternative<Kind>(packet);
+}
+
 TEST(Resize, WritesWaitUntilBothHaveTheNewSizeAndTheResyncHasBegun) {
   TwoEngines pair = full_pair();
   start_with_primary(pair);
@@ -260,6 +265,16 @@ TEST(Resize, WritesWaitUntilBothHaveTheNewSizeAndTheResyncHasBegun) {
   pair.give(pair.alice, input::Resize{11, grown_bytes});
   pair.give(pair.alice, input::Write{1, 0, 4096, 1, false});
   pair.run(seconds(10));
+  // Held until the resync of the new area has begun, then made and answered.
+  const auto& sent = pair.alice.sent;
+  const auto begun = std::find_if(sent.begin(), sent.end(), sends<drbd::SyncUuid>);
+  const auto written = std::find_if(sent.begin(), sent.end(), sends<drbd::Data>);
+  ASSERT_NE(begun, sent.end());
+  ASSERT_NE(written, sent.end());
+  EXPECT_LT(begun - sent.begin(), written - sent.begin());
+  ASSERT_EQ(pair.alice.completed.size(), 1U);
+  EXPECT_EQ(pair.alice.completed[0].request, 1U);
+  EXPECT_EQ(pair.alice.completed[0].error_number, 0);
   // No write may be marked at the source alone: no bitmaps are exchanged for a new area.
   EXPECT_EQ(pair.alice.text(), "Primary Connected UpToDate/UpToDate");
   EXPECT_EQ(pair.bob.text(), "Secondary Connected UpToDate/UpToDate");

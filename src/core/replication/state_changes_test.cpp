@@ -1,33 +1,9 @@
-#include "core/replication/testing/transcript.h"
+#include "core/replication/testing/pairs.h"
 
 namespace bascule::replication {
 namespace {
 
 using namespace testing;  // NOLINT: the transcripts are made of it
-
-void by_operator(Config& config) { config.authority = Authority::Operator; }
-
-/// Alice, connected to Bob, both UpToDate and Secondary. Bob opened data, Alice opened meta: he resolves conflicts.
-Transcript connected_pair() {
-  Transcript transcript(Transcript::Setup{.configure = by_operator});
-  transcript.play(attach);
-  transcript.play(pair_up);
-  transcript.play(connect_as_equals);
-  return transcript;
-}
-
-constexpr const char* primary = R"(
-  primary 1
-  < send 1 P_PING
-  < send 101 P_STATE_CHG_REQ 3 1
-  packet 1 StateReply 1
-  < metadata superblock
-  disk
-  < volume-promoted
-  < done 1 1
-  < send 101 P_UUIDS
-  < send 101 P_STATE
-)";
 
 TEST(StateChanges, ThePeerMayBecomePrimaryOnlyWhenThisNodeIsNot) {
   Transcript secondary = connected_pair();
@@ -41,7 +17,7 @@ TEST(StateChanges, ThePeerMayBecomePrimaryOnlyWhenThisNodeIsNot) {
     < takeover-refused
     < done 7 -1 two primaries are not allowed)");
   Transcript serving = connected_pair();
-  serving.play(primary);
+  serving.play(promote_by_operator);
   serving.play(R"(
     packet 101 StateRequest 3 1
     < send 1 P_STATE_CHG_REPLY -1
@@ -88,7 +64,7 @@ TEST(StateChanges, AnUnknownChangeIsRefused) {
 
 TEST(StateChanges, APeerThatDetachesLeavesThePrimaryAloneWithTheData) {
   Transcript transcript = connected_pair();
-  transcript.play(primary);
+  transcript.play(promote_by_operator);
   transcript.play(R"(
     packet 101 StateRequest 1e00 400
     < send 1 P_STATE_CHG_REPLY 1
@@ -211,7 +187,7 @@ TEST(StateChanges, RefusalsOfDiskCommands) {
     < done 3 -15 the connection ended before the peer had answered
     < metadata superblock)");
   Transcript last = connected_pair();
-  last.play(primary);
+  last.play(promote_by_operator);
   last.play(R"(
     closed 1
     < close 101
@@ -243,7 +219,7 @@ TEST(StateChanges, IoIsHeldWhileTheOperatorSaysSo) {
 /// hears after that: UUIDs, then a state, then the bitmap.
 TEST(StateChanges, APeerThatAttachesIsToldTheGenerationsBeforeTheState) {
   Transcript transcript = connected_pair();
-  transcript.play(primary);
+  transcript.play(promote_by_operator);
   transcript.play(R"(
     packet 101 StateRequest 1e00 400
     < send 1 P_STATE_CHG_REPLY 1
@@ -259,6 +235,61 @@ TEST(StateChanges, APeerThatAttachesIsToldTheGenerationsBeforeTheState) {
     < send 101 P_STATE
     < send 101 P_COMPRESSED_BITMAP
     = Primary WFBitMapS UpToDate/Consistent)");
+}
+
+// ---- verify -----------------------------------------------------------------------------------------------------
+
+Transcript answering_a_verify() {
+  Transcript transcript = connected_pair([](Config& config) {
+    by_operator(config);
+    config.options.net.verify_alg = "crc32c";
+    config.ping_interval = seconds(100);
+  });
+  transcript.play(R"(
+    packet 101 StateRequest 1f0 120
+    < send 1 P_STATE_CHG_REPLY 1
+    < send 101 P_STATE
+    = Secondary VerifyT)");
+  return transcript;
+}
+
+/// The peer paused its resync, say, before it had our consent: its state is still the old one.
+TEST(StateChanges, AStateFromBeforeThePeerKnewOfTheVerifyDoesNotEndIt) {
+  Transcript transcript = answering_a_verify();
+  transcript.play(R"(
+    packet 101 State 2 8 10
+    = Secondary VerifyT
+    packet 101 VerifyRequest 0 4096
+    < disk-read 0
+    disk
+    < send 101 P_OV_REPLY
+    at 9000
+    = Secondary VerifyT
+    packet 1 VerifyResult 0 4096
+    packet 101 State 2 8 10
+    < send 101 P_STATE
+    = Secondary Connected)");
+}
+
+TEST(StateChanges, AVerifyThatThePeerEndsBeforeItHasAskedForAnythingIsOver) {
+  Transcript transcript = answering_a_verify();
+  transcript.play(R"(
+    packet 101 State 2 8 10
+    = Secondary VerifyT
+    at 5100
+    < send 101 P_STATE
+    = Secondary Connected)");
+  Transcript told = answering_a_verify();
+  told.play(R"(
+    packet 101 State 2 8 18
+    packet 101 State 2 8 10
+    < send 101 P_STATE
+    = Secondary Connected)");
+  Transcript diskless = answering_a_verify();
+  diskless.play(R"(
+    packet 101 State 2 0 10
+    < send 101 P_STATE
+    = Secondary Connected UpToDate/Diskless)");
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ struct Status {
   std::uint64_t verify_done_bytes = 0;
   std::uint64_t verify_found_bytes = 0;  ///< out of sync, found by it
   std::uint64_t resync_failed_bytes = 0;
+  std::uint64_t resync_equal_bytes = 0;  ///< of the running or the last resync: had equal checksums, and were not sent
   std::uint64_t resync_wanted_rate = 0;  ///< bytes per second that the controller wants now
   std::uint64_t writes_acknowledged = 0;
   std::uint32_t writes_held = 0;  ///< completed everywhere they can be, but not yet acknowledged

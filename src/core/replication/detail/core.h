@@ -136,6 +136,10 @@ class Core {
     return disk_usable() && session.open && is_connected(connection) && peer.role == Role::Primary &&
            peer.disk < DiskState::Inconsistent;
   }
+  /// The peer has got a disk, and this node has not compared its generations yet: what it writes does not go there.
+  [[nodiscard]] bool peer_disk_undecided() const {
+    return session.open && connection == ConnectionState::Connected && peer.attaching;
+  }
   /// The disk, seen through Negotiating.
   [[nodiscard]] DiskState own_disk() const { return disk == DiskState::Negotiating ? remembered_disk : disk; }
   [[nodiscard]] bool primary() const { return role == Role::Primary; }
@@ -167,6 +171,8 @@ class Core {
   [[nodiscard]] bool peer_in_step() const {
     return connection == ConnectionState::Connected && peer.disk == DiskState::UpToDate;
   }
+  /// This node's own disk keeps what is written here. One that is behind does not: its resync will undo the write.
+  [[nodiscard]] bool keeps_own_copy() const { return disk == DiskState::UpToDate; }
   /// Is a write sent to the peer now?
   [[nodiscard]] bool replicates() const;
   /// The peer's disk can answer reads, and is enough for writes: it has the data as the application knows it.
@@ -237,10 +243,11 @@ class Core {
   bool growing_at_peer = false;
   bool new_area_source =
       false;  ///< Connected, and about to be SyncSource: no bitmaps tell the target what is written now
-  bool metadata_held = false;    ///< the metadata move: nothing of them is written at the old place any more
-  std::string disk_failure;      ///< why this node gave its disk up last
-  bool detaching = false;        ///< requests wait until the disk is gone
-  bool wants_connection = true;  ///< the operator has not asked to disconnect
+  bool metadata_held = false;     ///< the metadata move: nothing of them is written at the old place any more
+  bool gave_up_new_disk = false;  ///< in this session: what the peer still says about it comes late
+  std::string disk_failure;       ///< why this node gave its disk up last
+  bool detaching = false;         ///< requests wait until the disk is gone
+  bool wants_connection = true;   ///< the operator has not asked to disconnect
   ConnectWish wish;
   std::uint64_t lease_epoch = 0;
   Instant lease_end{};

@@ -33,6 +33,7 @@ class Pair {
     std::map<BufferId, Bytes> buffers;
     std::map<input::SocketId, std::pair<std::size_t, input::SocketId>> sockets;  ///< -> the other end
     std::set<std::string> events;
+    std::map<std::string, std::string> told;                      ///< the last text of each kind of event
     std::vector<std::pair<std::string, std::uint64_t>> handlers;  ///< that were called, with their numbers
     std::map<std::string, std::size_t> sent;                      ///< packets by name
     std::uint64_t read_bytes = 0, zeroed_bytes = 0;
@@ -267,7 +268,9 @@ class Pair {
   void carry_out(Node& node, const effect::RunHandler& effect) {
     node.handlers.emplace_back(effect.name, effect.number);
   }
-  void carry_out(Node& node, const effect::Event& effect) { node.events.insert(effect.kind); }
+  void carry_out(Node& node, const effect::Event& effect) {
+    node.events.insert(effect.kind), node.told[effect.kind] = effect.text;
+  }
   template <typename Other>
   void carry_out(Node&, const Other&) {}
 

@@ -9,14 +9,14 @@
 #include <string>
 
 #include "core/replication/engine.h"
+#include "core/replication/testing/packet_words.h"
 #include "wire/drbd_metadata/metadata.h"
 
-/// For the tests of this room: transcripts of one engine, and the beginnings that many of them share.
+/// For the tests of this room: transcripts of one engine. pairs.h has the beginnings that many of them share.
 namespace bascule::replication::testing {
 
 inline constexpr std::uint64_t backing_bytes = (16ULL << 20) + 64 * 1024;
 inline constexpr std::uint64_t data_sectors = 16ULL * 2048;
-inline constexpr std::uint64_t generation = 0x1111222233334440ULL;
 
 /// Plays a transcript: a line is an input, or "< " and one effect that it must have, in order and with none left out.
 /// "= " checks the status. `disk` answers everything that is under way at the disk, until nothing is; `disk-one` and
@@ -186,7 +186,7 @@ class Transcript {
     else if (verb == "packet") {
       const auto socket = static_cast<std::uint32_t>(number());
       const bool in = socket >= 100;
-      auto what = packet(words);
+      auto what = packet_of(words);
       const bool data = std::holds_alternative<drbd::Data>(what) || std::holds_alternative<drbd::DataReply>(what);
       step(input::PacketReceived{in ? (socket - 100) | input::kAcceptedSocketBit : socket, 0, std::move(what),
                                  data ? 5U : 0U});
@@ -218,8 +218,12 @@ class Transcript {
     if (option == "secret") options_.net.shared_secret = "open sesame";
     if (option == "two-primaries") options_.net.allow_two_primaries = true;
     if (option == "max-rate") options_.disk.c_max_rate_kib_per_s = 4000;
+    if (option == "no-log") options_.disk.al_updates = false;
     if (option == "as-before") options_ = {};
-    if (verb == "options") step(input::SetOptions{id, options_});
+    std::optional<input::Settings> settings;
+    if (option == "slow-pings")
+      settings = input::Settings{0, seconds(100), milliseconds(500), milliseconds(300), seconds(10)};
+    if (verb == "options") step(input::SetOptions{id, options_, settings});
     return true;
   }
 
@@ -233,157 +237,6 @@ class Transcript {
     if (verb == "invalidate") step(input::Invalidate{id, option == "remote"});
     if (verb == "outdate") step(input::Outdate{id});
     return true;
-  }
-
-  static std::optional<drbd::Packet> state_packet(const std::string& name, std::istringstream& words) {
-    if (name == "SyncUuid") {
-      std::uint64_t more = 0;
-      words >> more;
-      return drbd::SyncUuid{generation + more};
-    }
-    if (name == "StateReply") return drbd::StateChangeReply{result_of(words)};
-    if (name == "ConnectionStateReply") return drbd::ConnectionStateChangeReply{result_of(words)};
-    if (name != "StateRequest" && name != "ConnectionStateRequest") return std::nullopt;
-    drbd::StateChange change;
-    words >> std::hex >> change.mask >> change.value >> std::dec;
-    if (name[0] == 'S') return drbd::StateChangeRequest{change};
-    return drbd::ConnectionStateChangeRequest{change};
-  }
-
-  static std::optional<drbd::Packet> bare_packet(const std::string& name) {
-    if (name == "InitialData") return drbd::InitialData{};
-    if (name == "InitialMeta") return drbd::InitialMeta{};
-    if (name == "Ping") return drbd::Ping{};
-    if (name == "PingAck") return drbd::PingAck{};
-    return std::nullopt;
-  }
-
-  static std::optional<drbd::BlockAck::Kind> ack_kind(const std::string& name) {
-    using Kind = drbd::BlockAck::Kind;
-    if (name == "WriteAck") return Kind::WriteAck;
-    if (name == "ReceiveAck") return Kind::ReceiveAck;
-    if (name == "ResyncWriteAck") return Kind::ResyncWriteAck;
-    if (name == "Superseded") return Kind::Superseded;
-    if (name == "RetryWrite") return Kind::RetryWrite;
-    if (name == "NegativeAck") return Kind::NegativeAck;
-    if (name == "NegativeDataReply") return Kind::NegativeDataReply;
-    return std::nullopt;
-  }
-
-  static std::optional<drbd::Packet> data_packet(const std::string& name, std::istringstream& words) {
-    const auto number = [&words] {
-      std::uint64_t value = 0;
-      words >> value;
-      return value;
-    };
-    if (const auto kind = ack_kind(name)) {
-      drbd::BlockAck ack;
-      ack.kind = *kind;
-      ack.block_id = drbd::BlockId{number()};
-      ack.sector = number();
-      ack.size_bytes = static_cast<std::uint32_t>(number());
-      return ack;
-    }
-    if (name == "BarrierAck") {
-      const auto epoch = static_cast<std::uint32_t>(number());
-      return drbd::BarrierAck{epoch, static_cast<std::uint32_t>(number())};
-    }
-    if (name == "Data") {
-      drbd::Data data;
-      data.sector = number();
-      data.size_bytes = static_cast<std::uint32_t>(number());
-      data.block_id = drbd::BlockId{number()};
-      data.flags = drbd::data_flag::kSync | drbd::data_flag::kSendWriteAck;
-      if (const auto flags = number(); flags != 0) data.flags = static_cast<std::uint32_t>(flags);
-      return data;
-    }
-    if (name == "DataReply") {
-      drbd::DataReply reply;
-      reply.sector = number();
-      reply.size_bytes = static_cast<std::uint32_t>(number());
-      reply.block_id = drbd::BlockId{number()};
-      return reply;
-    }
-    if (name == "Trim" || name == "Zeroes" || name == "DataRequest") {
-      const auto sector = number();
-      const auto size = static_cast<std::uint32_t>(number());
-      const drbd::BlockId block_id{number()};
-      const auto flags = static_cast<std::uint32_t>(number());
-      if (name == "Trim") return drbd::Trim{sector, block_id, 0, flags, size};
-      if (name == "Zeroes") return drbd::Zeroes{sector, block_id, 0, flags, size};
-      return drbd::DataRequest{sector, block_id, size, 0};
-    }
-    if (name == "OutOfSync") {
-      const auto sector = number();
-      return drbd::OutOfSync{sector, static_cast<std::uint32_t>(number()), 0};
-    }
-    if (name == "SyncUuid") return drbd::SyncUuid{generation + number()};
-    if (name == "Barrier") return drbd::Barrier{static_cast<std::uint32_t>(number()), 0};
-    return std::nullopt;
-  }
-
-  drbd::Packet packet(std::istringstream& words) {
-    std::string name;
-    words >> name;
-    const auto number = [&words] {
-      std::uint64_t value = 0;
-      words >> value;
-      return value;
-    };
-    if (auto found = bare_packet(name)) return *found;
-    if (name == "Protocol") {
-      drbd::Protocol protocol;
-      if (words >> name && name == "A") protocol.protocol = drbd::ReplicationProtocol::A;
-      return protocol;
-    }
-    if (name == "Features") {
-      drbd::Features features;
-      features.protocol_min = static_cast<std::uint32_t>(number());
-      features.protocol_max = static_cast<std::uint32_t>(number());
-      features.feature_flags = static_cast<std::uint32_t>(number());
-      return features;
-    }
-    if (name == "Sizes") {
-      drbd::Sizes sizes;
-      sizes.disk_sectors = number();
-      sizes.user_sectors = number();
-      sizes.current_sectors = number();
-      return sizes;
-    }
-    if (name == "Uuids") {
-      drbd::Uuids uuids;
-      uuids.current = generation + number();
-      uuids.bitmap = number();
-      if (uuids.bitmap != 0) uuids.bitmap += generation;
-      return uuids;
-    }
-    if (name == "Created") {
-      drbd::Uuids uuids;
-      uuids.current = drbd::kUuidJustCreated;
-      return uuids;
-    }
-    if (name == "State") {
-      drbd::State state;
-      state.state.role = static_cast<drbd::Role>(number());
-      state.state.disk = static_cast<drbd::DiskState>(number());
-      state.state.connection = static_cast<drbd::ConnectionState>(number());
-      return state;
-    }
-    if (auto found = state_packet(name, words)) return *found;
-    if (auto found = data_packet(name, words)) return *found;
-    ADD_FAILURE() << "no such packet: " << name;
-    return drbd::DelayProbe{};
-  }
-
-  static drbd::StateChangeResult result_of(std::istringstream& words) {
-    int result = 0;
-    words >> result;
-    return static_cast<drbd::StateChangeResult>(result);
-  }
-  static std::string change_text(const drbd::StateChange& change) {
-    std::ostringstream text;
-    text << std::hex << " " << change.mask << " " << change.value;
-    return text.str();
   }
 
   void answer_disk(int error_number) {
@@ -431,29 +284,7 @@ class Transcript {
   void note(const effect::CloseSocket& effect) { pending_.push_back("close " + socket_text(effect.socket)); }
   void note(const effect::UseWire&) {}
   void note(const effect::Send& effect) {
-    std::string text = "send " + socket_text(effect.socket) + " " + drbd::name_of(drbd::command_of(effect.packet));
-    if (const auto* data = std::get_if<drbd::Data>(&effect.packet))
-      text += " " + std::to_string(data->sector) + " " + std::to_string(data->size_bytes);
-    const auto place = [&text](const auto* packet) {
-      if (packet != nullptr) text += " " + std::to_string(packet->sector) + " " + std::to_string(packet->size_bytes);
-    };
-    place(std::get_if<drbd::Trim>(&effect.packet));
-    place(std::get_if<drbd::Zeroes>(&effect.packet));
-    place(std::get_if<drbd::OutOfSync>(&effect.packet));
-    place(std::get_if<drbd::DataRequest>(&effect.packet));
-    place(std::get_if<drbd::DataReply>(&effect.packet));
-    if (const auto* barrier = std::get_if<drbd::Barrier>(&effect.packet)) text += " " + std::to_string(barrier->number);
-    if (const auto* ack = std::get_if<drbd::BarrierAck>(&effect.packet))
-      text += " " + std::to_string(ack->number) + " " + std::to_string(ack->set_size);
-    if (const auto* request = std::get_if<drbd::StateChangeRequest>(&effect.packet))
-      text += change_text(request->change);
-    if (const auto* request = std::get_if<drbd::ConnectionStateChangeRequest>(&effect.packet))
-      text += change_text(request->change);
-    if (const auto* reply = std::get_if<drbd::StateChangeReply>(&effect.packet))
-      text += " " + std::to_string(static_cast<int>(reply->result));
-    if (const auto* reply = std::get_if<drbd::ConnectionStateChangeReply>(&effect.packet))
-      text += " " + std::to_string(static_cast<int>(reply->result));
-    pending_.push_back(text);
+    pending_.push_back("send " + socket_text(effect.socket) + " " + text_of_packet(effect.packet));
   }
   void note(const effect::CommandDone& effect) {
     pending_.push_back("done " + std::to_string(effect.command) + " " +
@@ -490,64 +321,5 @@ class Transcript {
   std::deque<OperationId> disk_;
   std::string last_;
 };
-
-inline constexpr const char* attach = R"(
-  tick
-  < metadata bitmap
-  disk
-  < metadata superblock
-  < metadata activity-log
-  tick
-  < connect 1
-)";
-
-/// Nothing is known of the size yet, so there is no bitmap.
-inline constexpr const char* attach_created_anew = R"(
-  tick
-  < metadata superblock
-  disk
-  < metadata activity-log
-  tick
-  < connect 1
-)";
-
-/// Alice opens meta (her name is the smaller one) and accepts data.
-inline constexpr const char* pair_up = R"(
-  connected 1
-  < send 1 P_INITIAL_META
-  accepted 1
-  packet 101 InitialData
-  < send 101 P_CONNECTION_FEATURES
-  packet 101 Features 86 101
-  < send 101 P_PROTOCOL
-  < send 101 P_SYNC_PARAM89
-  < send 101 P_SIZES
-  < send 101 P_UUIDS
-  < send 101 P_STATE
-  packet 101 Protocol
-)";
-
-inline constexpr const char* connect_as_equals = R"(
-  packet 101 Sizes 32768 32768 32768
-  packet 101 Uuids 0 0
-  packet 101 State 2 8 8
-  < metadata superblock
-  < send 101 P_STATE
-  disk
-  packet 101 State 2 8 10
-  = Secondary Connected UpToDate/UpToDate
-)";
-
-inline constexpr const char* promote = R"(
-  in-sync 5 self peer
-  lease 1 10000
-  promote 1
-  < metadata superblock
-  disk
-  < volume-promoted
-  < send 101 P_UUIDS
-  < send 101 P_STATE
-  = Primary Connected
-)";
 
 }  // namespace bascule::replication::testing

@@ -24,6 +24,7 @@ struct EngineNode {
   std::vector<effect::Event> events;
   std::vector<std::string> handlers;
   std::vector<effect::CommandDone> answers;
+  std::vector<effect::Complete> completed;  ///< to applications
   std::vector<drbd::Packet> sent;
   std::vector<effect::MetadataWrite> metadata_writes;
   std::map<input::SocketId, effect::UseWire> wires;
@@ -172,6 +173,7 @@ class TwoEngines {
     if (effect.number != 0) give(node, input::HandlerDone{effect.number, -1});
   }
   void note(EngineNode& node, effect::Event effect) { node.events.push_back(std::move(effect)); }
+  void note(EngineNode& node, effect::Complete effect) { node.completed.push_back(effect); }
   void note(EngineNode& node, effect::CommandDone effect) { node.answers.push_back(std::move(effect)); }
   void note(EngineNode& node, effect::MetadataWrite effect) {
     give(node, input::DiskDone{effect.operation, 0});

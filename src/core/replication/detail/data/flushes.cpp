@@ -24,7 +24,7 @@ void Flushes::begin(Wait& wait) {
   // a member, or with an operator because no generation on disk tells that it lacks anything.
   const bool counts =
       core_.operator_rules() ? core_.disk_usable() && !went_on_alone(core_, metadata_) : core_.in_sync.peer_counts();
-  wait.needs_peer = flush_asks_peer(core_) && (wait.epoch || (counts && !core_.peer_in_step()));
+  wait.needs_peer = flush_needs_peer(core_) && (wait.epoch || (counts && !core_.peer_in_step()));
   if (core_.canary_set(canary::kFlushOnlyHere)) wait.needs_peer = false;
   if (core_.disk_usable())
     core_.emit(effect::DiskFlush{operation_of(Owner::LocalFlush, wait.number)});

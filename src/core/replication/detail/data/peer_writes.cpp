@@ -190,7 +190,7 @@ void PeerWrites::order(std::size_t index) {
 /// Marked at once, however long it waits for the disk: until then the peer may have got a disk, and the bitmap may have
 /// left for it.
 void PeerWrites::note_only_here(Slot& slot) {
-  if (slot.only_here || !core_.holds_only_copy()) return;
+  if (slot.only_here || !(core_.holds_only_copy() || core_.peer_disk_undecided())) return;
   slot.only_here = true;
   (void)metadata_.mark_out_of_sync(slot.range);
 }

@@ -92,14 +92,24 @@ bool Writes::read_replied(const drbd::DataReply& reply, BufferId buffer) {
 bool Writes::end_epochs(std::size_t count) {
   for (; count != 0; --count)
     for (const Serial serial : epochs_.take_oldest()) {
-      Entry& entry = log_.at(serial);
-      if (remote_pending(entry)) return false;  // flushed, but never written?
-      if (!entry.barrier_done) in_flight_bytes_ -= entry.range.length;
-      entry.barrier_done = true;
-      release_log(entry);
+      if (!flushed(log_.at(serial))) return false;
+      settle(serial);
     }
   log_.trim();
   core_.changed();
+  return true;
+}
+
+/// The peer has flushed the epoch of this write. False: it has not said what it was to say before.
+bool Writes::flushed(Entry& entry) {
+  const bool was_pending = remote_pending(entry);
+  if (was_pending && entry.remote < entry.told) return false;
+  if (was_pending) {
+    entry.remote = Entry::Remote::Written;
+    --remote_in_flight_;
+  }
+  if (!entry.barrier_done) in_flight_bytes_ -= entry.range.length;
+  entry.barrier_done = true;
   return true;
 }
 
@@ -109,14 +119,27 @@ bool Writes::end_epochs(std::size_t count) {
 void Writes::settle(Serial serial) {
   Entry& entry = log_.at(serial);
   // A write that its disk refused is answered at once where nothing the peer says could make it good.
-  const bool hopeless = entry.local == Entry::Local::Failed && core_.config.authority == Authority::Cluster;
-  if (hopeless && !entry.answered) answer(entry, EIO);
+  const bool failed = entry.local == Entry::Local::Failed;
+  if (failed && !core_.operator_rules() && !entry.answered) answer(entry, EIO);
+  if (failed && core_.operator_rules()) rely_on_peer(entry);
   if (entry.local == Entry::Local::Pending || remote_pending(entry)) return;
   leave_order(serial);
   release_log(entry);
   if (!entry.answered && !entry.ready) conclude(serial);
   if (!entry.disk_busy && entry.answered) drop_buffer(entry);
   log_.trim();
+}
+
+/// This node's disk refused it after it was sent: the peer's copy is the only one. Where the peer was asked for less,
+/// its barrier ack tells that it has it.
+void Writes::rely_on_peer(Entry& entry) {
+  using Remote = Entry::Remote;
+  const bool raises = entry.enough != Remote::Written && remote_satisfied(entry) && !entry.barrier_done;
+  if (!raises || entry.answered || core_.canary_set(canary::kAcknowledgeOnceSent)) return;
+  entry.enough = Remote::Written;
+  if (!remote_pending(entry)) return;
+  ++remote_in_flight_;
+  if (entry.told != Remote::Written && epochs_.newest() == entry.epoch) epochs_.close();
 }
 
 void Writes::conclude(Serial serial) {

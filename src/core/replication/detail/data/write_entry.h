@@ -31,6 +31,7 @@ struct WriteEntry {
   bool disk_busy = false;  ///< the disk has not answered yet, even if it was given up
   Remote remote = Remote::None;
   Remote enough = Remote::Written;  ///< what the protocol waits for
+  Remote told = Remote::Written;    ///< how far the peer tells by itself; the rest by its barrier ack
   bool may_set_in_sync = false;     ///< was sent during a resync: the peer acknowledges it under any protocol
   bool barrier_done = true;         ///< nothing of it is unflushed at the peer
   bool answered = false;            ///< completed to the application, with or without success, or begun anew

@@ -5,8 +5,9 @@ namespace bascule::replication::detail {
 using drbd_config::OnNoDataAccessible;
 using drbd_config::Protocol;
 
-bool asks_write_ack(const Core& core, bool may_set_in_sync) {
-  return may_set_in_sync || core.config.options.net.protocol == Protocol::C;
+Protocol protocol_of_writes(const Core& core) {
+  if (core.canary_set(canary::kAcknowledgeOnceSent)) return Protocol::A;
+  return core.keeps_own_copy() ? core.config.options.net.protocol : Protocol::C;
 }
 
 WriteEntry::Remote enough_for(Protocol protocol) {
@@ -45,6 +46,8 @@ bool went_on_alone(const Core& core, const Metadata& metadata) {
 bool flush_asks_peer(const Core& core) {
   return core.config.flush_waits_for_peer && core.config.options.net.protocol == Protocol::C;
 }
+
+bool flush_needs_peer(const Core& core) { return flush_asks_peer(core) || !core.keeps_own_copy(); }
 
 bool waits_for_data(const Core& core) {
   return core.config.authority == Authority::Operator &&

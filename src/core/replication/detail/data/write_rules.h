@@ -6,8 +6,10 @@
 /// What the protocols A, B and C ask of a write, and who may be told that it is done.
 namespace bascule::replication::detail {
 
-/// The peer must send a WRITE_ACK: protocol C, or a write that may end a block's resync.
-bool asks_write_ack(const Core& core, bool may_set_in_sync);
+/// The protocol under which a write that is sent now is complete: the configured one while this node keeps a copy of
+/// its own, else C, since the peer's is the only one. The kernel's answers such a write when it is on its way; a
+/// receiver goes by the flags of each write (protocol facts, section 7, write, steps 1 and 2).
+drbd_config::Protocol protocol_of_writes(const Core& core);
 /// What must be known of the peer before a write is complete (protocol facts, section 7, write, step 4).
 WriteEntry::Remote enough_for(drbd_config::Protocol protocol);
 /// Something that the protocol waits for has not come from the peer yet.
@@ -19,6 +21,8 @@ bool remote_satisfied(const WriteEntry& entry);
 bool went_on_alone(const Core& core, const Metadata& metadata);
 /// The application's flush is complete when the peer has flushed too. The kernel's never asks.
 bool flush_asks_peer(const Core& core);
+/// The same of a flush that begins now: without a copy of its own nothing else is flushed, whatever the options say.
+bool flush_needs_peer(const Core& core);
 /// Nothing can be written now, and on-no-data-accessible says to wait.
 bool waits_for_data(const Core& core);
 

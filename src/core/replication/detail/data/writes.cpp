@@ -157,9 +157,10 @@ void Writes::send(Serial serial) {
   namespace flag = drbd::data_flag;
   entry.may_set_in_sync =
       core_.connection >= ConnectionState::SyncSource && core_.connection <= ConnectionState::PausedSyncT;
+  const drbd_config::Protocol protocol = protocol_of_writes(core_);
   entry.remote = Entry::Remote::Sent;
-  entry.enough = enough_for(core_.canary_set(canary::kAcknowledgeOnceSent) ? drbd_config::Protocol::A
-                                                                           : core_.config.options.net.protocol);
+  entry.enough = enough_for(protocol);
+  entry.told = entry.may_set_in_sync ? Entry::Remote::Written : entry.enough;
   entry.barrier_done = false;
   entry.epoch = epochs_.add(serial);
   if (remote_pending(entry)) ++remote_in_flight_;
@@ -168,9 +169,9 @@ void Writes::send(Serial serial) {
   std::uint32_t flags = flag::kSync;
   if (entry.fua) flags |= flag::kFua;
   if (entry.may_set_in_sync) flags |= flag::kMaySetInSync;
-  if (asks_write_ack(core_, entry.may_set_in_sync))
+  if (entry.told == Entry::Remote::Written)
     flags |= flag::kSendWriteAck;
-  else if (core_.config.options.net.protocol == drbd_config::Protocol::B)
+  else if (entry.told == Entry::Remote::Received)
     flags |= flag::kSendReceiveAck;
   if (entry.kind != WriteKind::data) {
     send_zeroes(serial, flags);

@@ -105,6 +105,8 @@ class Writes {
   void answer_request(const Entry& entry, int error_number);
   bool apply(Entry& entry, const drbd::BlockAck& ack);
   bool end_epochs(std::size_t count);
+  bool flushed(Entry& entry);
+  void rely_on_peer(Entry& entry);
   void drop_buffer(Entry& entry);
   void leave_order(Serial serial);
   void release_log(Entry& entry);

@@ -181,12 +181,18 @@ void Resync::ended(ResyncTarget::End end) {
   running_ = false;
   if (end == ResyncTarget::End::Complete) {
     done_at_end_ = total_bytes_;
-    std::string text = std::to_string(total_bytes_) + " bytes";
-    if (source_.equal_bytes() != 0) text += ", of which " + std::to_string(source_.equal_bytes()) + " were equal";
-    return core_.event("resync-finished", std::move(text));
+    return core_.event("resync-finished", std::to_string(total_bytes_) + " bytes" + equal_text());
   }
   done_at_end_ = total_bytes_ - std::min(total_bytes_, core_.bitmap.count() * block_bytes);
-  core_.event("resync-failed", std::to_string(failed_bytes()) + " bytes could not be read or written");
+  core_.event("resync-failed", std::to_string(failed_bytes()) + " bytes could not be read or written" + equal_text());
+}
+
+/// As the kernel tells it when a checksum-based resync is over.
+std::string Resync::equal_text() const {
+  const std::uint64_t equal = equal_bytes();
+  if (equal == 0 || total_bytes_ == 0) return "";
+  const std::uint64_t percent = std::min<std::uint64_t>(equal / block_bytes * 100 / (total_bytes_ / block_bytes), 100);
+  return ", " + std::to_string(percent) + " % had equal checksums: " + std::to_string(equal) + " bytes were not sent";
 }
 
 }  // namespace bascule::replication::detail

@@ -35,6 +35,8 @@ class Resync {
   [[nodiscard]] std::uint64_t total_bytes() const { return total_bytes_; }
   [[nodiscard]] std::uint64_t done_bytes() const;
   [[nodiscard]] std::uint64_t failed_bytes() const;
+  /// One of the two is 0: this node is the source or the target.
+  [[nodiscard]] std::uint64_t equal_bytes() const { return source_.equal_bytes() + target_.equal_bytes(); }
   [[nodiscard]] std::uint64_t wanted_rate() const { return target_.rate(); }
 
  private:
@@ -46,6 +48,7 @@ class Resync {
   void run_before_resync_target();
   void target_ended(ResyncTarget::End end);
   void ended(ResyncTarget::End end);
+  [[nodiscard]] std::string equal_text() const;
   void retry();
 
   Core& core_;

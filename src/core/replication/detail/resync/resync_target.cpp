@@ -29,7 +29,7 @@ void ResyncTarget::begin() {
   const drbd_config::Options& options = core_.config.options;
   pacing_ = Pacing(options, core_.config.resync_rate_max);
   pacing_.begin(core_.now);
-  next_bit_ = 0;
+  next_bit_ = equal_bytes_ = 0;
   failed_ = alone_ = Bitmap();
   finish_ = Finish::No;
   const bool checksums = !options.net.csums_after_crash_only || core_.crashed_primary;
@@ -201,7 +201,10 @@ bool ResyncTarget::answer(const drbd::BlockAck& ack) {
   if (found == requests_.end()) return false;
   const Range range = found->second.range;
   forget(found);
-  if (ack.kind == drbd::BlockAck::Kind::ResyncIsInSync) metadata_.mark_in_sync(range);
+  if (ack.kind == drbd::BlockAck::Kind::ResyncIsInSync) {
+    metadata_.mark_in_sync(range);
+    equal_bytes_ += range.length;
+  }
   if (ack.kind == drbd::BlockAck::Kind::NegativeResyncReply) mark_failed(range);
   return true;  // a cancelled one stays marked, and is asked for again when the source has come back
 }

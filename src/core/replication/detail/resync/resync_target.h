@@ -35,6 +35,8 @@ class ResyncTarget {
   void advance(bool may_ask);
   [[nodiscard]] Instant deadline() const { return pacing_.deadline(); }
   [[nodiscard]] std::uint64_t failed_bytes() const;
+  /// Had the source's checksum, and were not sent.
+  [[nodiscard]] std::uint64_t equal_bytes() const { return equal_bytes_; }
   [[nodiscard]] std::uint64_t rate() const { return pacing_.rate(); }
   /// Once, when the run is over, with how it ended.
   enum class End : std::uint8_t { Complete, Failed };
@@ -83,6 +85,7 @@ class ResyncTarget {
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, BufferId> own_reads_;  ///< under way, by number; they outlive a session
   std::size_t next_bit_ = 0;
+  std::uint64_t equal_bytes_ = 0;
   Bitmap failed_;  ///< blocks that the source could not read in this run
   Bitmap alone_;   ///< of ranges that it could not read: asked for again block by block
   Finish finish_ = Finish::No;

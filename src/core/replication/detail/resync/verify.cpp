@@ -11,6 +11,7 @@ constexpr std::uint64_t coarse_bytes = 128 * 1024;
 constexpr std::size_t max_ranges = 8192;  ///< that a peer may have asked for
 /// Agreed on 100, the answering side counts results as blocks, and knows no stop sector (protocol facts, section 10).
 constexpr std::uint32_t first_with_stop_sector = 101;
+constexpr std::int64_t patience_pings = 10;  ///< for the first request of a peer that says Connected
 
 }  // namespace
 
@@ -158,6 +159,7 @@ void VerifyTarget::begin(Digest digest) {
   stop();
   digest_ = digest;
   done_bytes_ = found_bytes_ = 0;
+  was_asked_ = false;
 }
 
 void VerifyTarget::stop() {
@@ -171,6 +173,7 @@ bool VerifyTarget::request(const drbd::VerifyRequest& request) {
   const auto range = core_.range_of(request.sector, request.size_bytes);
   if (!range || core_.connection != ConnectionState::VerifyT) return false;
   if (ranges_.size() >= max_ranges || ranges_.contains({range->offset, range->length})) return false;
+  was_asked_ = true;
   ranges_[{range->offset, range->length}] = Asked{*range, Step::Waiting, next_number_++};
   waiting_.emplace_back(range->offset, range->length);
   core_.lock(*range);
@@ -248,7 +251,9 @@ bool Verify::possible() const {
   return digest_named(core_.config.options.net.verify_alg).value_or(Digest::none) != Digest::none;
 }
 
-Instant Verify::deadline() const { return core_.connection == ConnectionState::VerifyS ? source_.deadline() : never; }
+Instant Verify::deadline() const {
+  return core_.connection == ConnectionState::VerifyS ? source_.deadline() : doubt_until_;
+}
 
 void Verify::disk_done(const input::DiskDone& done) {
   if (owner_of(done.operation) == Owner::VerifyRead)
@@ -262,6 +267,7 @@ void Verify::session_lost() {
   target_.session_lost();
   running_ = false;
   ping_ = 0;
+  doubt_until_ = never;
 }
 
 void Verify::note_state() {
@@ -272,12 +278,14 @@ void Verify::note_state() {
   target_.stop();
   running_ = false;
   ping_ = 0;
+  doubt_until_ = never;
 }
 
 void Verify::begin() {
   running_ = true;
   ping_ = 0;
   is_source_ = core_.connection == ConnectionState::VerifyS;
+  doubt_until_ = never;
   states_heard_ = core_.peer.states_heard;
   peer_verifies_ = false;
   const Digest digest = digest_named(core_.config.options.net.verify_alg).value_or(Digest::none);
@@ -290,12 +298,17 @@ void Verify::begin() {
   core_.event("verify-started", std::string("this node is ") + drbd::name_of(core_.connection));
 }
 
-/// VerifyS: what the peer said before it agreed may still be on its way, on the other socket than its consent. VerifyT:
-/// the request came after what the peer had said, on the same socket.
+/// What the peer said before it knew that both agree says Connected too, and may still be on its way. It knows when it
+/// has said that it verifies; and the source, when it has asked for something. The kernel's source says nothing when it
+/// begins, so that one that says Connected and then asks for nothing has ended after all.
 bool Verify::peer_ended() {
   if (is_verifying(core_.peer.connection)) peer_verifies_ = true;
-  const bool current = is_source_ ? peer_verifies_ : core_.peer.states_heard != states_heard_;
-  return current && core_.peer.connection == ConnectionState::Connected;
+  const bool heard = core_.peer.states_heard != states_heard_;
+  if (!heard || core_.peer.connection != ConnectionState::Connected) return false;
+  if (is_source_ || peer_verifies_) return peer_verifies_;
+  if (target_.was_asked() || core_.peer.disk < DiskState::UpToDate) return true;
+  if (doubt_until_ == never) doubt_until_ = core_.now + patience_pings * core_.config.ping_timeout;
+  return doubt_until_ <= core_.now;
 }
 
 void Verify::advance() {
@@ -318,6 +331,7 @@ void Verify::finish(const char* reason) {
   target_.stop();
   running_ = false;
   ping_ = 0;
+  doubt_until_ = never;
   core_.become(ConnectionState::Connected, reason);
   metadata_.write_all_bits();
   handshake_.send_state_if_changed();

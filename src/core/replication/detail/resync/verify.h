@@ -81,6 +81,8 @@ class VerifyTarget {
     late_ = 0;
   }
   void advance();
+  /// The source has asked for something in this run.
+  [[nodiscard]] bool was_asked() const { return was_asked_; }
   [[nodiscard]] std::uint64_t done_bytes() const { return done_bytes_; }
   [[nodiscard]] std::uint64_t found_bytes() const { return found_bytes_; }
 
@@ -103,6 +105,7 @@ class VerifyTarget {
   std::map<std::uint64_t, BufferId> reads_;  ///< under way, by number; they outlive a run
   std::uint64_t done_bytes_ = 0, found_bytes_ = 0;
   std::uint64_t late_ = 0;  ///< answers that may still come for a run that has ended
+  bool was_asked_ = false;
 };
 
 /// Online verify: begins and ends with the connection state.
@@ -149,7 +152,8 @@ class Verify {
   bool is_source_ = false;
   std::uint64_t ping_ = 0;  ///< whose answer is waited for; 0: none
   std::uint64_t states_heard_ = 0;
-  bool peer_verifies_ = false;  ///< it has said so
+  Instant doubt_until_ = never;  ///< VerifyT: then a source that said Connected, and asks for nothing, has ended
+  bool peer_verifies_ = false;   ///< it has said so
   std::uint64_t total_bytes_ = 0;
 };
 

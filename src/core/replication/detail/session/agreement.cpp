@@ -23,7 +23,7 @@ Agreement::Agreement(Core& core, Metadata& metadata, Handshake& handshake, Bitma
       state_changes_(state_changes) {}
 
 void Agreement::session_lost() {
-  asked_ = both_inconsistent_ = negotiating_ = false;
+  asked_ = both_inconsistent_ = negotiating_ = core_.gave_up_new_disk = false;
   until_ = never;
 }
 
@@ -41,7 +41,8 @@ void Agreement::peer_state_received() {
   }
   const ConnectionState theirs = core_.peer.connection;
   const bool peer_begins = theirs >= ConnectionState::StartingSyncS && theirs <= ConnectionState::WFBitMapT;
-  if (core_.peer.attaching || peer_begins) asked_ = true;
+  const bool late = core_.gave_up_new_disk && !core_.disk_usable();
+  if (core_.peer.attaching || (peer_begins && !late)) asked_ = true;
 }
 
 /// A new primary is looked at when its generation is on disk. While an answer of the peer is awaited its state may have
@@ -112,6 +113,7 @@ void Agreement::begin_negotiation() {
     until_ = never;
   } else if (!negotiating_ && is_connected(core_.connection)) {
     negotiating_ = true;
+    core_.gave_up_new_disk = false;
     asked_ = false;
     until_ = core_.now + negotiation_pings * core_.config.ping_timeout;
     handshake_.tell_new_disk();
@@ -133,6 +135,7 @@ bool Agreement::would_lose_writes(const Verdict& verdict) const {
 /// The peer hears of it before the writes that have waited: it marks what this node has no disk for.
 void Agreement::give_up_new_disk(std::string why) {
   give_up_disk(core_, std::move(why));
+  core_.gave_up_new_disk = true;
   handshake_.send_state_if_changed();
 }
 

@@ -7,6 +7,16 @@ bool carries_data(const drbd::Packet& packet) {
          std::holds_alternative<drbd::DataReply>(packet);
 }
 
+/// The peer goes by a disk that this node has given up meanwhile, and has not heard of that yet.
+bool SessionPackets::comes_late(const drbd::Packet& packet) {
+  if (!core_.gave_up_new_disk || core_.disk_usable() || core_.connection != ConnectionState::Connected) return false;
+  const bool late = std::holds_alternative<drbd::BitmapChunk>(packet) ||
+                    std::holds_alternative<drbd::CompressedBitmap>(packet) ||
+                    std::holds_alternative<drbd::OutOfSync>(packet) || std::holds_alternative<drbd::SyncUuid>(packet);
+  if (late) core_.event("late-answer", "the peer goes on with a disk that this node has given up; it is ignored");
+  return late;
+}
+
 bool SessionPackets::on_data_packet(const drbd::Packet& packet, BufferId buffer) {
   if (parts_.handshake.received(packet)) {
     if (std::holds_alternative<drbd::State>(packet)) on_peer_state();
@@ -16,6 +26,7 @@ bool SessionPackets::on_data_packet(const drbd::Packet& packet, BufferId buffer)
     core_.release(carries_data(packet) ? buffer : 0);
     return false;
   }
+  if (comes_late(packet)) return true;
   if (const auto* data = std::get_if<drbd::Data>(&packet)) return parts_.peer_writes.data(*data, buffer);
   if (const auto* trim = std::get_if<drbd::Trim>(&packet)) return parts_.peer_writes.trim(*trim);
   if (const auto* zeroes = std::get_if<drbd::Zeroes>(&packet)) return parts_.peer_writes.zeroes(*zeroes);

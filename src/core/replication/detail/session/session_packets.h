@@ -16,6 +16,7 @@ class SessionPackets {
   bool on_meta_packet(const drbd::Packet& packet);
 
  private:
+  bool comes_late(const drbd::Packet& packet);
   bool on_block_ack(const drbd::BlockAck& ack);
   void on_peer_state();
 

@@ -19,6 +19,7 @@ Status status_of(const Parts& parts) {
   status.resync_total_bytes = parts.resync.total_bytes();
   status.resync_done_bytes = parts.resync.done_bytes();
   status.resync_failed_bytes = parts.resync.failed_bytes();
+  status.resync_equal_bytes = parts.resync.equal_bytes();
   status.resync_wanted_rate = parts.resync.wanted_rate();
   status.verify_total_bytes = parts.verify.total_bytes();
   status.verify_done_bytes = parts.verify.done_bytes();

@@ -1,5 +1,7 @@
 #include "core/replication/detail/state/volume_commands.h"
 
+#include <tuple>
+
 namespace bascule::replication::detail {
 namespace {
 
@@ -34,6 +36,9 @@ void VolumeCommands::suspend_io(const input::SuspendIo& command) {
 Refusal VolumeCommands::refusal(const drbd_config::Options& options) const {
   const drbd_config::Net& now = core_.config.options.net;
   const drbd_config::Net& net = options.net;
+  // The superblock says whether the log counts after a crash, and it was written at the attach.
+  if (core_.metadata_writable() && options.disk.al_updates != core_.config.options.disk.al_updates)
+    return {Result::InTransientState, "al-updates can only change while this node has no disk"};
   if (!core_.session.open) return {};
   if (net.protocol != now.protocol)
     return {Result::InTransientState, "the replication protocol can only change while not connected"};
@@ -47,10 +52,27 @@ Refusal VolumeCommands::refusal(const drbd_config::Options& options) const {
   return {};
 }
 
+/// True: something is new.
+bool VolumeCommands::take(const std::optional<input::Settings>& settings) {
+  if (!settings) return false;
+  Config& config = core_.config;
+  const auto all = [&config] {
+    return std::tie(config.resync_rate_max, config.ping_interval, config.ping_timeout, config.connect_interval,
+                    config.request_timeout, config.flush_waits_for_peer, config.accept_loss);
+  };
+  const auto wanted =
+      std::tie(settings->resync_rate_max, settings->ping_interval, settings->ping_timeout, settings->connect_interval,
+               settings->request_timeout, settings->flush_waits_for_peer, settings->accept_loss);
+  const bool news = all() != wanted;
+  all() = wanted;
+  return news;
+}
+
 void VolumeCommands::set_options(const input::SetOptions& command) {
   if (const Refusal refused = refusal(command.options); refused.refused())
     return core_.answer(command.command, refused.result, refused.why);
-  const bool same = core_.config.options == command.options;
+  const bool new_settings = take(command.settings);
+  const bool same = core_.config.options == command.options && !new_settings;
   core_.config.options = command.options;
   if (!same) parts_.handshake.send_options();
   core_.changed();

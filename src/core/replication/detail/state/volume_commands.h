@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/replication/detail/parts.h"
@@ -19,6 +20,7 @@ class VolumeCommands {
   void set_options(const input::SetOptions& command);
 
  private:
+  bool take(const std::optional<input::Settings>& settings);
   [[nodiscard]] Refusal refusal(const drbd_config::Options& options) const;
 
   Parts& parts_;
