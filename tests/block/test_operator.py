@@ -124,6 +124,38 @@ class Operator(unittest.TestCase):
             disk.seek(offset)
             return disk.read(length)
 
+    def change_config(self, before, after):
+        with open(self.pair.config) as file:
+            text = file.read()
+        self.assertIn(before, text)
+        with open(self.pair.config, "w") as file:
+            file.write(text.replace(before, after))
+
+    def adjust(self, *words, code=0):
+        return self.volume("alice", "adjust", "--config", self.pair.config, *words, code=code)
+
+    def test_a_running_volume_is_adjusted_to_its_configuration(self):
+        self.both()
+        self.assertIn("is as", self.adjust())
+        self.change_config('verify-alg = "crc32c"\n', 'verify-alg = "crc32c"\nmax-buffers = 4000\nprotocol = "A"\n')
+        self.assertIn("max-buffers: 2048 -> 4000, would change now", self.adjust("--dry-run"))
+        said = self.adjust(code=1)
+        self.assertIn("net.max-buffers: 2048 -> 4000, changed", said)
+        self.assertIn("net.protocol: C -> A, not changed: both nodes have agreed on it", said)
+        told = json.loads(self.adjust("--json", code=1))
+        self.assertEqual([(one["option"], one["done"]) for one in told["changes"]], [("net.protocol", False)])
+        for name in NAMES:
+            self.volume(name, "disconnect", code=None)
+        for name in NAMES:
+            self.assertIn("net.protocol: C -> A, changed",
+                          self.volume(name, "adjust", "--config", self.pair.config))
+            self.volume(name, "connect")
+        self.in_step()
+        self.assertIn("is as", self.adjust())
+        self.change_config('protocol = "A"', 'protocol = "Z"')
+        self.assertIn("protocol", self.bascule("alice", "volume", "adjust", "data", "--config", self.pair.config,
+                                               code=2).stderr)
+
     def test_a_new_pair_is_made_synced_and_changes_its_roles(self):
         self.create_and_up()
         self.assertEqual(self.setup_says("alice", "dstate"), "Inconsistent/Inconsistent")

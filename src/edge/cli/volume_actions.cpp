@@ -37,6 +37,11 @@ std::vector<VolumeAction> life() {
         {"tentative", "tentative", Kind::flag, "only tell what would happen"}},
        true},
       {"volume disconnect", "disconnect", "Becomes StandAlone.", "volume disconnect data", {kForce}},
+      {"volume adjust",
+       nullptr,
+       "Reads the configuration again and takes what has changed; says what cannot change now, and how it can.",
+       "volume adjust data --dry-run",
+       {{"dry-run", "dry_run", Kind::flag, "only tell what would change"}}},
   };
 }
 
@@ -107,6 +112,7 @@ std::string usage_of(const VolumeAction& action) {
   }
   if (action.may_wait) out += " [--wait]";
   if (std::string(action.command) == "volume up") out += " [--node NODE] [--config FILE]";
+  if (std::string(action.command) == "volume adjust") out += " [--config FILE]";
   return out;
 }
 
@@ -140,6 +146,7 @@ int volume_action(const VolumeAction& action, const VolumeRequest& request, cons
   const std::string command = action.command;
   if (command == "volume up") return volume_up(request, around);
   if (command == "volume down") return volume_down(request, around);
+  if (command == "volume adjust") return volume_adjust(request, around);
   if (command == "volume split-brain") return split_brain(request, around);
   const int code = volume_operation({{"op", action.operation}}, request, around);
   return code == ok && request.wait ? follow_sync(request, around) : code;

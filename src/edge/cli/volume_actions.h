@@ -45,6 +45,10 @@ int volume_failed(const Error& error, int code, const VolumeRequest& request, co
 [[nodiscard]] int volume_up(const VolumeRequest& request, const Surroundings& around);
 /// Demotes, and ends the blockd.
 [[nodiscard]] int volume_down(const VolumeRequest& request, const Surroundings& around);
+/// Hands the configuration to the blockd, and tells what came of each difference. Refused: something cannot change now.
+[[nodiscard]] int volume_adjust(const VolumeRequest& request, const Surroundings& around);
+/// What came of it, a line for each difference.
+[[nodiscard]] std::string adjust_text(const json& answer, const VolumeRequest& request);
 /// Tells progress until nothing runs any more.
 [[nodiscard]] int follow_sync(const VolumeRequest& request, const Surroundings& around);
 /// "resync 37.5 % (24 MiB of 64 MiB), 21 MiB/s, 0:02 left"; empty when nothing runs. `rate` in bytes per second.

@@ -54,6 +54,19 @@ TEST(ProgressText, HasPercentRateAndTimeLeft) {
   EXPECT_EQ(progress_text(state, 0), "");
 }
 
+TEST(AdjustText, TellsWhatHasChangedAndHowTheRestCan) {
+  const VolumeRequest request{"/run", "data", "alice", "/etc/cluster.toml"};
+  EXPECT_EQ(adjust_text({{"changes", json::array()}}, request), "Volume data is as /etc/cluster.toml has it.\n");
+  const json now{{"option", "net.timeout"}, {"from", "60"}, {"to", "30"}, {"done", true}, {"how", ""}};
+  const json later{
+      {"option", "net.protocol"}, {"from", "C"}, {"to", "A"}, {"done", false}, {"how", "disconnect first"}};
+  EXPECT_EQ(adjust_text({{"changes", {now, later}}, {"dry_run", false}}, request),
+            "Volume data, by /etc/cluster.toml:\n  net.timeout: 60 -> 30, changed\n"
+            "  net.protocol: C -> A, not changed: disconnect first\n");
+  EXPECT_EQ(adjust_text({{"changes", {now}}, {"dry_run", true}}, request),
+            "Volume data, by /etc/cluster.toml:\n  net.timeout: 60 -> 30, would change now\n");
+}
+
 TEST(VolumeActions, EachHasItsOwnNameHelpAndExample) {
   std::set<std::string> seen;
   for (const VolumeAction& action : volume_actions()) {
@@ -61,7 +74,7 @@ TEST(VolumeActions, EachHasItsOwnNameHelpAndExample) {
     EXPECT_TRUE(std::string(action.example).starts_with(action.command)) << action.example;
     EXPECT_TRUE(usage_of(action).starts_with("NAME")) << action.command;
   }
-  EXPECT_EQ(seen.size(), 16U);
+  EXPECT_EQ(seen.size(), 17U);
 }
 
 TEST(VolumeActions, WithoutABlockdTheExitCodeIsThree) {

@@ -54,6 +54,7 @@ void add_details(nlohmann::json& report, const replication::Status& status, cons
                       {"done_bytes", status.verify_done_bytes},
                       {"found_bytes", status.verify_found_bytes}};
   report["resync_failed_bytes"] = status.resync_failed_bytes;
+  report["resync_equal_bytes"] = status.resync_equal_bytes;
   report["resync_wanted_rate"] = status.resync_wanted_rate;
   report["statistics"] = statistics_of(status.statistics);
 }
@@ -99,7 +100,7 @@ nlohmann::json state_report(const replication::Status& status, const HostFacts& 
 
 nlohmann::json without_counters(nlohmann::json report) {
   for (const char* counter : {"out_of_sync_bytes", "resync_done_bytes", "writes_acknowledged", "failed_io", "verify",
-                              "resync_failed_bytes", "resync_wanted_rate", "statistics"})
+                              "resync_failed_bytes", "resync_equal_bytes", "resync_wanted_rate", "statistics"})
     report.erase(counter);
   report["writes_held"] = report["writes_held"] != 0;
   return report;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/block_host/adjust.h"
 #include "runtime/block_host/detail/volume_host.h"
 #include "runtime/block_host/operator_command.h"
 
@@ -48,6 +49,8 @@ void VolumeHost::requested(Control::ClientId client, const json& request) {
     fail_withheld();
   } else if (operation == "set_options") {
     return set_options(client, request);
+  } else if (operation == "adjust") {
+    return adjust(client, request);
   } else if (operation == "stop") {
     control_->answer(client, id, json::object());
     return stop("asked to stop on the control socket");
@@ -111,10 +114,38 @@ void VolumeHost::attach_disk(Control::ClientId client, const json& request) {
 
 // Handlers are ours; all else is the engine's, which may refuse what needs a new connection.
 void VolumeHost::set_options(Control::ClientId client, const json& request) {
-  auto options = changed_options(wanted_options_.value_or(plan_.volume.options), request);
+  config::Volume volume = wanted_volume_.value_or(plan_.volume);
+  auto options = changed_options(volume.options, request);
   if (!options) return control_->refuse(client, id_of(request), options.error());
-  wanted_options_ = std::move(*options);
-  post(replication::input::SetOptions{expect(client, request), *wanted_options_});
+  volume.options = std::move(*options);
+  wanted_volume_ = std::move(volume);
+  post_options(expect(client, request));
+}
+
+void VolumeHost::post_options(replication::CommandId command) {
+  VolumePlan wanted = plan_;
+  wanted.volume = *wanted_volume_;
+  post(new_options(wanted, facts_.self, command));
+}
+
+// The configuration comes with the request: this program must not wait for a file that may lie on its own device.
+void VolumeHost::adjust(Control::ClientId client, const json& request) {
+  const json id = id_of(request);
+  if (wanted_volume_) return control_->refuse(client, id, bad_request("op", "new options are being taken: ask again"));
+  auto cluster = config::parse(text(request, "config"), text(request, "file"));
+  if (!cluster) return control_->refuse(client, id, cluster.error());
+  const auto wanted = plan_of({std::move(*cluster), facts_.self, facts_.volume, "", ""});
+  if (!wanted) return control_->refuse(client, id, wanted.error());
+  const bool dry_run = flag(request, "dry_run");
+  const Adjustment found = adjustment(plan_, *wanted, status());
+  json told{{"changes", changes_as_json(found, dry_run)}, {"dry_run", dry_run}};
+  const auto possible = [](const OptionChange& change) { return change.when == OptionChange::When::Now; };
+  if (dry_run || std::none_of(found.changes.begin(), found.changes.end(), possible))
+    return control_->answer(client, id, std::move(told));
+  wanted_volume_ = found.plan.volume;
+  const replication::CommandId command = expect(client, request);
+  commands_[command].told = std::move(told);
+  post_options(command);
 }
 
 // A detached disk is let go, so that others may use it; not before the kernel has finished with it.
@@ -125,8 +156,8 @@ void VolumeHost::close_unused_disk() {
 }
 
 void VolumeHost::options_answered(bool taken) {
-  if (taken && wanted_options_) plan_.volume.options = *wanted_options_;
-  wanted_options_.reset();
+  if (taken && wanted_volume_) plan_.volume = *wanted_volume_;
+  wanted_volume_.reset();
   handlers_->configure(plan_.volume.options.handlers);
 }
 
@@ -135,13 +166,14 @@ void VolumeHost::perform(replication::effect::CommandDone& done) {
   if (transition_answered(done)) return;
   const auto found = commands_.find(done.command);
   if (found == commands_.end()) return;
-  const Command command = std::move(found->second);
+  Command command = std::move(found->second);
   commands_.erase(found);
   const std::string why = done.why.empty() ? sentence_of(done.result) : done.why;
-  if (command.operation == "set_options") options_answered(is_success(done.result));
-  if (is_success(done.result))
-    return control_->answer(command.client, command.id,
-                            {{"result", static_cast<int>(done.result)}, {"text", why}, {"name", name_of(done.result)}});
+  if (command.operation == "set_options" || command.operation == "adjust") options_answered(is_success(done.result));
+  if (is_success(done.result)) {
+    command.told.update({{"result", static_cast<int>(done.result)}, {"text", why}, {"name", name_of(done.result)}});
+    return control_->answer(command.client, command.id, std::move(command.told));
+  }
   control_->refuse(command.client, command.id, {command.operation + " was refused", facts_.volume, why, ""},
                    done.result);
 }

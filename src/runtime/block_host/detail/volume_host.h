@@ -72,6 +72,7 @@ class VolumeHost final : public device::Volume,
     Control::ClientId client;
     nlohmann::json id;
     std::string operation;
+    nlohmann::json told = nlohmann::json::object();  ///< what the answer has beside the result
   };
 
   VolumeHost() = default;
@@ -132,6 +133,8 @@ class VolumeHost final : public device::Volume,
   bool command(Control::ClientId client, const nlohmann::json& request);
   void attach_disk(Control::ClientId client, const nlohmann::json& request);
   void set_options(Control::ClientId client, const nlohmann::json& request);
+  void adjust(Control::ClientId client, const nlohmann::json& request);
+  void post_options(replication::CommandId command);
   void options_answered(bool taken);
   replication::CommandId expect(Control::ClientId client, const nlohmann::json& request);
   void close_unused_disk();
@@ -205,7 +208,7 @@ class VolumeHost final : public device::Volume,
   std::optional<Transition> transition_;
   std::map<replication::CommandId, Command> commands_;
   replication::CommandId next_command_ = 1;
-  std::optional<drbd_config::Options> wanted_options_;  ///< told to the engine, not answered yet
+  std::optional<config::Volume> wanted_volume_;  ///< told to the engine, not answered yet
   bool stopping_ = false, demoted_for_stop_ = false;
   Instant stop_at_ = never;
 

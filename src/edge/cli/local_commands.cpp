@@ -1,0 +1,95 @@
+// Commands that need no manager, or do without it.
+
+#include <fmt/format.h>
+
+#include <ostream>
+
+#include "edge/cli/blockd_client.h"
+#include "edge/cli/detail/command_line.h"
+#include "edge/cli/drbdmeta_command.h"
+#include "edge/cli/manual.h"
+
+namespace bascule::cli::detail {
+
+int CommandLine::volume_status() {
+  const auto answer = ask({{"op", "status"}});
+  if (!answer) return volume_state_without_manager(answer.error());
+  const std::string& only = options_.values["volume"];
+  if (!only.empty() && named(member(*answer, "volumes"), only).is_null())
+    return failed(
+        {"there is no such volume", only, "it is not in the configuration", "bascule volume status lists them"},
+        refused);
+  if (options_.as_json)
+    around_.out << (only.empty() ? member(*answer, "volumes") : named(member(*answer, "volumes"), only)) << "\n";
+  else
+    around_.out << volumes_text(*answer, json{}, only, around_.style);
+  return ok;
+}
+
+int CommandLine::volume_state_without_manager(const Error& why) {
+  const std::string& only = options_.values["volume"];
+  json replicas = json::array();
+  for (const std::string& volume : local_volumes(options_.run_dir)) {
+    if (!only.empty() && volume != only) continue;
+    if (auto state = blockd_state(options_.run_dir, volume)) replicas.push_back(std::move(*state));
+  }
+  if (replicas.empty()) return failed(why, no_contact);
+  around_.err << "bascule: no contact with bascule-managerd; this is what bascule-blockd says of this node alone\n";
+  for (auto& replica : replicas) {
+    if (options_.as_json) around_.out << replica << "\n";
+    json shown = replica;
+    shown["node"] = around_.node;
+    shown["age_ms"] = 0;
+    const json alone{
+        {"volumes",
+         {{{"name", text(replica, "name")}, {"size_bytes", number(replica, "size_bytes")}, {"replicas", {shown}}}}}};
+    if (!options_.as_json) around_.out << volumes_text(alone, json{}, "", around_.style);
+  }
+  return ok;
+}
+
+int CommandLine::volume_create() {
+  const auto config = config::load(options_.config_file);
+  if (!config) return failed(config.error(), unusable);
+  const auto made = around_.create_volume(*config, options_.node, options_.values["volume"], options_.force);
+  if (!made) return failed(made.error(), refused);
+  if (options_.as_json)
+    around_.out << *made << "\n";
+  else
+    around_.out << text(*made, "text") << "\n";
+  return ok;
+}
+
+int CommandLine::config_check() {
+  const auto config = config::load(options_.config_file);
+  if (!config) return failed(config.error(), refused);
+  if (options_.as_json)
+    around_.out << json{{"ok", true}, {"cluster", config->name}} << "\n";
+  else
+    around_.out << fmt::format("{}: cluster {} with {} nodes, {} volumes, {} services: nothing wrong.\n",
+                               options_.config_file, config->name, config->nodes.size(), config->volumes.size(),
+                               config->services.size());
+  return ok;
+}
+
+int CommandLine::import_drbd() {
+  options_.drbd_import.node = options_.node;
+  options_.drbd_import.only_check = options_.check;
+  const auto answer = run_import(options_.drbd_import);
+  if (!answer) return failed(answer.error(), refused);
+  if (options_.as_json)
+    around_.out << *answer << "\n";
+  else
+    around_.out << answer->at("text").get<std::string>();
+  return ok;
+}
+
+int CommandLine::print_completion() {
+  around_.out << completion(options_.shell);
+  return ok;
+}
+
+/// Reached only by options of ours before the word: drbdmeta's arguments are its own.
+int CommandLine::drbdmeta_help() { return run_drbdmeta({"drbdmeta", "--help"}, around_); }
+
+}  // namespace bascule::cli::detail
