@@ -12,7 +12,7 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
     config) echo check ;;
     drbdsetup) echo cstate dstate events2 get-gi role show-gi status ;;
     import) echo drbd ;;
-    volume) echo attach connect create detach disconnect down invalidate new-current-uuid outdate pause-sync primary resize resume-io resume-sync secondary split-brain status suspend-io up verify ;;
+    volume) echo adjust attach connect create detach disconnect down invalidate new-current-uuid outdate pause-sync primary resize resume-io resume-sync secondary split-brain status suspend-io up verify ;;
   esac; fi
   case "$1${2:+ $2}" in
     'move') _bascule_names services ;;
@@ -31,6 +31,7 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
     'volume detach') _bascule_names volumes ;;
     'volume connect') _bascule_names volumes ;;
     'volume disconnect') _bascule_names volumes ;;
+    'volume adjust') _bascule_names volumes ;;
     'volume verify') _bascule_names volumes ;;
     'volume invalidate') _bascule_names volumes ;;
     'volume resize') _bascule_names volumes ;;

@@ -185,6 +185,9 @@ TEST(Attach, AnAnswerThatComesAfterThisNodeHasGivenUpIsIgnored) {
   transcript.play(detaches);
   transcript.play(attaches);
   transcript.play(R"(
+    at 4900
+    < send 1 P_PING
+    packet 1 PingAck
     at 5100
     < send 101 P_STATE
     < done 3 -4 the peer does not take this disk: it says nothing about its generations
@@ -192,6 +195,7 @@ TEST(Attach, AnAnswerThatComesAfterThisNodeHasGivenUpIsIgnored) {
     = Secondary Connected Diskless/UpToDate
     packet 101 Uuids 64 1
     packet 101 State 1 8 13
+    < send 101 P_STATE
     packet 101 CompressedBitmap
     packet 101 OutOfSync 0 4096
     = Secondary Connected Diskless/UpToDate
@@ -400,13 +404,20 @@ TEST(Attach, WhatAPeerWritesBeforeItsNewDiskIsComparedIsMarked) {
     < send 101 P_CONN_ST_CHG_REQ 1f0 10
     packet 101 Uuids 1 0
     packet 101 State 1 3 10
+    < metadata superblock
+    disk
     packet 101 Data 8 4096 1
     < metadata bitmap
     = Connected UpToDate/Consistent oos 4096
     disk
     < disk-write 4096 4096
+    < metadata bitmap
     < send 1 P_WRITE_ACK
-    packet 1 ConnectionStateReply -2
+    packet 1 ConnectionStateReply -7
+    < send 1 P_PING
+    < send 101 P_CONN_ST_CHG_REQ 1ff0 a10
+    packet 1 ConnectionStateReply -10
+    < done 5 -10 the peer says: the peer refuses
     < send 101 P_UUIDS
     < send 101 P_STATE
     < send 101 P_COMPRESSED_BITMAP

@@ -219,8 +219,6 @@ TEST(Commands, WhetherTheActivityLogIsKeptStaysWhileThereIsADisk) {
     < done 1 -18 al-updates can only change while this node has no disk)");
   Transcript diskless(Transcript::Setup{.configure = by_operator, .diskless = true});
   diskless.play(R"(
-    tick
-    < connect 1
     options 1 no-log
     < done 1 1)");
 }

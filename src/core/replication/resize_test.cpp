@@ -262,8 +262,16 @@ TEST(Resize, WritesWaitUntilBothHaveTheNewSizeAndTheResyncHasBegun) {
   start_with_primary(pair);
   measured_before_sizes(pair, grown_bytes, grown_bytes);
   pair.alice.sent.clear();
+  // The application writes while this node makes its device larger, having heard that the peer's disk has grown too.
+  bool heard = false, given = false;
+  pair.tamper = [&](const EngineNode& from, drbd::Packet& packet) {
+    if (&from == &pair.bob && sends<drbd::Sizes>(packet)) heard = true;
+    if (!heard || given || &from != &pair.alice) return;
+    given = true;
+    EXPECT_FALSE(sends<drbd::SyncUuid>(packet)) << "too late: the resync has begun";
+    pair.give(pair.alice, input::Write{1, 0, 4096, 1, false});
+  };
   pair.give(pair.alice, input::Resize{11, grown_bytes});
-  pair.give(pair.alice, input::Write{1, 0, 4096, 1, false});
   pair.run(seconds(10));
   // Held until the resync of the new area has begun, then made and answered.
   const auto& sent = pair.alice.sent;

@@ -122,7 +122,10 @@ class Verify {
   [[nodiscard]] bool possible() const;
 
   // -- packets. False: the packet breaks the protocol.
-  bool request(const drbd::VerifyRequest& request) { return target_.request(request); }
+  bool request(const drbd::VerifyRequest& request) {
+    states_heard_ = core_.peer.states_heard;  // what came before this one does not end the run
+    return target_.request(request);
+  }
   bool reply(const drbd::VerifyReply& reply) { return source_.reply(reply); }
   bool result(const drbd::BlockAck& ack) { return target_.result(ack); }
   /// Owner::VerifyRead (VerifyS) and Owner::VerifyReplyRead (VerifyT).

@@ -187,7 +187,7 @@ void Handshake::on_uuids(const drbd::Uuids& uuids) {
 void Handshake::on_state(const drbd::State& packet) {
   const drbd::StateWord& state = packet.state;
   DiskState disk = state.disk;
-  core_.peer.attaching = disk == DiskState::Negotiating;
+  core_.peer.attaching = peer_needs_uuids_ = disk == DiskState::Negotiating;
   if (core_.peer.attaching)
     disk =
         (core_.peer.uuid_flags & drbd::uuid_flag::kInconsistent) != 0 ? DiskState::Inconsistent : DiskState::Consistent;
@@ -228,6 +228,7 @@ void Handshake::send_uuids(std::uint64_t more_flags) {
   if (core_.own_disk() == DiskState::Inconsistent) uuids.flags |= drbd::uuid_flag::kInconsistent;
   if (discards_own_data(core_)) uuids.flags |= drbd::uuid_flag::kDiscardMyData;
   core_.send_data(std::move(uuids));
+  peer_needs_uuids_ = false;
 }
 
 void Handshake::send_options() {
@@ -263,6 +264,8 @@ void Handshake::tell_new_disk() {
 void Handshake::send_state_if_changed() {
   // A second look at the new disk would make the peer decide a second time.
   if (core_.disk == DiskState::Negotiating) return;
+  // Nor a state before the generations to a peer that waits for both: the kernel's would believe its disk unseen.
+  if (peer_needs_uuids_ && core_.peer_disk_undecided()) return;
   if (phase_ == Phase::Done && is_connected(core_.connection) && !core_.dropping && told_ != state_to_tell())
     send_state();
 }

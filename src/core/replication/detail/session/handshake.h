@@ -82,6 +82,7 @@ class Handshake {
   bool have_uuids_ = false;
   bool ready_ = false;
   bool skip_initial_sync_ = false;
+  bool peer_needs_uuids_ = false;  ///< it attaches, and has not heard our generations since
   std::optional<drbd::StateWord> told_;
 };
 
