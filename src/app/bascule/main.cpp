@@ -32,13 +32,17 @@ Result<cli::json> create_volume(const config::ClusterConfig& config, const std::
   std::string text = "Volume " + volume + " is on " + made->path + ": " +
                      cli::size_text(static_cast<std::int64_t>(made->usable_bytes)) + " usable";
   if (made->file_made) text += ", the file was made";
+  if (made->metadata != "internal") text += ", its metadata are on " + made->metadata;
+  if (made->metadata_file_made) text += ", that file was made";
   if (!made->overwritten.empty()) text += ", what was there is lost: " + made->overwritten;
   return cli::json{{"ok", true},
                    {"text", text + "."},
                    {"path", made->path},
+                   {"metadata", made->metadata},
                    {"backing_bytes", made->backing_bytes},
                    {"usable_bytes", made->usable_bytes},
                    {"file_made", made->file_made},
+                   {"metadata_file_made", made->metadata_file_made},
                    {"overwritten", made->overwritten}};
 }
 

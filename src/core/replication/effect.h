@@ -53,7 +53,7 @@ struct MetadataWrite {
   bool flush = true;  ///< false (md-flushes no): neither flush before nor wait for the platter
 };
 
-/// The metadata are at the end of a backing device of this size now, and nowhere else.
+/// Internal metadata are at the end of a backing device of this size now, and nowhere else.
 struct MetadataMoved {
   std::uint64_t backing_bytes;
 };

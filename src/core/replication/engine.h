@@ -10,6 +10,7 @@
 #include "core/replication/input.h"
 #include "core/replication/status.h"
 #include "wire/drbd_config/options.h"
+#include "wire/drbd_metadata/layout.h"
 
 /// The replication engine of one volume with one peer: a pure state machine (README.md has the drawing and promises).
 /// Payload never enters it: it sees buffers by id. The driver (runtime/block_host) or the simulator owns the bytes.
@@ -26,10 +27,13 @@ struct Config {
   std::string self;
   std::string peer;
   Authority authority = Authority::Cluster;
-  drbd_config::Options options;  ///< except for the five durations below, which are finer than DRBD's
+  drbd_config::Options options;        ///< except for the five durations below, which are finer than DRBD's
+  drbd_metadata::Placement placement;  ///< internal: at the end of the data device; else on a device of their own
   /// Of the backing file or device, metadata included when it is internal: as large as it was where its metadata were
   /// found. What it is now, if it has grown: input::BackingSize.
   std::uint64_t backing_bytes = 0;
+  /// Of the device that holds external metadata, as far as they were found to use it; internal: not looked at.
+  std::uint64_t metadata_bytes = 0;
   std::uint64_t size_limit_bytes = 0;  ///< the configured size; 0: none
   std::uint32_t al_extents = 1237;
   std::uint64_t resync_rate_max = 0;           ///< bytes per second, beside the options; 0: no further limit

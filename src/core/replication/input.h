@@ -69,9 +69,10 @@ struct DiskDone {
 };
 
 /// What the backing device (or file) holds now: after an attach, before each Resize, and before each P_SIZES and
-/// P_CONNECTION_FEATURES of the peer. When it has grown, internal metadata move to its new end.
+/// P_CONNECTION_FEATURES of the peer. When it has grown, internal metadata move to its new end; external ones stay.
 struct BackingSize {
   std::uint64_t bytes;
+  std::uint64_t metadata_bytes = 0;  ///< of the device with external metadata
 };
 
 // -- sockets: the driver listens, connects and frames; the engine decides (DRBD's two-socket dance included).
@@ -144,7 +145,8 @@ struct DisconnectPeer {
 struct Attach {
   CommandId command;
   Restored restored;
-  std::uint64_t backing_bytes;  ///< at the end of which the metadata were found; what it is now: BackingSize
+  std::uint64_t backing_bytes;       ///< at the end of which the metadata were found; what it is now: BackingSize
+  std::uint64_t metadata_bytes = 0;  ///< as Config.metadata_bytes
 };
 struct Detach {
   CommandId command;
@@ -175,6 +177,7 @@ struct Resize {
   std::uint64_t size_sectors = 0;  ///< wanted; 0: as large as possible
   bool assume_clean = false;       ///< the new area needs no resync
   bool assume_peer_has_space = false;
+  std::uint64_t metadata_bytes = 0;  ///< of the device with external metadata, as it is now
 };
 struct PauseResync {
   CommandId command;

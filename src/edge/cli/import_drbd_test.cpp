@@ -54,6 +54,19 @@ TEST(ImportDrbd, AResourceBecomesAVolumeOfTheOperator) {
   EXPECT_EQ(config.node("bob")->address, "10.0.0.2");
 }
 
+TEST(ImportDrbd, MetadataApartAreTakenAsTheyAre) {
+  const auto config = config_of(
+      "resource one { on alice { device /dev/drbd0; disk /dev/sdb1; address 10.0.0.1:1; flexible-meta-disk /dev/sdd; "
+      "}\n"
+      "on bob { device /dev/drbd0; disk /dev/sdb1; address 10.0.0.2:1; meta-disk /dev/sdc[0]; } }\n"
+      "resource two { on alice { device /dev/drbd1; disk /dev/sdb2; address 10.0.0.1:2; meta-disk /dev/sde; }\n"
+      "on bob { device /dev/drbd1; disk /dev/sdb2; address 10.0.0.2:2; meta-disk /dev/sdc[1]; } }\n");
+  ASSERT_EQ(config.volumes.size(), 2u);
+  using Places = std::map<std::string, std::string>;
+  EXPECT_EQ(config.volumes[0].metadata, (Places{{"alice", "/dev/sdd"}, {"bob", "/dev/sdc[0]"}}));
+  EXPECT_EQ(config.volumes[1].metadata, (Places{{"alice", "/dev/sde"}, {"bob", "/dev/sdc[1]"}}));
+}
+
 TEST(ImportDrbd, OptionsOfCommonAndResourceAreMerged) {
   const auto config = config_of(
       "common { protocol A; net { max-buffers 100; shared-secret \"a\\\"b\\\\c\"; verify-alg md5; timeout 40; }\n"

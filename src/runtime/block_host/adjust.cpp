@@ -147,7 +147,7 @@ class Comparison {
     fixed("al_extents", std::to_string(engine_config(now, "").al_extents),
           std::to_string(engine_config(wanted_, "").al_extents));
     fixed("disk", now.disk, wanted_.disk);
-    fixed("metadata", now.metadata, wanted_.metadata);
+    fixed("metadata", now.metadata.text(), wanted_.metadata.text());
     fixed("port", std::to_string(now.volume.port), std::to_string(wanted_.volume.port));
     fixed("minor", std::to_string(now.volume.minor), std::to_string(wanted_.volume.minor));
     fixed("authority", now.volume.operator_decides ? "operator" : "cluster",

@@ -16,7 +16,7 @@ VolumePlan running() {
   plan.volume.size_bytes = 64 << 20;
   plan.peer = "bob";
   plan.disk = "/a";
-  plan.metadata = "internal";
+  plan.metadata = {};
   return plan;
 }
 

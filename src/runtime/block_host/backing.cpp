@@ -29,9 +29,37 @@ struct AlignedMemory {
   std::unique_ptr<Byte, decltype(&std::free)> memory;
 };
 
+bool lock_range(int descriptor, int command, short type, const Backing::Piece& range) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(range.offset);
+  lock.l_len = static_cast<off_t>(range.length);
+  return ::fcntl(descriptor, command, &lock) == 0;
+}
+
+// Not all volumes of a shared device can have it with O_EXCL, but each can ask whether somebody else has it so (it is
+// mounted, or in use by the kernel's DRBD). They ask one after the other, as asking looks like having.
+bool is_claimed(const std::string& path, int descriptor) {
+  constexpr Backing::Piece kTurn{1ULL << 62, 1};
+  (void)lock_range(descriptor, F_OFD_SETLKW, F_WRLCK, kTurn);
+  const int probe = ::open(path.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC);
+  const bool busy = probe < 0 && errno == EBUSY;
+  if (probe >= 0) ::close(probe);
+  (void)lock_range(descriptor, F_OFD_SETLK, F_UNLCK, kTurn);
+  return busy;
+}
+
+// The lock on the whole keeps out who wants the whole, that on the piece who wants the same piece.
+bool is_ours(const std::string& path, int descriptor, bool block_device, const std::optional<Backing::Piece>& piece) {
+  if (!piece) return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+  return ::flock(descriptor, LOCK_SH | LOCK_NB) == 0 && lock_range(descriptor, F_OFD_SETLK, F_WRLCK, *piece) &&
+         !(block_device && is_claimed(path, descriptor));
+}
+
 // O_EXCL keeps mounted block devices away; O_DIRECT is given up where the file system has none.
-int open_device(const std::string& path, bool block_device) {
-  const int flags = O_RDWR | O_CLOEXEC | (block_device ? O_EXCL : 0);
+int open_device(const std::string& path, bool exclusive) {
+  const int flags = O_RDWR | O_CLOEXEC | (exclusive ? O_EXCL : 0);
   const int direct = ::open(path.c_str(), flags | O_DIRECT);
   return direct >= 0 || errno != EINVAL ? direct : ::open(path.c_str(), flags);
 }
@@ -52,7 +80,7 @@ Backing::~Backing() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-Result<Backing> Backing::open(const std::string& path) {
+Result<Backing> Backing::open(const std::string& path, std::optional<Piece> piece) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return fail(kCannotUseDisk, path, "it does not exist", "make it with: bascule volume create");
@@ -63,9 +91,9 @@ Result<Backing> Backing::open(const std::string& path) {
   Backing backing;
   backing.path_ = path;
   backing.is_file_ = S_ISREG(status.st_mode);
-  backing.descriptor_ = open_device(path, !backing.is_file_);
+  backing.descriptor_ = open_device(path, !backing.is_file_ && !piece);
   if (backing.descriptor_ < 0) return fail_errno(kCannotUseDisk, path, errno);
-  if (::flock(backing.descriptor_, LOCK_EX | LOCK_NB) != 0)
+  if (!is_ours(path, backing.descriptor_, !backing.is_file_, piece))
     return fail(kCannotUseDisk, path, "another process uses it", "is bascule-blockd running for it already?");
   if (const auto measured = backing.measure(); !measured) return tl::unexpected(measured.error());
   return backing;
@@ -133,44 +161,6 @@ Result<drbd_metadata::Superblock> read_superblock(const Backing& backing, std::u
   if (!superblock) return superblock;
   if (const auto fits = drbd_metadata::check_internal(*superblock, bytes); !fits) return tl::unexpected(fits.error());
   return superblock;
-}
-
-namespace {
-
-tl::unexpected<Error> not_usable(const Backing& backing, const std::string& volume, const Error& wrong) {
-  const std::string create = "bascule volume create " + volume;
-  const auto foreign = foreign_signature(backing);
-  const bool drbd = foreign && foreign->starts_with("DRBD");  // metadata, but not such that it can be used
-  if (foreign && !foreign->empty() && !drbd)
-    return fail(kCannotUseDisk, backing.path(), "it holds somebody else's data: " + *foreign,
-                create + " --force overwrites it");
-  return fail(
-      kCannotUseDisk, backing.path(), "it is no volume that can be used: " + wrong.text(),
-      "make one with: " + create + "; did the disk grow? bascule drbdmeta resize --old-size moves its metadata");
-}
-
-Result<FoundVolume> read_volume(const Backing& backing, const drbd_metadata::Superblock& superblock,
-                                std::uint64_t bytes) {
-  const auto layout = drbd_metadata::internal_layout(bytes, superblock.shape());
-  if (!layout) return tl::unexpected(layout.error());
-  auto bitmap = backing.read(layout->bitmap_offset, layout->bitmap_bytes);
-  if (!bitmap) return tl::unexpected(bitmap.error());
-  auto ring = backing.read(layout->activity_log_offset, superblock.shape().blocks() * drbd_metadata::kBlockBytes);
-  if (!ring) return tl::unexpected(ring.error());
-  return FoundVolume{{superblock, std::move(*bitmap), std::move(*ring)}, bytes};
-}
-
-}  // namespace
-
-Result<FoundVolume> restore(const Backing& backing, const std::string& volume,
-                            const std::vector<std::uint64_t>& earlier_sizes) {
-  for (const std::uint64_t bytes : earlier_sizes) {
-    if (bytes >= backing.bytes()) continue;
-    if (const auto superblock = read_superblock(backing, bytes)) return read_volume(backing, *superblock, bytes);
-  }
-  const auto superblock = read_superblock(backing, backing.bytes());
-  if (!superblock) return not_usable(backing, volume, superblock.error());
-  return read_volume(backing, *superblock, backing.bytes());
 }
 
 }  // namespace bascule::block_host

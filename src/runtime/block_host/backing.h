@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
-#include "core/replication/engine.h"
+#include "wire/drbd_metadata/superblock.h"
 
 namespace bascule::block_host {
 
@@ -20,8 +21,12 @@ class Backing {
   Backing& operator=(Backing&& other) noexcept;
   ~Backing();
 
-  /// Errors: missing, neither file nor block device, used by another process.
-  [[nodiscard]] static Result<Backing> open(const std::string& path);
+  /// What is ours of a device that several volumes share, in bytes.
+  struct Piece {
+    std::uint64_t offset, length;
+  };
+  /// The whole of it, or one piece. Errors: missing, neither file nor block device, used by another process.
+  [[nodiscard]] static Result<Backing> open(const std::string& path, std::optional<Piece> piece = std::nullopt);
 
   /// A detached volume has none: then there is no descriptor and the size is 0.
   [[nodiscard]] bool open() const { return descriptor_ >= 0; }
@@ -48,17 +53,5 @@ class Backing {
 
 /// What is on the device that is no volume of ours ("ext2/3/4 filesystem"); empty: nothing known.
 [[nodiscard]] Result<std::string> foreign_signature(const Backing& backing);
-
-/// A volume as it lies on its disk.
-struct FoundVolume {
-  replication::Restored restored;
-  std::uint64_t backing_bytes = 0;  ///< the metadata lie at the end of so many bytes: the device may have grown since
-};
-
-/// Superblock, bitmap and activity log for the engine, from where the metadata were at an earlier size (oldest first:
-/// there they are whole as long as they are there), or at the end. Errors: too small, no metadata, somebody else's
-/// data, metadata that does not fit the device. Each is one sentence with what to do.
-[[nodiscard]] Result<FoundVolume> restore(const Backing& backing, const std::string& volume,
-                                          const std::vector<std::uint64_t>& earlier_sizes = {});
 
 }  // namespace bascule::block_host

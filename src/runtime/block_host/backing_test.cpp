@@ -1,5 +1,3 @@
-#include "runtime/block_host/backing.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,6 +5,7 @@
 #include <fstream>
 
 #include "runtime/block_host/known_sizes.h"
+#include "runtime/block_host/replica.h"
 #include "wire/drbd_metadata/metadata.h"
 
 namespace bascule::block_host {
@@ -37,13 +36,19 @@ class BackingTest : public ::testing::Test {
     std::ofstream(file("disk")).put(0);
     std::filesystem::resize_file(file("disk"), bytes);
   }
+  [[nodiscard]] Replica open_replica(const std::string& place = "internal") const {
+    Replica replica(MetadataPlace::parse(place).value());
+    const auto opened = replica.open(file("disk"));
+    EXPECT_TRUE(opened) << opened.error().text();
+    return replica;
+  }
   std::string directory_;
 };
 
 TEST_F(BackingTest, MetadataThatHadNoTimeToMoveAreFoundAtAnEarlierEnd) {
   make_disk(large_bytes);
   put_metadata(small_bytes, 0x50);
-  const auto backing = Backing::open(file("disk")).value();
+  const Replica backing = open_replica();
   EXPECT_FALSE(restore(backing, "data"));
   const auto found = restore(backing, "data", {small_bytes, large_bytes});
   ASSERT_TRUE(found) << found.error().text();
@@ -55,7 +60,7 @@ TEST_F(BackingTest, WhatIsStillAtTheEarlierEndCountsMoreThanWhatAnEarlierTimeLef
   make_disk(large_bytes);
   put_metadata(large_bytes, 0x70);
   put_metadata(small_bytes, 0x50);
-  const auto backing = Backing::open(file("disk")).value();
+  const Replica backing = open_replica();
   EXPECT_EQ(restore(backing, "data", {small_bytes, large_bytes})->backing_bytes, small_bytes);
   EXPECT_EQ(restore(backing, "data", {large_bytes})->backing_bytes, large_bytes);
   EXPECT_EQ(restore(backing, "data", {2 * large_bytes, small_bytes + 4096})->restored.superblock.current_uuid, 0x70U);

@@ -6,55 +6,44 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "runtime/block_host/backing.h"
+#include "runtime/block_host/detail/creation.h"
 #include "wire/drbd_metadata/metadata.h"
 
 namespace bascule::block_host {
+namespace detail {
 namespace {
 
 constexpr const char* kCannotCreate = "the volume cannot be created";
-constexpr const char* kForce = "--force overwrites it";
 
-tl::unexpected<Error> refuse(const std::string& where, const std::string& why, const std::string& hint = "") {
+}  // namespace
+
+tl::unexpected<Error> refuse_creation(const std::string& where, const std::string& why, const std::string& hint) {
   return fail(kCannotCreate, where, why, hint);
 }
 
-Result<std::string> disk_of(const config::ClusterConfig& config, const std::string& node, const std::string& volume) {
-  const config::Volume* const found = config.volume(volume);
-  if (found == nullptr) return refuse("volume." + volume, "the configuration has no volume of this name");
-  const auto disk = found->disk.find(node);
-  if (disk == found->disk.end()) return refuse("volume." + volume, "it has no disk on node " + node);
-  return disk->second;
+bool is_missing(const std::string& path) { return ::access(path.c_str(), F_OK) != 0 && errno == ENOENT; }
+
+MadeFiles::~MadeFiles() {
+  for (const std::string& path : paths_) ::unlink(path.c_str());
 }
 
-Result<void> make_file(const std::string& path, std::uint64_t size_bytes) {
-  if (size_bytes == 0)
-    return refuse(path, "it does not exist, and the configuration gives the volume no size",
-                  "set size, or make the file");
+bool MadeFiles::has(const std::string& path) const {
+  return std::find(paths_.begin(), paths_.end(), path) != paths_.end();
+}
+
+Result<void> MadeFiles::make(const std::string& path, std::uint64_t bytes) {
+  if (path.starts_with("/dev/") && !path.starts_with("/dev/shm/"))
+    return refuse_creation(path, "there is no such device");
+  if (bytes == 0)
+    return refuse_creation(path, "it does not exist, and the configuration gives the volume no size",
+                           "set size, or make the file");
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) return fail_errno(kCannotCreate, path, errno);
-  const int error_number = posix_fallocate(descriptor, 0, static_cast<off_t>(backing_bytes_for(size_bytes)));
+  paths_.push_back(path);
+  const int error_number = posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
   ::close(descriptor);
   if (error_number == 0) return {};
-  ::unlink(path.c_str());
   return fail_errno(kCannotCreate, path, error_number);
-}
-
-// What is there; empty: nothing that anybody would miss.
-Result<std::string> contents(const Backing& backing) {
-  if (read_superblock(backing, backing.bytes())) return std::string("a volume with v08 metadata");
-  return foreign_signature(backing);
-}
-
-Result<void> check_size(const Backing& backing, const config::Volume& volume) {
-  const auto layout = drbd_metadata::internal_layout(backing.bytes());
-  if (!layout) return refuse(backing.path(), layout.error().why.empty() ? layout.error().text() : layout.error().why);
-  const std::uint64_t usable = layout->usable_sectors * 512;
-  if (volume.size_bytes <= usable) return {};
-  return refuse(backing.path(),
-                "it is too small: it has room for " + std::to_string(usable) + " of " +
-                    std::to_string(volume.size_bytes) + " bytes of data",
-                "it must have " + std::to_string(backing_bytes_for(volume.size_bytes)) + " bytes");
 }
 
 Result<void> clear(const Backing& backing, std::uint64_t offset, std::uint64_t length) {
@@ -66,15 +55,49 @@ Result<void> clear(const Backing& backing, std::uint64_t offset, std::uint64_t l
   return {};
 }
 
+}  // namespace detail
+
+namespace {
+
+using detail::refuse_creation;
+
+Result<std::string> disk_of(const config::ClusterConfig& config, const std::string& node, const std::string& volume) {
+  const config::Volume* const found = config.volume(volume);
+  if (found == nullptr) return refuse_creation("volume." + volume, "the configuration has no volume of this name");
+  const auto disk = found->disk.find(node);
+  if (disk == found->disk.end()) return refuse_creation("volume." + volume, "it has no disk on node " + node);
+  return disk->second;
+}
+
+// What is there; empty: nothing that anybody would miss.
+Result<std::string> contents(const Backing& backing) {
+  if (read_superblock(backing, backing.bytes())) return std::string("a volume with v08 metadata");
+  return foreign_signature(backing);
+}
+
+Result<void> check_size(const Backing& backing, const config::Volume& volume) {
+  const auto layout = drbd_metadata::internal_layout(backing.bytes());
+  if (!layout)
+    return refuse_creation(backing.path(), layout.error().why.empty() ? layout.error().text() : layout.error().why);
+  const std::uint64_t usable = layout->usable_sectors * 512;
+  if (volume.size_bytes <= usable) return {};
+  return refuse_creation(backing.path(),
+                         "it is too small: it has room for " + std::to_string(usable) + " of " +
+                             std::to_string(volume.size_bytes) + " bytes of data",
+                         "it must have " + std::to_string(backing_bytes_for(volume.size_bytes)) + " bytes");
+}
+
 Result<CreateReport> write_metadata(const Backing& backing, const config::Volume& volume) {
   auto initial = drbd_metadata::create_v08(backing.bytes());
   if (!initial) return tl::unexpected(initial.error());
-  if (const auto cleared = clear(backing, initial->layout.bitmap_offset, initial->layout.bitmap_bytes); !cleared)
+  if (const auto cleared = detail::clear(backing, initial->layout.bitmap_offset, initial->layout.bitmap_bytes);
+      !cleared)
     return tl::unexpected(cleared.error());
   const auto written = backing.write_durably(initial->layout.activity_log_offset, initial->image);
   if (!written) return tl::unexpected(written.error());
   CreateReport report;
   report.path = backing.path();
+  report.metadata = MetadataPlace{}.text();
   report.backing_bytes = backing.bytes();
   const std::uint64_t usable = initial->layout.usable_sectors * 512;
   report.usable_bytes = volume.size_bytes == 0 ? usable : std::min(usable, volume.size_bytes);
@@ -92,25 +115,40 @@ std::uint64_t backing_bytes_for(std::uint64_t usable_bytes) {
   }
 }
 
+namespace {
+
+Result<CreateReport> create_internal(const config::Volume& wanted, const std::string& path, bool force) {
+  detail::MadeFiles made;
+  if (detail::is_missing(path)) {
+    const std::uint64_t bytes = wanted.size_bytes == 0 ? 0 : backing_bytes_for(wanted.size_bytes);
+    if (const auto fine = made.make(path, bytes); !fine) return tl::unexpected(fine.error());
+  }
+  const auto backing = Backing::open(path);
+  if (!backing) return tl::unexpected(backing.error());
+  if (const auto fits = check_size(*backing, wanted); !fits) return tl::unexpected(fits.error());
+  const auto there = made.has(path) ? Result<std::string>("") : contents(*backing);
+  if (!there) return tl::unexpected(there.error());
+  if (!there->empty() && !force) return refuse_creation(path, "it holds " + *there, detail::kForceOverwrites);
+  auto report = write_metadata(*backing, wanted);
+  if (!report) return report;
+  report->file_made = made.has(path);
+  report->overwritten = *there;
+  made.keep();
+  return report;
+}
+
+}  // namespace
+
 Result<CreateReport> create_volume(const config::ClusterConfig& config, const std::string& node,
                                    const std::string& volume, bool force) {
   const auto path = disk_of(config, node, volume);
   if (!path) return tl::unexpected(path.error());
   const config::Volume& wanted = *config.volume(volume);
-  const bool make = ::access(path->c_str(), F_OK) != 0 && errno == ENOENT;
-  if (make)
-    if (const auto made = make_file(*path, wanted.size_bytes); !made) return tl::unexpected(made.error());
-  const auto backing = Backing::open(*path);
-  if (!backing) return tl::unexpected(backing.error());
-  if (const auto fits = check_size(*backing, wanted); !fits) return tl::unexpected(fits.error());
-  const auto there = make ? Result<std::string>("") : contents(*backing);
-  if (!there) return tl::unexpected(there.error());
-  if (!there->empty() && !force) return refuse(*path, "it holds " + *there, kForce);
-  auto report = write_metadata(*backing, wanted);
-  if (!report) return report;
-  report->file_made = make;
-  report->overwritten = *there;
-  return report;
+  const auto configured = wanted.metadata.find(node);
+  const auto place = MetadataPlace::parse(configured == wanted.metadata.end() ? "internal" : configured->second);
+  if (!place) return tl::unexpected(place.error());
+  return place->internal() ? create_internal(wanted, *path, force)
+                           : detail::create_external(wanted, *path, *place, force);
 }
 
 }  // namespace bascule::block_host

@@ -92,6 +92,25 @@ TEST_F(DiskTest, AReadCarriesTheDigestThatWasAskedFor) {
   EXPECT_TRUE(read(8192, 4096).digest.empty());
 }
 
+TEST_F(DiskTest, MetadataGoToTheirOwnDevice) {
+  const std::string metadata_path = path + ".meta";
+  ASSERT_EQ(::close(::open(metadata_path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)), 0);
+  ASSERT_EQ(::truncate(metadata_path.c_str(), 65536), 0);
+  const Backing metadata = Backing::open(metadata_path).value();
+  Disk apart(*ring, *pool, backing, metadata, *this);
+  const auto buffer = pool->take(uring::BufferPool::Use::engine, 4096);
+  apart.start(effect::DiskWrite{3, 0, 4096, buffer, false});
+  while (apart.in_flight() > 0) ring->turn();
+  apart.start(effect::MetadataWrite{4, 8192, Bytes(4096, 0x77)});
+  while (apart.in_flight() > 0) ring->turn();
+  pool->release(buffer);
+  EXPECT_EQ(outcomes.at(4).error_number, 0);
+  EXPECT_EQ(metadata.read(8192, 4096).value(), Bytes(4096, 0x77));
+  EXPECT_EQ(metadata.read(4096, 4096).value(), Bytes(4096, 0));
+  EXPECT_EQ(backing.read(8192, 4096).value(), Bytes(4096, 0x5A));
+  ::unlink(metadata_path.c_str());
+}
+
 TEST_F(DiskTest, BehindTheEndIsAnErrorNotAGrownFile) {
   EXPECT_EQ(read(kFileBytes, 4096).error_number, EIO);
   EXPECT_FALSE(read(kFileBytes, 4096).all_zero);

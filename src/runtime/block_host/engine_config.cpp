@@ -56,12 +56,14 @@ Result<VolumePlan> plan_of(const Options& options) {
   const config::Node* const self = options.cluster.node(options.node);
   if (self == nullptr) return fail(kCannotRun, where, "there is no node " + options.node, "name this node with --node");
   const auto metadata = volume->metadata.find(options.node);
+  auto place = MetadataPlace::parse(metadata == volume->metadata.end() ? "internal" : metadata->second);
+  if (!place) return tl::unexpected(place.error());
   return VolumePlan{*volume,
                     *peer,
                     self->address,
                     options.cluster.node(*peer)->address,
                     disk == volume->disk.end() ? "" : disk->second,
-                    metadata == volume->metadata.end() ? "internal" : metadata->second};
+                    std::move(*place)};
 }
 
 replication::Config engine_config(const VolumePlan& plan, const std::string& node) {
@@ -70,6 +72,7 @@ replication::Config engine_config(const VolumePlan& plan, const std::string& nod
   config.self = node;
   config.peer = plan.peer;
   config.authority = authority_of(plan.volume);
+  config.placement = plan.metadata.placement;
   config.resync_rate_max = plan.volume.resync_rate_max;
   config.flush_waits_for_peer = plan.volume.flush_waits_for_peer;
   config.accept_loss = plan.volume.accept_loss;

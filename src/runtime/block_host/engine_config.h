@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "core/replication/engine.h"
 #include "runtime/block_host/host.h"
+#include "runtime/block_host/metadata_place.h"
 
 namespace bascule::block_host {
 
@@ -14,11 +15,11 @@ struct VolumePlan {
   config::Volume volume;
   std::string peer;
   std::string own_address, peer_address;
-  std::string disk;      ///< backing file or device; empty: this node is diskless
-  std::string metadata;  ///< "internal", a device or file, or "device[index]"
+  std::string disk;  ///< backing file or device; empty: this node is diskless
+  MetadataPlace metadata;
 };
 
-/// Errors: no such volume, a node that is not in it, nobody to replicate to.
+/// Errors: no such volume, a node that is not in it, nobody to replicate to, no such place for the metadata.
 [[nodiscard]] Result<VolumePlan> plan_of(const Options& options);
 
 /// What the engine is told of a volume; the seed and what is known of the disk only when it is open are the caller's.

@@ -40,6 +40,19 @@ TEST(PlanOf, OnlyAnOperatorsVolumeMayBeDiskless) {
   EXPECT_FALSE(plan_of(options));
 }
 
+TEST(EngineConfig, TheMetadataAreWhereTheConfigurationHasThem) {
+  Options options = two_nodes();
+  EXPECT_EQ(config_of(options).placement, drbd_metadata::Placement::internal());
+  options.cluster.volumes[0].metadata = {{"alice", "/dev/m"}, {"bob", "/dev/m[7]"}};
+  EXPECT_EQ(config_of(options).placement, drbd_metadata::Placement::flexible());
+  EXPECT_EQ(plan_of(options)->metadata.path, "/dev/m");
+  options.node = "bob";
+  EXPECT_EQ(config_of(options).placement, drbd_metadata::Placement::indexed(7));
+  EXPECT_EQ(plan_of(options)->metadata.text(), "/dev/m[7]");
+  options.cluster.volumes[0].metadata["bob"] = "/dev/m[700]";
+  EXPECT_FALSE(plan_of(options));
+}
+
 TEST(EngineConfig, OnlyAnOperatorsVolumeTakesDrbdsPatienceUnasked) {
   Options options = two_nodes();
   EXPECT_EQ(config_of(options).request_timeout, seconds(42));  // 6 s, seven times

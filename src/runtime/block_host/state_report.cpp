@@ -40,6 +40,8 @@ nlohmann::json peer_generation_of(const std::optional<drbd::Uuids>& peer) {
 void add_details(nlohmann::json& report, const replication::Status& status, const HostFacts& facts) {
   report["authority"] = facts.operator_decides ? "operator" : "cluster";
   report["minor"] = facts.minor;
+  report["disk_path"] = facts.disk;
+  report["meta_disk"] = facts.meta_disk;
   report["capacity_bytes"] = status.capacity_bytes;
   report["peer_capacity_bytes"] = status.peer_capacity_bytes;
   report["agreed_version"] = status.agreed_version;

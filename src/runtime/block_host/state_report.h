@@ -12,8 +12,10 @@ namespace bascule::block_host {
 /// What the driver knows beside the engine.
 struct HostFacts {
   std::string volume, self, peer;
-  std::string device;  ///< "/dev/loop3" or empty
-  std::string nbd;     ///< path of the export's socket
+  std::string disk;       ///< as configured; empty: this node has none
+  std::string meta_disk;  ///< as DRBD's configuration says it: "internal", "/dev/sdc1", "/dev/sdc1[0]"
+  std::string device;     ///< "/dev/loop3" or empty
+  std::string nbd;        ///< path of the export's socket
   std::size_t nbd_clients = 0;
   std::uint64_t in_sync_version = 0;
   std::uint64_t failed_io = 0;            ///< requests of applications answered with an error

@@ -92,7 +92,8 @@ bool VolumeHost::command(Control::ClientId client, const json& request) {
   if (auto* const resize = std::get_if<replication::input::Resize>(&**made)) {
     if (const auto measured = measure_disk(); !measured)
       return control_->refuse(client, id_of(request), measured.error()), true;
-    resize->backing_bytes = backing_.bytes();
+    resize->backing_bytes = replica_.data().bytes();
+    resize->metadata_bytes = replica_.metadata_bytes();
   }
   expect(client, request);
   post(std::move(**made));
@@ -104,11 +105,12 @@ void VolumeHost::attach_disk(Control::ClientId client, const json& request) {
   if (plan_.disk.empty())
     return control_->refuse(client, id_of(request),
                             {refusal.what, refusal.where, "the configuration gives this node no disk", ""});
-  if (backing_.open())
+  if (replica_.open())
     return control_->refuse(client, id_of(request), {refusal.what, refusal.where, "it has a disk already", ""});
   auto found = open_disk();
   if (!found) return control_->refuse(client, id_of(request), found.error());
-  post(replication::input::Attach{expect(client, request), std::move((*found)->restored), (*found)->backing_bytes});
+  post(replication::input::Attach{expect(client, request), std::move((*found)->restored), (*found)->backing_bytes,
+                                  (*found)->metadata_bytes});
   tell_disk_size();
 }
 
@@ -152,7 +154,7 @@ void VolumeHost::adjust(Control::ClientId client, const json& request) {
 void VolumeHost::close_unused_disk() {
   if (!look_at_disk_ || disk_->in_flight() != 0) return;
   look_at_disk_ = false;
-  if (backing_.open() && status().disk == drbd::DiskState::Diskless) backing_ = Backing();
+  if (replica_.open() && status().disk == drbd::DiskState::Diskless) replica_.close();
 }
 
 void VolumeHost::options_answered(bool taken) {

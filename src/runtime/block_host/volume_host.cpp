@@ -40,6 +40,9 @@ Result<void> VolumeHost::open(const Options& options) {
   facts_.peer = plan_.peer;
   facts_.operator_decides = operator_decides();
   facts_.minor = plan_.volume.minor;
+  facts_.disk = plan_.disk;
+  facts_.meta_disk = plan_.disk.empty() ? "" : plan_.metadata.text();
+  replica_ = Replica(plan_.metadata);
   known_sizes_ = KnownSizes(options.state_dir + "/disk-sizes." + options.volume + "." + options.node);
   auto found = plan_.disk.empty() ? Result<std::optional<FoundVolume>>(std::nullopt) : open_disk();
   if (!found) return tl::unexpected(found.error());
@@ -51,6 +54,7 @@ Result<void> VolumeHost::open(const Options& options) {
 
   replication::Config config = engine_config(plan_, options.node);
   config.backing_bytes = *found ? (*found)->backing_bytes : 0;
+  config.metadata_bytes = *found ? (*found)->metadata_bytes : 0;
   config.seed = random_seed();
   auto restored = *found ? std::optional(std::move((*found)->restored)) : std::nullopt;
   engine_.emplace(config, std::move(restored), uring::Ring::now());
@@ -60,28 +64,30 @@ Result<void> VolumeHost::open(const Options& options) {
 }
 
 Result<std::optional<FoundVolume>> VolumeHost::open_disk() {
-  auto backing = Backing::open(plan_.disk);
-  if (!backing) return tl::unexpected(backing.error());
-  auto found = restore(*backing, facts_.volume, known_sizes_.read());
-  if (!found) return tl::unexpected(found.error());
-  backing_ = std::move(*backing);
+  if (const auto opened = replica_.open(plan_.disk); !opened) return tl::unexpected(opened.error());
+  auto found = restore(replica_, facts_.volume, known_sizes_.read());
+  if (!found) {
+    replica_.close();
+    return tl::unexpected(found.error());
+  }
+  if (!plan_.metadata.internal()) return std::optional(std::move(*found));
   if (const auto noted = known_sizes_.keep_only(found->backing_bytes); !noted) log(noted.error().text());
   return std::optional(std::move(*found));
 }
 
 /// A size that is not noted is not used: after a crash in the move nobody would find the metadata.
 Result<void> VolumeHost::measure_disk() {
-  if (!backing_.open()) return {};
-  if (const auto measured = backing_.measure(); !measured) return measured;
-  return known_sizes_.add(backing_.bytes());
+  if (!replica_.open()) return {};
+  if (const auto measured = replica_.measure(); !measured || !plan_.metadata.internal()) return measured;
+  return known_sizes_.add(replica_.data().bytes());
 }
 
 void VolumeHost::tell_disk_size() {
-  if (!backing_.open()) return;
+  if (!replica_.open()) return;
   if (const auto measured = measure_disk(); !measured)
     log(measured.error().text());
   else
-    post(replication::input::BackingSize{backing_.bytes()});
+    post(replication::input::BackingSize{replica_.data().bytes(), replica_.metadata_bytes()});
 }
 
 void VolumeHost::perform(replication::effect::MetadataMoved& moved) {
@@ -117,7 +123,8 @@ Result<void> VolumeHost::open_devices(const Options& options) {
   if (!activity) return tl::unexpected(activity.error());
   activity_.emplace(std::move(*activity));
   lease_reader_.emplace(options.run_dir + "/lease", "volume:" + options.volume);
-  disk_ = std::make_unique<Disk>(*ring_, *pool_, backing_, backing_, static_cast<Disk::Events&>(*this));
+  disk_ =
+      std::make_unique<Disk>(*ring_, *pool_, replica_.data(), replica_.metadata(), static_cast<Disk::Events&>(*this));
   handlers_ = std::make_unique<Handlers>(*ring_, plan_.volume.options.handlers, handler_environment(plan_));
 
   auto control = Control::listen(*ring_, options.run_dir + "/blockd." + options.volume + ".sock", *this);

@@ -76,11 +76,32 @@ void Core::drop(ConnectionState why_state, std::string reason, bool refuse) {
   if (!dropping) dropping = Drop{why_state, std::move(reason), refuse};
 }
 
-std::uint64_t Core::capacity_sectors() const {
+/// drbd_get_max_capacity: internal metadata leave what lies before them; external ones leave all that their bitmap
+/// covers.
+std::uint64_t capacity_of(const Config& config, const drbd_metadata::Superblock& superblock) {
+  if (config.placement != drbd_metadata::Placement::internal()) {
+    const auto layout = drbd_metadata::layout(config.placement, config.backing_bytes, config.metadata_bytes,
+                                              {.activity_log = superblock.shape()});
+    return layout ? layout->usable_sectors : 0;
+  }
   const std::int64_t superblock_sector =
       static_cast<std::int64_t>((config.backing_bytes / 512) & ~std::uint64_t{7}) - 8;
   const std::int64_t data_end = superblock_sector + superblock.bitmap_offset_sectors;
   return data_end > 0 ? static_cast<std::uint64_t>(data_end) : 0;
+}
+
+std::uint64_t Core::capacity_sectors() const { return capacity_of(config, superblock); }
+
+bool Core::limited_by_metadata() const {
+  return config.placement != drbd_metadata::Placement::internal() && capacity_sectors() < config.backing_bytes / 512;
+}
+
+std::uint64_t Core::superblock_offset() const {
+  const bool internal = config.placement == drbd_metadata::Placement::internal();
+  const auto offset =
+      drbd_metadata::superblock_offset(config.placement, internal ? config.backing_bytes : config.metadata_bytes);
+  BASCULE_ASSERT(offset);  // whoever read a superblock there knows
+  return *offset;
 }
 
 std::uint64_t Core::size_limit_sectors() const {

@@ -156,6 +156,10 @@ class Core {
   [[nodiscard]] std::uint64_t size_bytes() const { return superblock.effective_sectors * 512; }
   /// Sectors of the data area.
   [[nodiscard]] std::uint64_t capacity_sectors() const;
+  /// It could be larger if the device with the external metadata were.
+  [[nodiscard]] bool limited_by_metadata() const;
+  /// From the start of the device that holds the metadata.
+  [[nodiscard]] std::uint64_t superblock_offset() const;
   /// The configured size; 0: none.
   [[nodiscard]] std::uint64_t size_limit_sectors() const;
   void set_size_limit_sectors(std::uint64_t sectors);
@@ -241,6 +245,7 @@ class Core {
   [[nodiscard]] bool growing() const { return growing_on_disk || growing_at_peer || new_area_source; }
   bool growing_on_disk = false;
   bool growing_at_peer = false;
+  bool only_measured = false;  ///< this step's input: what comes next may be the reason, and say more of the sizes
   bool new_area_source =
       false;  ///< Connected, and about to be SyncSource: no bitmaps tell the target what is written now
   bool metadata_held = false;     ///< the metadata move: nothing of them is written at the old place any more
@@ -284,5 +289,8 @@ class Core {
   Statistics statistics;  ///< the counters; what is pending is asked of the machines
   BufferId next_buffer = kEngineBufferBit;
 };
+
+/// Sectors that these devices leave for data, with the metadata of this superblock.
+[[nodiscard]] std::uint64_t capacity_of(const Config& config, const drbd_metadata::Superblock& superblock);
 
 }  // namespace bascule::replication::detail

@@ -23,6 +23,7 @@ void Machines::step(const Input& input, Instant now, Effects& effects) {
   core_.now = now;
   core_.effects = &effects;
   begun_ = true;
+  core_.only_measured = std::holds_alternative<input::BackingSize>(input);
   std::visit([this](const auto& each) { on(each); }, input);
   tick();
   settle();

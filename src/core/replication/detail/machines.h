@@ -50,7 +50,9 @@ class Machines {
   void on(const input::Verify& command) { disk_commands_.verify(command); }
   void on(const input::SetOptions& command) { volume_commands_.set_options(command); }
   void on(const input::Resize& command) { parts_.handshake.resize(command); }
-  void on(const input::BackingSize& measured) { parts_.metadata_move.measured(measured.bytes); }
+  void on(const input::BackingSize& measured) {
+    parts_.metadata_move.measured(measured.bytes, measured.metadata_bytes);
+  }
   void on(const input::NewCurrentUuid& command);
   void on(const input::HandlerDone& done) {
     if (!parts_.fencing.handler_done(done)) (void)parts_.resync.handler_done(done);

@@ -30,6 +30,8 @@ class Transcript {
     std::function<void(Config&)> configure = nullptr;
     std::function<void(Restored&)> restore = nullptr;
     bool diskless = false;
+    /// Puts the metadata elsewhere than behind the data, and says where they are.
+    std::function<drbd_metadata::Layout(Config&, Restored&)> place = nullptr;
   };
   Transcript() : Transcript(Setup{}) {}
   explicit Transcript(bool created_anew, const char* self = "alice") : Transcript(Setup{created_anew, self}) {}
@@ -51,6 +53,8 @@ class Transcript {
     config.size_limit_bytes = data_sectors * 512;
     if (setup.configure) setup.configure(config);
     if (setup.restore) setup.restore(restored);
+    layout_ = setup.place ? setup.place(config, restored) : created.layout;
+    metadata_bytes_ = config.metadata_bytes;
     restored_ = restored;
     options_ = config.options;
     engine_.emplace(config, setup.diskless ? std::nullopt : std::optional(std::move(restored)), now_);
@@ -232,7 +236,7 @@ class Transcript {
     CommandId id = 0;
     std::string option;
     words >> id >> option;
-    if (verb == "attach") step(input::Attach{id, restored_, backing_bytes});
+    if (verb == "attach") step(input::Attach{id, restored_, backing_bytes, metadata_bytes_});
     if (verb == "detach") step(input::Detach{id, option == "force"});
     if (verb == "invalidate") step(input::Invalidate{id, option == "remote"});
     if (verb == "outdate") step(input::Outdate{id});
@@ -274,10 +278,13 @@ class Transcript {
   }
   void note(const effect::MetadataWrite& effect) {
     disk_.push_back(effect.operation);
-    const auto layout = drbd_metadata::internal_layout(backing_bytes).value();
-    const char* what = effect.offset == layout.superblock_offset     ? "superblock"
-                       : effect.offset >= layout.activity_log_offset ? "activity-log"
-                                                                     : "bitmap";
+    const auto within = [&](std::uint64_t start, std::uint64_t length) {
+      return effect.offset >= start && effect.offset + effect.content.size() <= start + length;
+    };
+    const char* what = within(layout_.superblock_offset, 4096)               ? "superblock"
+                       : within(layout_.activity_log_offset, 8 * 4096)       ? "activity-log"
+                       : within(layout_.bitmap_offset, layout_.bitmap_bytes) ? "bitmap"
+                                                                             : "nowhere";
     pending_.push_back(std::string("metadata ") + what);
   }
   void note(const effect::Connect& effect) { pending_.push_back("connect " + socket_text(effect.socket)); }
@@ -313,6 +320,8 @@ class Transcript {
   void note(const Other&) {}
 
   Restored restored_;
+  drbd_metadata::Layout layout_;
+  std::uint64_t metadata_bytes_ = 0;
   drbd_config::Options options_;
   std::uint64_t handler_ = 0;
   std::optional<Engine> engine_;

@@ -11,7 +11,6 @@
 #include "core/replication/engine.h"
 #include "runtime/block_host/activity_page.h"
 #include "runtime/block_host/attachment.h"
-#include "runtime/block_host/backing.h"
 #include "runtime/block_host/control.h"
 #include "runtime/block_host/disk.h"
 #include "runtime/block_host/engine_config.h"
@@ -20,6 +19,7 @@
 #include "runtime/block_host/known_sizes.h"
 #include "runtime/block_host/lease_reader.h"
 #include "runtime/block_host/peer_link.h"
+#include "runtime/block_host/replica.h"
 #include "runtime/block_host/state_report.h"
 #include "runtime/device/nbd_export.h"
 
@@ -170,7 +170,7 @@ class VolumeHost final : public device::Volume,
   // What is destroyed last stands first.
   std::unique_ptr<uring::BufferPool> pool_;
   std::unique_ptr<uring::Ring> ring_;
-  Backing backing_;
+  Replica replica_;
   KnownSizes known_sizes_;
   std::optional<ActivityWriter> activity_;
   std::optional<LeaseReader> lease_reader_;

@@ -53,8 +53,8 @@ void ActivityLog::note_use() {
 }
 
 std::uint64_t ActivityLog::ring_offset() const {
-  const std::uint64_t superblock = (core_.config.backing_bytes & ~(kBlockBytes - 1)) - kBlockBytes;
-  return superblock + static_cast<std::uint64_t>(std::int64_t{core_.superblock.activity_log_offset_sectors} * 512);
+  return core_.superblock_offset() +
+         static_cast<std::uint64_t>(std::int64_t{core_.superblock.activity_log_offset_sectors} * 512);
 }
 
 void ActivityLog::reset() {

@@ -23,12 +23,13 @@ Attach::Attach(Core& core, Metadata& metadata, ActivityLog& activity_log, const 
 std::string Attach::refusal(const input::Attach& attach) const {
   const drbd_metadata::Superblock& found = attach.restored.superblock;
   const std::uint64_t in_use = core_.superblock.effective_sectors;
-  const auto data_end =
-      static_cast<std::int64_t>(((attach.backing_bytes / 512) & ~std::uint64_t{7})) - 8 + found.bitmap_offset_sectors;
-  if (data_end < static_cast<std::int64_t>(found.effective_sectors)) return "the disk is smaller than its metadata say";
+  Config config = core_.config;
+  config.backing_bytes = attach.backing_bytes;
+  config.metadata_bytes = attach.metadata_bytes;
+  const std::uint64_t room = capacity_of(config, found);
+  if (room < found.effective_sectors) return "the disk is smaller than its metadata say";
   const bool connected = is_connected(core_.connection);
-  if ((connected || core_.primary()) && data_end < static_cast<std::int64_t>(in_use))
-    return "the disk is smaller than the device in use";
+  if ((connected || core_.primary()) && room < in_use) return "the disk is smaller than the device in use";
   // With a peer that has the data a resync brings them; alone a Primary would show its applications older ones.
   if (core_.primary() && !connected && (core_.wrote_without_disk || !core_.was_exposed(found.current_uuid)))
     return "this Primary's applications have worked with other data than this disk has";
@@ -38,6 +39,7 @@ std::string Attach::refusal(const input::Attach& attach) const {
 void Attach::attach(const input::Attach& attach) {
   const std::uint64_t in_use = core_.superblock.effective_sectors;
   core_.config.backing_bytes = attach.backing_bytes;
+  core_.config.metadata_bytes = attach.metadata_bytes;
   core_.superblock = attach.restored.superblock;
   metadata_.take_disk();
   core_.wrote_for_primary = false;

@@ -16,10 +16,6 @@ constexpr std::size_t words_per_page = kBlockBytes / 8;
 constexpr std::size_t max_run_pages = 64;
 constexpr std::size_t max_runs_in_flight = 8;
 
-std::uint64_t superblock_offset(const Core& core) {
-  return (core.config.backing_bytes & ~(kBlockBytes - 1)) - kBlockBytes;
-}
-
 }  // namespace
 
 Metadata::Metadata(Core& core) : core_(core) { set_size(core.superblock.effective_sectors); }
@@ -84,7 +80,7 @@ void Metadata::start_superblock() {
   if (in_flight_version_ != 0 || durable_version_ == version_ || !core_.metadata_writable()) return;
   if (core_.superblock_held) return;
   in_flight_version_ = version_;
-  core_.emit(effect::MetadataWrite{operation_of(Owner::Superblock, version_), superblock_offset(core_),
+  core_.emit(effect::MetadataWrite{operation_of(Owner::Superblock, version_), core_.superblock_offset(),
                                    drbd_metadata::encode_superblock(content()), core_.flushes_metadata()});
 }
 
@@ -168,7 +164,8 @@ bool Metadata::start_run(std::size_t first) {
     run.set_changes.push_back(pages_[last++].set_changes);
   }
   const std::uint64_t bitmap_offset =
-      superblock_offset(core_) + static_cast<std::uint64_t>(std::int64_t{core_.superblock.bitmap_offset_sectors} * 512);
+      core_.superblock_offset() +
+      static_cast<std::uint64_t>(std::int64_t{core_.superblock.bitmap_offset_sectors} * 512);
   ++core_.statistics.bitmap_writes;
   core_.emit(effect::MetadataWrite{operation_of(Owner::BitmapPages, run.number), bitmap_offset + first * kBlockBytes,
                                    page_bytes(first, last - first), core_.flushes_metadata()});

@@ -25,10 +25,12 @@ std::string MetadataMove::why_not(std::uint64_t backing_bytes) const {
   return layout ? "" : "its metadata cannot be at the end of a device of this size: " + layout.error().text();
 }
 
-void MetadataMove::measured(std::uint64_t backing_bytes) {
+void MetadataMove::measured(std::uint64_t backing_bytes, std::uint64_t metadata_bytes) {
   if (core_.disk == DiskState::Diskless || backing_bytes == 0) return;
   wanted_bytes_ = 0;
   refusal_.clear();
+  if (core_.config.placement != drbd_metadata::Placement::internal())
+    return measured_apart(backing_bytes, metadata_bytes);
   const std::uint64_t place = phase_ == Phase::Idle ? core_.config.backing_bytes : target_bytes_;
   if (blocks_of(backing_bytes) == blocks_of(place)) return;
   refusal_ = why_not(backing_bytes);
@@ -36,6 +38,24 @@ void MetadataMove::measured(std::uint64_t backing_bytes) {
     wanted_bytes_ = backing_bytes;
   else
     core_.event("backing-size", refusal_);
+}
+
+/// The bitmap has the room behind it, so that only md_size_sect changes.
+void MetadataMove::measured_apart(std::uint64_t backing_bytes, std::uint64_t metadata_bytes) {
+  const auto layout = drbd_metadata::layout(core_.config.placement, backing_bytes, metadata_bytes,
+                                            {.activity_log = core_.superblock.shape()});
+  const std::uint64_t room = layout ? layout->usable_sectors : 0;
+  if (room < core_.superblock.effective_sectors) {
+    refusal_ = "the backing device or that of its metadata has become too small: there is room for " +
+               std::to_string(room * 512) + " bytes of data, the device has " + std::to_string(core_.size_bytes());
+    return core_.event("backing-size", refusal_);
+  }
+  core_.config.backing_bytes = backing_bytes;
+  core_.config.metadata_bytes = metadata_bytes;
+  core_.changed();
+  if (!layout || core_.superblock.metadata_sectors == layout->metadata_sectors) return;
+  core_.superblock.metadata_sectors = layout->metadata_sectors;
+  metadata_.superblock_changed();
 }
 
 bool MetadataMove::due() const { return wanted_bytes_ != 0 && core_.metadata_writable(); }

@@ -15,16 +15,18 @@ namespace bascule::replication::detail {
 ///   Idle -> Draining -> Writing (the steps of drbd_metadata::plan_resize, flushed between) -> Idle
 ///
 /// A crash at any point leaves valid metadata at the old end, or else at the new one. The hot extents go along.
+///
+/// External metadata stay where they are: what their device has room for counts at once.
 class MetadataMove {
  public:
   MetadataMove(Core& core, Metadata& metadata, ActivityLog& activity_log, Attach& attach)
       : core_(core), metadata_(metadata), activity_log_(activity_log), attach_(attach) {}
 
-  /// What the backing device holds now.
-  void measured(std::uint64_t backing_bytes);
+  /// What the backing device holds now, and the one with the external metadata, if there is one.
+  void measured(std::uint64_t backing_bytes, std::uint64_t metadata_bytes);
   /// The metadata are not where they shall be, and will be.
   [[nodiscard]] bool busy() const { return phase_ != Phase::Idle || due(); }
-  /// Why the metadata stay where they are, although the device has another size; empty: they do not.
+  /// Why the devices' new sizes do not count; empty: they do.
   [[nodiscard]] const std::string& refusal() const { return refusal_; }
 
   void done(OperationId operation, int error_number);
@@ -35,6 +37,7 @@ class MetadataMove {
 
   [[nodiscard]] bool due() const;
   [[nodiscard]] std::string why_not(std::uint64_t backing_bytes) const;
+  void measured_apart(std::uint64_t backing_bytes, std::uint64_t metadata_bytes);
   void begin_writing();
   void write_on();
   void write_piece();

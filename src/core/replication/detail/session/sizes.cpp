@@ -158,7 +158,7 @@ void Sizes::take(std::uint64_t sectors, bool assume_clean) {
 /// The own disk has grown since the peer was told: it may be the one that held both back.
 void Sizes::announce() {
   const bool more = told_capacity_ != 0 && facts().own_capacity > told_capacity_;
-  const bool said_soon = question_ || held_ || heard_ || move_.busy();
+  const bool said_soon = question_ || held_ || heard_ || move_.busy() || core_.only_measured;
   if (!more || said_soon || core_.connection != ConnectionState::Connected || core_.dropping) return;
   core_.send_data(to_send());
 }
@@ -200,7 +200,7 @@ Sizes::Refusal Sizes::not_so(std::uint64_t size) const {
   const std::uint64_t room = facts().own_capacity;
   if (wanted > room)
     return {drbd::StateChangeResult::NotSupported,
-            "the wanted " + bytes_text(wanted) + " do not fit: this node's disk has room for " + bytes_text(room)};
+            "the wanted " + bytes_text(wanted) + " do not fit: this node's disk has room for " + room_text(room)};
   if (size >= now) return {};
   if (wanted == 0) return {drbd::StateChangeResult::NotSupported, "the device would shrink: its size must be named"};
   if (size != wanted)
@@ -216,12 +216,18 @@ void Sizes::resize(const input::Resize& wanted) {
     return core_.answer(wanted.command, drbd::StateChangeResult::InTransientState, "another resize is under way");
   if (Refusal refused = not_now(); !refused.why.empty())
     return core_.answer(wanted.command, refused.result, std::move(refused.why));
-  move_.measured(wanted.backing_bytes);
+  move_.measured(wanted.backing_bytes, wanted.metadata_bytes);
   if (!move_.refusal().empty())
     return core_.answer(wanted.command, drbd::StateChangeResult::NotSupported, move_.refusal());
   command_ = wanted;
   size_before_ = core_.superblock.effective_sectors;
   phase_ = Phase::Moving;
+}
+
+std::string Sizes::room_text(std::uint64_t sectors) const {
+  if (!core_.limited_by_metadata()) return bytes_text(sectors);
+  return bytes_text(sectors) + ", as its metadata device is too small for the bitmap of the " +
+         std::to_string(core_.config.backing_bytes) + " bytes that it has";
 }
 
 void Sizes::decide() {
@@ -255,7 +261,7 @@ std::string Sizes::outcome() const {
   if (now != size_before_) return "the device has " + bytes_text(now) + " now, it had " + bytes_text(size_before_);
   const std::uint64_t possible = smaller_but_not_zero(known.own_capacity, known.limit);
   const std::string keeps = "the device keeps its " + bytes_text(now);
-  if (possible <= now) return keeps + ": the disk has room for " + bytes_text(known.own_capacity);
+  if (possible <= now) return keeps + ": the disk has room for " + room_text(known.own_capacity);
   if (known.peer_capacity == 0)
     return keeps + ", although the disk has room for " + bytes_text(known.own_capacity) +
            ": the peer's disk is not known; the device grows when it is";

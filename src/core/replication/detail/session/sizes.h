@@ -63,6 +63,7 @@ class Sizes {
   void decide();
   void finish();
   [[nodiscard]] std::string outcome() const;
+  [[nodiscard]] std::string room_text(std::uint64_t sectors) const;
 
   Core& core_;
   Metadata& metadata_;
