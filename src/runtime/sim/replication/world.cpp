@@ -64,15 +64,16 @@ ReplicationScenario scenario_of(std::uint64_t seed) {
     constexpr std::array<std::uint64_t, 3> more{12ULL << 20, 16ULL << 10, 4ULL << 10};
     scenario.grown_bytes = scenario.data_bytes + more[prng.below(more.size())];
   }
+  for (bool& external : scenario.external_metadata) external = prng.chance(1, 4);
   return scenario;
 }
 
 ReplicationWorld::ReplicationWorld(const ReplicationScenario& scenario)
     : scenario_(scenario), scheduler_(scenario.seed), checker_(most_bytes() / sector_bytes) {
   for (std::size_t index = 0; index < nodes; ++index) {
-    nodes_[index] = std::make_unique<Node>(most_bytes() / sector_bytes, backing_bytes_for(most_bytes()));
+    nodes_[index] = std::make_unique<Node>(most_bytes() / sector_bytes, most_bytes() + (1 << 20));
     nodes_[index]->index = index;
-    nodes_[index]->backing_bytes = backing_bytes_for(scenario.data_bytes);
+    nodes_[index]->backing_bytes = backing_bytes_for(index, scenario.data_bytes);
     nodes_[index]->known_sizes = {nodes_[index]->backing_bytes};
   }
   majority_.careless = scenario.careless_majority;
@@ -92,14 +93,15 @@ void ReplicationWorld::later(Node& node, Duration delay, std::function<void()> a
 
 void ReplicationWorld::format() {
   for (auto& node : nodes_) {
-    auto created = drbd_metadata::create_v08(node->backing_bytes).value();
+    const auto layout = layout_of(*node);
+    auto superblock = drbd_metadata::to_superblock(drbd_metadata::create({}, layout).value());
     if (!scenario_.created_anew) {
-      created.superblock.effective_sectors = scenario_.data_bytes / sector_bytes;
-      created.superblock.current_uuid = 0x1111222233334444ULL;
-      created.superblock.flags |= flag::kConsistent | flag::kWasUpToDate;
+      superblock.effective_sectors = scenario_.data_bytes / sector_bytes;
+      superblock.current_uuid = 0x1111222233334444ULL;
+      superblock.flags |= flag::kConsistent | flag::kWasUpToDate;
     }
-    (void)node->metadata.write(created.layout.activity_log_offset, created.image);
-    (void)node->metadata.write(created.layout.superblock_offset, drbd_metadata::encode_superblock(created.superblock));
+    (void)node->metadata.write(layout.activity_log_offset, drbd_metadata::initial_ring({}));
+    (void)node->metadata.write(layout.superblock_offset, drbd_metadata::encode_superblock(superblock));
     (void)node->metadata.flush();
   }
 }
@@ -113,6 +115,8 @@ Config ReplicationWorld::config_of(const Node& node) {
   config.options = scenario_.options;
   config.accept_loss = scenario_.options.net.protocol != drbd_config::Protocol::C;
   config.backing_bytes = place_of(node);
+  if (external(node)) config.placement = drbd_metadata::Placement::flexible();
+  config.metadata_bytes = metadata_bytes();
   config.size_limit_bytes = scenario_.data_bytes;
   config.al_extents = scenario_.al_extents;
   config.seed = prng().next();

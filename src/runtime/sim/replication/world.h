@@ -29,6 +29,7 @@ struct ReplicationScenario {
   std::uint32_t canaries = 0;    ///< deliberate faults of the engine
   std::uint64_t data_bytes = 24ULL << 20;
   std::uint64_t grown_bytes = 0;  ///< at some time the disks hold so much, and the owner wants it all; 0: they never do
+  std::array<bool, 2> external_metadata{};  ///< of which node they are on a device of their own
   std::uint32_t al_extents = 2;
   Duration fault_time = seconds(6);
   std::uint32_t faults = 10;                  ///< how many
@@ -200,7 +201,10 @@ class ReplicationWorld {
   void note_equal();
 
   // -- disks that grow
-  [[nodiscard]] static std::uint64_t backing_bytes_for(std::uint64_t data_bytes);
+  [[nodiscard]] bool external(const Node& node) const { return scenario_.external_metadata[node.index]; }
+  [[nodiscard]] std::uint64_t metadata_bytes() const;
+  [[nodiscard]] std::uint64_t backing_bytes_for(std::size_t node, std::uint64_t data_bytes) const;
+  [[nodiscard]] drbd_metadata::Layout layout_of(const Node& node) const;
   [[nodiscard]] std::uint64_t most_bytes() const { return std::max(scenario_.data_bytes, scenario_.grown_bytes); }
   [[nodiscard]] std::uint64_t place_of(const Node& node) const;
   void tell_size(Node& node);

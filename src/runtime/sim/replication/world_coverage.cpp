@@ -22,12 +22,12 @@ Bytes read(const Disk& disk, std::uint64_t offset, std::uint64_t length) {
 }  // namespace
 
 drbd_metadata::Superblock ReplicationWorld::superblock_of(const Node& node) const {
-  const auto layout = metadata::internal_layout(place_of(node)).value();
+  const auto layout = layout_of(node);
   return metadata::decode_superblock(read(node.metadata, layout.superblock_offset, 4096)).value();
 }
 
 replication::Restored ReplicationWorld::restored(const Node& node) const {
-  const auto layout = metadata::internal_layout(place_of(node)).value();
+  const auto layout = layout_of(node);
   replication::Restored restored;
   restored.superblock = superblock_of(node);
   restored.bitmap = read(node.metadata, layout.bitmap_offset, layout.bitmap_bytes);
@@ -51,7 +51,7 @@ bool ReplicationWorld::peer_counts(const Node& node) const {
 Bitmap ReplicationWorld::marked_by(const Node& node) const {
   Bitmap marked(metadata::bits_for(most_bytes() / 512));
   const metadata::Superblock superblock = superblock_of(node);
-  const metadata::Layout layout = metadata::internal_layout(place_of(node)).value();
+  const metadata::Layout layout = layout_of(node);
   bool writes = (superblock.flags & metadata::flag::kPrimaryIndicator) != 0;
   if (node.alive && node.engine->status().disk > drbd::DiskState::Failed) {
     const Bitmap& bits = node.engine->bitmap();

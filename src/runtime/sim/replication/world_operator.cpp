@@ -50,7 +50,7 @@ void ReplicationWorld::tend_disk(Node& node, const Status& status) {
   node.failing_io = 0;  // a new cable
   node.attaching = next_command_++;
   node.known_sizes = {place_of(node)};
-  step(node, input::Attach{node.attaching, restored(node), place_of(node)});
+  step(node, input::Attach{node.attaching, restored(node), place_of(node), metadata_bytes()});
   tell_size(node);
 }
 

@@ -9,8 +9,19 @@ namespace bascule::sim {
 
 using namespace replication;  // NOLINT: this file drives that room
 
-/// The backing store for `data_bytes` of data: metadata lies behind it.
-std::uint64_t ReplicationWorld::backing_bytes_for(std::uint64_t data_bytes) {
+/// A device for external metadata, with room for the largest bitmap of the run.
+std::uint64_t ReplicationWorld::metadata_bytes() const {
+  return 9 * drbd_metadata::kBlockBytes + drbd_metadata::bitmap_bytes_for(most_bytes() / 512);
+}
+
+drbd_metadata::Layout ReplicationWorld::layout_of(const Node& node) const {
+  if (!external(node)) return drbd_metadata::internal_layout(place_of(node)).value();
+  return drbd_metadata::layout(drbd_metadata::Placement::flexible(), node.backing_bytes, metadata_bytes()).value();
+}
+
+/// The backing store for `data_bytes` of data: internal metadata lie behind it.
+std::uint64_t ReplicationWorld::backing_bytes_for(std::size_t node, std::uint64_t data_bytes) const {
+  if (scenario_.external_metadata[node]) return data_bytes;
   std::uint64_t backing = data_bytes + 64 * 1024;
   while (drbd_metadata::internal_layout(backing)->usable_sectors * 512 < data_bytes) backing += 4096;
   return backing;
@@ -18,6 +29,7 @@ std::uint64_t ReplicationWorld::backing_bytes_for(std::uint64_t data_bytes) {
 
 /// The size at the end of which the metadata are. They are whole where they were as long as they are there.
 std::uint64_t ReplicationWorld::place_of(const Node& node) const {
+  if (external(node)) return node.backing_bytes;
   if (node.known_sizes.size() == 1) return node.known_sizes.front();
   for (const std::uint64_t bytes : node.known_sizes) {
     Bytes block(drbd_metadata::kBlockBytes);
@@ -31,8 +43,8 @@ std::uint64_t ReplicationWorld::place_of(const Node& node) const {
 /// As a driver does it: what the metadata may move to is noted first.
 void ReplicationWorld::tell_size(Node& node) {
   if (scenario_.grown_bytes == 0) return;
-  if (node.known_sizes.back() != node.backing_bytes) node.known_sizes.push_back(node.backing_bytes);
-  step(node, input::BackingSize{node.backing_bytes});
+  if (!external(node) && node.known_sizes.back() != node.backing_bytes) node.known_sizes.push_back(node.backing_bytes);
+  step(node, input::BackingSize{node.backing_bytes, metadata_bytes()});
 }
 
 void ReplicationWorld::carry_out(Node& node, const effect::MetadataMoved& effect) {
@@ -42,15 +54,17 @@ void ReplicationWorld::carry_out(Node& node, const effect::MetadataMoved& effect
 }
 
 void ReplicationWorld::grow_disk(Node& node) {
-  if (scenario_.grown_bytes != 0) node.backing_bytes = backing_bytes_for(scenario_.grown_bytes);
+  if (scenario_.grown_bytes != 0) node.backing_bytes = backing_bytes_for(node.index, scenario_.grown_bytes);
 }
 
 /// What the owner's person at the console does once this node's disk has grown.
 void ReplicationWorld::tend_size(Node& node) {
-  if (grown(node) || node.backing_bytes != backing_bytes_for(scenario_.grown_bytes) || !prng().chance(1, 6)) return;
+  const bool ready = node.backing_bytes == backing_bytes_for(node.index, scenario_.grown_bytes);
+  if (grown(node) || !ready || !prng().chance(1, 6)) return;
   if (node.engine->status().role != drbd::Role::Primary) return;
   tell_size(node);
-  step(node, input::Resize{next_command_++, node.backing_bytes, scenario_.grown_bytes / 512});
+  step(node,
+       input::Resize{next_command_++, node.backing_bytes, scenario_.grown_bytes / 512, false, false, metadata_bytes()});
   if (finishing_ || !prng().chance(1, 2)) return;
   // A resize is over soon: else few power losses would meet one.
   Node& victim = *nodes_[prng().below(nodes)];
