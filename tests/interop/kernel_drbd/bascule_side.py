@@ -123,12 +123,13 @@ class BasculeSide(side.Side):
             raise side.RowFailed(f"blockd is not there: {self.log()[-400:]}")
 
     # -- life
-    def prepare(self, options, port, disk_bytes, mapped=False):
+    def prepare(self, options, port, disk_bytes, mapped=False, placement="internal"):
         """A fresh disk with drbdmeta's metadata, and a configuration. A `mapped` disk may grow, or turn bad."""
         self.disk_bytes, self.port = disk_bytes, port
         self.image = f"{self.limited}/bascule.img" if mapped else f"{self.directory}/bascule.img"
         if mapped:
             self._sh("mount", "-t", "tmpfs", "-o", f"size={LIMITED_BYTES}", "limited", self.limited)
+        self.place_metadata(placement, f"{self.limited if mapped else self.directory}/bascule-meta.img")
         if not os.path.exists(self.image):
             os.close(os.open(self.image, os.O_CREAT | os.O_WRONLY, 0o600))
         self.fresh_image(disk_bytes)
@@ -148,6 +149,9 @@ class BasculeSide(side.Side):
                 f'[node.{PEER}]\naddress = "{self.addresses[PEER]}"\nrole = "peer"\n'
                 f'[volume.{VOLUME}]\nauthority = "operator"\nport = {self.port}\n'
                 f'disk = {{ {NODE} = "{self.image}", {PEER} = "/dev/ubda" }}\n')
+        if self.meta_image:
+            index = "" if self.placement == "flex-external" else f"[{self.placement}]"
+            text += f'metadata = {{ {NODE} = "{self.meta_image}{index}" }}\n'
         for section, values in self.options.items():
             text += f"[volume.{VOLUME}.{TOML_SECTIONS.get(section, section)}]\n"
             text += "".join(f"{key} = {toml_value(value)}\n" for key, value in values.items())
@@ -269,7 +273,14 @@ class BasculeSide(side.Side):
 
     def break_disk(self, first_byte, length):
         """Writes to this range, which holds zeroes, fail from now on: it becomes a hole in a file system that is full."""
-        self._sh("fallocate", "--punch-hole", "--offset", str(first_byte), "--length", str(length), self.image)
+        self._break(self.image, first_byte, length)
+
+    def break_metadata(self):
+        """Their device is one of its own: writes to the activity log fail from now on."""
+        self._break(self.meta_image, 4096, 32768)
+
+    def _break(self, image, first_byte, length):
+        self._sh("fallocate", "--punch-hole", "--offset", str(first_byte), "--length", str(length), image)
         used = os.statvfs(self.limited)
         used_bytes = (used.f_blocks - used.f_bfree) * used.f_frsize
         self._sh("mount", "-o", f"remount,size={used_bytes}", self.limited)

@@ -47,11 +47,16 @@ def bits_set(dump, blocks):
     return total
 
 
+def without_comments(dump):
+    """A dump begins with when and where it was made."""
+    return [line for line in dump.splitlines() if not line.startswith("#")]
+
+
 class Bed:
     """`reference`: a second guest takes our place, which shows whether a row asks for what DRBD does."""
 
     def __init__(self, programs, directory, reference=False):
-        self.directory = directory
+        self.directory, self.programs = directory, programs
         self.kernel = self._kernel("kernel")
         self.guests = [self.kernel.guest]
         if reference:
@@ -64,8 +69,8 @@ class Bed:
         self.port = PORT_FIRST
 
     def _kernel(self, name):
-        disks = [f"{self.directory}/{name}-first.img", f"{self.directory}/{name}-mapped.img"]
-        for path, size in zip(disks, (side.DISK_BYTES, GROWN_BYTES)):
+        disks = [f"{self.directory}/{name}-{kind}.img" for kind in ("first", "mapped", "meta")]
+        for path, size in zip(disks, (side.DISK_BYTES, GROWN_BYTES, side.META_BYTES)):
             with open(path, "wb") as file:
                 file.truncate(size)
         guest = Guest(f"{self.directory}/guest-{name}", name, ADDRESSES[name], f"tap-{name}", disks, PREPARE)
@@ -75,15 +80,19 @@ class Bed:
         return self.bascule if one is self.kernel else self.kernel
 
     # -- beginnings
-    def prepare(self, net=None, disk=None, options=None, disk_bytes=side.DISK_BYTES, mapped=False, only_on=None):
-        """Fresh disks on both sides. `only_on`: {side: {section: options}} for what shall differ."""
+    def prepare(self, net=None, disk=None, options=None, disk_bytes=side.DISK_BYTES, mapped=False, only_on=None,
+                external=None):
+        """Fresh disks on both sides. `only_on`: {side: {section: options}} for what shall differ. `external`: {side: placement
+        of its metadata}; when nobody's are internal the size is limited to what usable() says."""
+        if external and len(external) == len(self.sides):
+            disk = {"size": f"{(disk_bytes - 40 * 1024) // 1024}K", **(disk or {})}
         self.port += 1
         self.disk_bytes = disk_bytes
         for one in self.sides:
             chosen = {"net": {**NET, **(net or {})}, "disk": {**DISK, **(disk or {})}, "options": dict(options or {})}
             for section, values in (only_on or {}).get(one, {}).items():
                 chosen[section].update(values)
-            one.prepare(chosen, self.port, disk_bytes, mapped)
+            one.prepare(chosen, self.port, disk_bytes, mapped, (external or {}).get(one, "internal"))
 
     def up(self):
         """Both; returns since when."""
@@ -154,14 +163,19 @@ class Bed:
 
     def metadata(self, one):
         """{"uuid": current, "bits": number of set ones} as drbdmeta reads them."""
-        image = one.image
-        if os.path.getsize(image) != one.disk_bytes:
+        image = one.meta_image or one.image
+        if not one.meta_image and os.path.getsize(image) != one.disk_bytes:
             image = f"{self.directory}/cut.img"
             with open(one.image, "rb") as whole, open(image, "wb") as cut:
                 cut.write(whole.read(one.disk_bytes))
-        subprocess.run(["drbdmeta", "--force", "0", "v08", image, "internal", "apply-al"], check=True, capture_output=True)
-        dump = subprocess.run(["drbdmeta", "--force", "0", "v08", image, "internal", "dump-md"], check=True,
-                              capture_output=True, text=True).stdout
+        arguments = ["0", "v08", image, one.placement]
+        subprocess.run(["drbdmeta", "--force", *arguments, "apply-al"], check=True, capture_output=True)
+        dump = subprocess.run(["drbdmeta", "--force", *arguments, "dump-md"], check=True, capture_output=True, text=True).stdout
+        if one.meta_image:
+            ours = subprocess.run([f"{self.programs}/bascule", "drbdmeta", *arguments, "dump-md"], check=True,
+                                  capture_output=True, text=True).stdout
+            if without_comments(ours) != without_comments(dump):
+                raise side.RowFailed(f"bascule drbdmeta and drbdmeta read {image} differently")
         uuid = int(re.search(r"uuid \{\s*(0x[0-9A-F]+)", dump).group(1), 16)
         return {"uuid": uuid & ~1, "bits": bits_set(dump, (self.usable() + 4095) // 4096)}
 

@@ -9,6 +9,7 @@ from .guest import GuestError
 
 SETUP = "/usr/lib/drbd/drbdsetup-84"
 RESOURCE, MINOR, DEVICE = "r0", 0, "/dev/drbd0"
+META = "/dev/ubdc"
 MAPPED, MOUNT = "/dev/mapper/row", "/run/mnt"
 PREPARE = "modprobe drbd; echo disabled >/sys/module/drbd/parameters/usermode_helper"
 BEGAN = re.compile(r"Began resync as .*will sync (\d+) KB")
@@ -19,7 +20,7 @@ CONNECTION_NAMES = {"Connecting": "WFConnection"}
 
 class KernelSide(side.Side):
     def __init__(self, guest, addresses):
-        """The guest's first disk is as large as a row's usual disk, the second has room to grow. `addresses`: of both nodes by
+        """The guest's first disk is as large as a row's usual disk, the second has room to grow, the third is for metadata. `addresses`: of both nodes by
         name; the guest's name is one of them."""
         self.name = guest.name
         super().__init__(guest.disks[0])
@@ -61,8 +62,10 @@ class KernelSide(side.Side):
             raise side.RowFailed("the guest is not there")
 
     # -- life
-    def prepare(self, options, port, disk_bytes, mapped=False):
+    def prepare(self, options, port, disk_bytes, mapped=False, placement="internal"):
         """A fresh disk and a configuration; nothing is started. A `mapped` disk may grow, or turn bad."""
+        assert placement in ("internal", "flex-external")
+        self.place_metadata(placement, self.guest.disks[2])
         self.image = self.guest.disks[1 if mapped else 0]
         self.fresh_image(os.path.getsize(self.image))
         self.disk = MAPPED if mapped else "/dev/ubda"
@@ -95,7 +98,7 @@ class KernelSide(side.Side):
                            for section, values in self.options.items() if values)
         hosts = "".join(f"  on {name} {{ address {address}:{self.port}; }}\n" for name, address in self.addresses.items())
         return (f"global {{ usage-count no; }}\nresource {RESOURCE} {{\n{sections}"
-                f"  device {DEVICE} minor {MINOR}; disk {self.disk}; meta-disk internal;\n{hosts}}}\n")
+                f"  device {DEVICE} minor {MINOR}; disk {self.disk}; meta-disk {META if self.meta_image else 'internal'};\n{hosts}}}\n")
 
     def reconfigure(self, options):
         """New options; they hold from the next up() on."""
@@ -109,7 +112,7 @@ class KernelSide(side.Side):
         return self.guest.check(f"{SETUP} {command}", seconds)
 
     def up(self):
-        self.guest.check(f"blockdev --flushbufs {self.disk}; drbdadm -c {self.config} up {RESOURCE}")
+        self.guest.check(f"blockdev --flushbufs {self.disk} {META}; drbdadm -c {self.config} up {RESOURCE}")
 
     def down(self):
         """The kernel refuses in the middle of a handshake with a peer that it tries again and again."""
@@ -209,7 +212,7 @@ class KernelSide(side.Side):
 
     def wipe(self):
         """A replica that never held data; the node is down."""
-        if self.disk == MAPPED:
+        if self.disk == MAPPED and not self.meta_image:
             self.guest.check(f"drbdmeta --force {MINOR} v08 {self.disk} internal create-md")
         else:
             self.create_metadata()

@@ -8,6 +8,7 @@ import time
 # The raw size of a disk. The kernel forgets the last 64 bits of a bitmap whose length is a multiple of 64 when it attaches
 # (its count of set bits masks the wrong word), so that sizes that are multiples of 256 KiB are avoided.
 DISK_BYTES = 64 << 20
+META_BYTES, INDEXED_BYTES = 1 << 20, 128 << 20
 IN_STEP = {"connection": "Connected", "disk": "UpToDate", "peer_disk": "UpToDate"}
 
 
@@ -73,7 +74,7 @@ class Side:
     name = "?"
 
     def __init__(self, image):
-        self.image = image
+        self.image, self.placement, self.meta_image = image, "internal", None
         self.heard = Heard(self.name)
 
     def fresh_image(self, size):
@@ -81,10 +82,17 @@ class Side:
         with open(self.image, "wb") as file:
             file.truncate(size)
 
+    def place_metadata(self, placement, image):
+        """Where drbdmeta has them: "internal", or in an image of their own, "flex-external" or an index."""
+        self.placement, self.meta_image = placement, image if placement != "internal" else None
+        if self.meta_image:
+            with open(self.meta_image, "wb") as file:
+                file.truncate(META_BYTES if placement == "flex-external" else (int(placement) + 1) * INDEXED_BYTES)
+
     def create_metadata(self):
         """A replica that never held data; the node is down. The whole image is the disk."""
-        subprocess.run(["drbdmeta", "--force", "0", "v08", self.image, "internal", "create-md"], check=True,
-                       capture_output=True)
+        subprocess.run(["drbdmeta", "--force", "0", "v08", self.meta_image or self.image, self.placement, "create-md"],
+                       check=True, capture_output=True)
 
     def state(self):
         with self.heard.changed:
