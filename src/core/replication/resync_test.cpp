@@ -1,5 +1,7 @@
 #include <numeric>
 
+#include "core/replication/detail/resync/resync_source.h"
+#include "core/replication/testing/data_path_node.h"
 #include "core/replication/testing/pair.h"
 
 namespace bascule::replication {
@@ -42,6 +44,26 @@ TEST(Resync, OnlyMarkedBlocksTravelInEitherDirection) {
     EXPECT_EQ(source.status().bitmap_uuid, 0U);
     EXPECT_EQ(pair.alice().status().current_uuid, pair.bob().status().current_uuid);
   }
+}
+
+/// The peer's disk has gone, an application writes alone, and only then older data of the same block are acknowledged.
+TEST(Resync, ALateAcknowledgementDoesNotClearTheMarkOfANewerWrite) {
+  testing::DataPathNode node;
+  detail::ResyncSource source(node.core, node.metadata, node.writes);
+  node.core.connection = SyncSource;
+  node.core.peer.disk = drbd::DiskState::Failed;
+  node.write(1, 4096, 4096);
+  node.advance();
+  ASSERT_EQ(node.core.bitmap.count(), 1U);
+  drbd::BlockAck ack;
+  ack.kind = drbd::BlockAck::Kind::ResyncWriteAck;
+  ack.sector = 8;
+  ack.size_bytes = 4096;
+  EXPECT_TRUE(source.acknowledged(ack));
+  EXPECT_EQ(node.core.bitmap.count(), 1U);
+  node.core.peer.disk = drbd::DiskState::Inconsistent;
+  EXPECT_TRUE(source.acknowledged(ack));
+  EXPECT_EQ(node.core.bitmap.count(), 0U) << "while the peer gets every write, the newest one was sent";
 }
 
 TEST(Resync, APlainBitmapIsUnderstoodToo) {

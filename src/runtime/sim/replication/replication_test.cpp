@@ -68,7 +68,6 @@ TEST(ReplicationCanary, GoingOnAloneInASharedGenerationIsFound) { expect_found(c
 TEST(ReplicationCanary, TakingTheOlderDataIsFound) { expect_found(canary::kWrongSource); }
 TEST(ReplicationCanary, ReadingOldBlocksIsFound) { expect_found(canary::kReadHere); }
 TEST(ReplicationCanary, ForgettingDiscardsIsFound) { expect_found(canary::kForgetDiscards); }
-TEST(ReplicationCanary, MovingMetadataInAnyOrderIsFound) { expect_found(canary::kMoveAtOnce); }
 TEST(ReplicationCanary, MovingMetadataWithoutTheLogIsFound) { expect_found(canary::kMoveWithoutLog); }
 
 }  // namespace

@@ -162,7 +162,8 @@ void ResyncSource::answer(const Serving& slot, const input::DiskDone& done) {
 bool ResyncSource::acknowledged(const drbd::BlockAck& ack) {
   const auto range = core_.range_of(ack.sector, ack.size_bytes);
   if (!range) return false;
-  if (ack.kind == drbd::BlockAck::Kind::ResyncWriteAck) metadata_.mark_in_sync(*range);
+  // What goes to the peer no more is only marked, and may be newer than what is acknowledged here: that mark stays.
+  if (ack.kind == drbd::BlockAck::Kind::ResyncWriteAck && core_.replicates()) metadata_.mark_in_sync(*range);
   if (ack.kind == drbd::BlockAck::Kind::NegativeAck) failed_bytes_ += range->length;
   return true;
 }
