@@ -1,6 +1,7 @@
 // Metadata on a device of their own: where they are written, and what the device's size follows from.
 #include "core/replication/testing/external_metadata.h"
 
+#include "core/replication/testing/pairs.h"
 #include "core/replication/testing/transcript.h"
 #include "core/replication/testing/two_engines.h"
 
