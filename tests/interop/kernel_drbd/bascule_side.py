@@ -30,14 +30,14 @@ class Refused(Exception):
 class Control:
     """One client of blockd.VOLUME.sock; `heard` is called with each unasked line."""
 
-    def __init__(self, path, heard, ended):
+    def __init__(self, path, heard, ended, end):
         self.socket = socket.socket(socket.AF_UNIX)
         try:
             self.socket.connect(path)
         except OSError:
             self.socket.close()
             raise
-        self.heard, self.ended = heard, ended
+        self.heard, self.ended, self.end = heard, ended, end
         self.changed, self.answers, self.next_id, self.open = threading.Condition(), {}, 1, True
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -71,7 +71,7 @@ class Control:
             while number not in self.answers:
                 left = limit - time.monotonic()
                 if left <= 0 or not self.open:
-                    raise side.RowFailed(f"blockd did not answer {op}" + ("" if self.open else ": it ended"))
+                    raise side.RowFailed(f"blockd did not answer {op}" + ("" if self.open else f": {self.end()}"))
                 self.changed.wait(left)
             reply = self.answers.pop(number)
         if not reply["ok"]:
@@ -117,6 +117,13 @@ class BasculeSide(side.Side):
 
     def _ended(self):
         self.heard.update(connection="Off", role="Unknown", disk="Diskless")
+
+    def _end(self):
+        """Why the control connection is gone."""
+        try:
+            return f"it ended with {self.process.wait(1)}"
+        except subprocess.TimeoutExpired:
+            return "it closed the connection"
 
     def still(self):
         if self.process is None or self.process.poll() is not None:
@@ -166,7 +173,7 @@ class BasculeSide(side.Side):
         while self.control is None:
             self.still()
             try:
-                self.control = Control(f"{self.run_dir}/blockd.{VOLUME}.sock", self._hear, self._ended)
+                self.control = Control(f"{self.run_dir}/blockd.{VOLUME}.sock", self._hear, self._ended, self._end)
             except OSError:
                 if time.monotonic() > limit:
                     raise side.RowFailed("blockd does not open its control socket") from None
