@@ -364,6 +364,29 @@ TEST(Attach, APrimaryDoesNotTakeTheNewerDataOfAPeerThatAttaches) {
     = Primary Connected UpToDate/Diskless)");
 }
 
+/// The kernel's would take a state alone for the decision, and believe its disk unseen.
+TEST(Attach, APeerThatIsNotToldOfTheRefusalHearsNoStateBeforeItHasGivenUp) {
+  Transcript transcript = two_that_are_equal(Authority::Cluster);
+  transcript.play(promote);
+  transcript.play(R"(
+    packet 101 State 2 0 10
+    < shrink 5
+    < send 101 P_STATE
+    packet 101 Uuids 64 1
+    packet 101 State 2 3 10
+    = Primary Connected UpToDate/Diskless
+    in-sync 6 self x
+    < metadata superblock
+    disk
+    pause 2
+    < done 2 1
+    suspend 3
+    < io-suspended
+    < done 3 1
+    packet 101 State 2 0 10
+    < send 101 P_STATE)");
+}
+
 TEST(Attach, WhatAPeerSendsBeforeItKnowsTheDecisionIsMarkedOnBothSides) {
   Transcript transcript = two_that_are_equal(Authority::Operator);
   transcript.play(R"(

@@ -72,6 +72,135 @@ TEST(Protocol, WithoutACopyOfItsOwnAFlushWaitsForThePeersFlush) {
   }
 }
 
+/// A Primary without a disk has answered a write that the peer has not flushed, and lost the peer.
+struct OnlyAtPeer : DataPathNode {
+  explicit OnlyAtPeer(drbd_config::Protocol protocol) : DataPathNode(config_of(protocol)) {
+    core.disk = DiskState::Diskless;
+    write(1, 0, 4096);
+    EXPECT_TRUE(ack(Kind::WriteAck, 1, 0, 4096));
+    EXPECT_EQ(count<effect::Complete>(), 1U);
+    lose_session();
+    advance();
+  }
+  void peer_is_back(bool after_a_crash) {
+    core.session.open = true;
+    ++core.session.number;
+    core.connection = ConnectionState::Connected;
+    core.peer.disk = DiskState::UpToDate;
+    core.peer.uuid_flags = after_a_crash ? drbd::uuid_flag::kCrashedPrimary : 0;
+    writes.session_began();
+    advance();
+  }
+  int flush(RequestId request) {
+    writes.flush({request});
+    advance();
+    const auto completed = all<effect::Complete>();
+    EXPECT_EQ(completed.back().request, request);
+    return completed.back().error_number;
+  }
+  std::size_t told_of_a_loss() const {
+    std::size_t told = 0;
+    for (const auto& event : all<effect::Event>())
+      if (event.kind == "writes-lost-behind-flush" && event.text.find(" 4096 bytes") != std::string::npos) ++told;
+    return told;
+  }
+};
+
+constexpr drbd_config::Protocol every_protocol[] = {drbd_config::Protocol::A, drbd_config::Protocol::B,
+                                                    drbd_config::Protocol::C};
+
+TEST(OnlyAtPeer, AFlushFailsOnceWhenThePeerHasCrashedBeforeItsOwn) {
+  for (const auto protocol : every_protocol) {
+    OnlyAtPeer node(protocol);
+    node.peer_is_back(true);
+    EXPECT_EQ(node.told_of_a_loss(), 1U);
+    EXPECT_EQ(node.flush(2), 5);
+    EXPECT_EQ(node.flush(3), 0);
+    EXPECT_EQ(node.told_of_a_loss(), 1U);
+  }
+}
+
+TEST(OnlyAtPeer, AFlushIsGoodWhenOnlyTheConnectionWasLost) {
+  for (const auto protocol : every_protocol) {
+    OnlyAtPeer node(protocol);
+    node.peer_is_back(false);
+    EXPECT_EQ(node.flush(2), 0);
+    EXPECT_EQ(node.told_of_a_loss(), 0U);
+  }
+}
+
+/// The crash may come with the second loss: the peer has not said since that it has flushed.
+TEST(OnlyAtPeer, WhatIsNotFlushedIsRememberedOverConnections) {
+  OnlyAtPeer node(drbd_config::Protocol::C);
+  node.peer_is_back(false);
+  node.lose_session();
+  node.peer_is_back(true);
+  EXPECT_EQ(node.flush(2), 5);
+}
+
+TEST(OnlyAtPeer, ThePeersFlushAfterTheLossEndsTheDoubt) {
+  OnlyAtPeer node(drbd_config::Protocol::C);
+  node.peer_is_back(false);
+  node.write(2, 8192, 4096);
+  EXPECT_TRUE(node.ack(Kind::WriteAck, 2, 8192, 4096));
+  node.writes.flush({3});
+  EXPECT_TRUE(node.writes.barrier_acknowledged({0, 1}));
+  node.advance();
+  node.lose_session();
+  node.peer_is_back(true);
+  EXPECT_EQ(node.flush(4), 0);
+}
+
+/// The barrier ack of a peer that has crashed meanwhile is about what it got since.
+TEST(OnlyAtPeer, AWriteBeforeTheFlushDoesNotHideTheLoss) {
+  OnlyAtPeer node(drbd_config::Protocol::C);
+  node.peer_is_back(true);
+  node.write(2, 8192, 4096);
+  EXPECT_TRUE(node.ack(Kind::WriteAck, 2, 8192, 4096));
+  EXPECT_EQ(node.flush(3), 5);
+}
+
+TEST(OnlyAtPeer, AFlushThatWaitsForThePeerLearnsOfItsCrash) {
+  for (const bool crashed : {false, true}) {
+    Config config = config_of(drbd_config::Protocol::C);
+    config.options.resource.on_no_data_accessible = drbd_config::OnNoDataAccessible::suspend_io;
+    DataPathNode node(config);
+    node.core.disk = DiskState::Diskless;
+    node.write(1, 0, 4096);
+    EXPECT_TRUE(node.ack(Kind::WriteAck, 1, 0, 4096));
+    node.lose_session();
+    node.writes.flush({2});
+    node.advance();
+    EXPECT_EQ(node.count<effect::Complete>(), 1U) << "the peer may have crashed";
+    node.core.session.open = true;
+    node.core.connection = ConnectionState::Connected;
+    node.core.peer.disk = DiskState::UpToDate;
+    node.core.peer.uuid_flags = crashed ? drbd::uuid_flag::kCrashedPrimary : 0;
+    node.writes.session_began();
+    node.advance();
+    ASSERT_EQ(node.count<effect::Complete>(), 2U);
+    EXPECT_EQ(node.all<effect::Complete>()[1].error_number, crashed ? 5 : 0);
+  }
+}
+
+/// Its own disk has what the peer may lack, and the bits tell that.
+TEST(OnlyAtPeer, ANodeWithItsOwnCopyHasLostNothing) {
+  DataPathNode node(config_of(drbd_config::Protocol::A));
+  node.write(1, 0, 4096);
+  node.disk_done(1);
+  node.lose_session();
+  node.core.session.open = true;
+  node.core.connection = ConnectionState::Connected;
+  node.core.peer.disk = DiskState::UpToDate;
+  node.core.peer.uuid_flags = drbd::uuid_flag::kCrashedPrimary;
+  node.writes.session_began();
+  node.writes.flush({2});
+  node.writes.local_flush_done(node.all<effect::DiskFlush>().at(0).operation, 0);
+  node.advance();
+  ASSERT_EQ(node.count<effect::Complete>(), 2U);
+  EXPECT_EQ(node.all<effect::Complete>()[1].error_number, 0);
+}
+
 /// What a resync will undo is no copy.
 TEST(Protocol, ATargetThatIsPrimaryWaitsForItsSource) {
   DataPathNode node(config_of(drbd_config::Protocol::A));

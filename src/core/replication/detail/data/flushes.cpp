@@ -1,6 +1,8 @@
 #include "core/replication/detail/data/flushes.h"
 
 #include <cerrno>
+#include <string>
+#include <utility>
 
 #include "core/replication/detail/data/disk_errors.h"
 #include "core/replication/detail/data/write_rules.h"
@@ -45,6 +47,8 @@ bool Flushes::is_done(const Wait& wait) const {
   if (!wait.local_done) return false;
   if (wait.error_number != 0) return true;
   if (!core_.lease_valid()) return false;
+  // Whether the peer has crashed is not known before it is back.
+  if (only_at_peer_bytes_ != 0 && !core_.peer_has_data()) return false;
   if (!wait.needs_peer) return true;
   // If the peer went without flushing it must leave the set, or be resynced, before anybody relies on this flush.
   if (!wait.epoch || wait.session != core_.session.number || !core_.session.open)
@@ -59,7 +63,40 @@ bool Flushes::nowhere() const {
   return core_.serving && core_.disk != DiskState::Negotiating && !core_.handshaking();
 }
 
+// ---- what only the peer had -------------------------------------------------------------------------------------
+
+void Flushes::session_lost(std::uint64_t unflushed_bytes) {
+  if (!core_.keeps_own_copy()) only_at_peer_bytes_ += unflushed_bytes;
+}
+
+void Flushes::peer_flushed() {
+  look_at_peer();  // before that it may have lost some
+  only_at_peer_bytes_ = 0;
+}
+
+/// A crash of the node that had the only copy is the crash of a primary: its superblock says so until it is flushed.
+void Flushes::look_at_peer() {
+  if (only_at_peer_bytes_ == 0) return;
+  if (core_.keeps_own_copy()) only_at_peer_bytes_ = 0;  // a resync has brought all that there is
+  if (!core_.peer_has_data() || (core_.peer.uuid_flags & drbd::uuid_flag::kCrashedPrimary) == 0) return;
+  lost_bytes_ += std::exchange(only_at_peer_bytes_, 0);
+  if (lost_bytes_ == 0) return;
+  core_.event("writes-lost-behind-flush", "the peer has crashed, and had not flushed up to " +
+                                              std::to_string(lost_bytes_) +
+                                              " bytes that were written only there: the next flush fails");
+}
+
+/// As fsync does after a page could not be written: whoever flushes next is told, and then it goes on.
+bool Flushes::fails_once() {
+  if (lost_bytes_ == 0 || waits_.empty() || core_.suspended()) return false;
+  lost_bytes_ = 0;
+  fail_all(EIO);
+  return true;
+}
+
 void Flushes::advance() {
+  look_at_peer();
+  if (fails_once()) return;
   for (Wait& wait : waits_)
     if (!wait.begun && !core_.suspended()) begin(wait);
   if (nowhere()) return fail_all(EIO);

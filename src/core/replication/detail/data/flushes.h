@@ -18,6 +18,11 @@ class Flushes {
   void flush(RequestId request);
   void local_done(OperationId operation, int error_number);
   void fail_all(int error_number);
+  /// So much was answered that the peer had not flushed when it was lost. It is nowhere else if this node has no copy
+  /// of its own; then a peer that comes back after a crash makes the next flush fail.
+  void session_lost(std::uint64_t unflushed_bytes);
+  /// Since the session began, all that it holds.
+  void peer_flushed();
   void advance();
   [[nodiscard]] bool empty() const { return waits_.empty(); }
   [[nodiscard]] std::size_t size() const { return waits_.size(); }
@@ -38,6 +43,8 @@ class Flushes {
     std::uint32_t session = 0;
   };
   void begin(Wait& wait);
+  void look_at_peer();
+  [[nodiscard]] bool fails_once();
   [[nodiscard]] bool nowhere() const;
   [[nodiscard]] bool is_done(const Wait& wait) const;
 
@@ -46,6 +53,8 @@ class Flushes {
   Epochs& epochs_;
   std::vector<Wait> waits_;
   std::uint64_t next_ = 1;
+  std::uint64_t only_at_peer_bytes_ = 0;  ///< answered, no copy here, and not known to be durable there
+  std::uint64_t lost_bytes_ = 0;          ///< of those, may be gone; until a flush has failed
 };
 
 }  // namespace bascule::replication::detail

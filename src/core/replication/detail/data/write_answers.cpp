@@ -90,6 +90,7 @@ bool Writes::read_replied(const drbd::DataReply& reply, BufferId buffer) {
 }
 
 bool Writes::end_epochs(std::size_t count) {
+  if (count != 0) flushes_.peer_flushed();
   for (; count != 0; --count)
     for (const Serial serial : epochs_.take_oldest()) {
       if (!flushed(log_.at(serial))) return false;
@@ -213,6 +214,7 @@ bool Writes::resynced(const Range& range) const { return core_.peer_in_step() &&
 void Writes::answer(Entry& entry, int error_number) {
   entry.answered = true;
   --open_;
+  entry.good = error_number == 0;
   if (error_number == 0 && !entry.barrier_done) epochs_.answered(entry.epoch);
   answer_request(entry, error_number);
 }
@@ -287,6 +289,10 @@ void Writes::session_lost() {
   sent_.clear();
   remote_deadline_ = never;
   const Serial end = log_.end();
+  std::uint64_t unflushed_bytes = 0;
+  for (Serial serial = log_.begin(); serial < end; ++serial)
+    if (const Entry& entry = log_.at(serial); entry.good && !entry.barrier_done) unflushed_bytes += entry.range.length;
+  flushes_.session_lost(unflushed_bytes);
   for (Serial serial = log_.begin(); serial < end; ++serial) {
     Entry* entry = log_.find(serial);
     if (entry == nullptr || !entry->started) continue;

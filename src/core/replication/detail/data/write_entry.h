@@ -35,6 +35,7 @@ struct WriteEntry {
   bool may_set_in_sync = false;     ///< was sent during a resync: the peer acknowledges it under any protocol
   bool barrier_done = true;         ///< nothing of it is unflushed at the peer
   bool answered = false;            ///< completed to the application, with or without success, or begun anew
+  bool good = false;                ///< answered with success
   bool ready = false;               ///< waits only for the permission to be answered
   std::uint32_t epoch = 0;
   Instant since{};  ///< submitted to the disk and the peer

@@ -90,7 +90,11 @@ void Agreement::note_only_copy() {
   if (holds == core_.wrote_for_primary || !core_.disk_usable()) return;
   if (!holds && !metadata_.bits_durable(0, core_.bitmap.size())) return metadata_.write_all_bits();
   core_.wrote_for_primary = holds;
-  metadata_.superblock_changed();
+  settled_version_ = metadata_.superblock_changed();
+}
+
+bool Agreement::settled() const {
+  return !core_.disk_usable() || (!core_.wrote_for_primary && metadata_.superblock_durable(settled_version_));
 }
 
 /// The generation that applications of this node see: its own, or without an UpToDate disk the peer's.
@@ -152,7 +156,7 @@ void Agreement::refuse_new_disk(const Verdict& verdict) {
 void Agreement::begin_generation() {
   if (!new_generation_due(core_) || (core_.primary() && !core_.serving)) return;
   membership_.make_generation();
-  if (is_connected(core_.connection)) handshake_.send_uuids();
+  if (is_connected(core_.connection)) handshake_.tell_generations();
 }
 
 void Agreement::take_for_equal() {

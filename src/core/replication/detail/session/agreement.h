@@ -19,6 +19,9 @@ class Agreement {
   /// The peer's state has come in.
   void peer_state_received();
   void session_lost();
+  /// What a Primary without a disk has written here is durable, or the superblock said so when it was promised less:
+  /// the write of the superblock that ends that time flushes the data first. Without a session; no new one before.
+  [[nodiscard]] bool settled() const;
   void advance();
   void tick();
   [[nodiscard]] Instant deadline() const { return until_; }
@@ -49,9 +52,10 @@ class Agreement {
   Membership& membership_;
   const StateChanges& state_changes_;
   bool asked_ = false;
-  bool negotiating_ = false;        ///< the peer has been told of the new disk
-  Instant until_ = never;           ///< when its answer must be there
-  bool both_inconsistent_ = false;  ///< in this session, while Connected
+  bool negotiating_ = false;           ///< the peer has been told of the new disk
+  Instant until_ = never;              ///< when its answer must be there
+  std::uint64_t settled_version_ = 0;  ///< of the superblock that tells who has the only copy
+  bool both_inconsistent_ = false;     ///< in this session, while Connected
 };
 
 }  // namespace bascule::replication::detail

@@ -15,7 +15,8 @@ void Connection::connect() {
   const bool attached = parts_.attach.done() || core_.disk == DiskState::Failed || core_.disk == DiskState::Diskless;
   // A peer that comes back while it should have been fenced is met with a generation of our own.
   const bool may_meet = parts_.membership.may_connect() || core_.suspended_fencing;
-  const bool quiet = attached && parts_.peer_writes.idle() && may_meet && !core_.dropping;
+  const bool settled = parts_.peer_writes.idle() && parts_.agreement.settled();
+  const bool quiet = attached && settled && may_meet && !core_.dropping;
   if (core_.connection == ConnectionState::Unconnected && quiet) {
     core_.become(ConnectionState::WFConnection, "looking for the peer");
     parts_.connector.want(retry_at_);

@@ -28,7 +28,7 @@ void Handshake::begin(const Connector::Pair& pair) {
   session = Session{true, pair.data, pair.meta, pair.resolve_conflicts, 0, session.number + 1, 0, 0, core_.now, 0};
   phase_ = Phase::Features;
   until_ = core_.now + 4 * core_.config.ping_timeout;
-  have_protocol_ = have_sizes_ = have_uuids_ = ready_ = skip_initial_sync_ = false;
+  have_protocol_ = have_sizes_ = have_uuids_ = ready_ = skip_initial_sync_ = peer_needs_uuids_ = false;
   sizes_.session_began();
   own_integrity_.clear();
   peer_integrity_.clear();
@@ -187,7 +187,8 @@ void Handshake::on_uuids(const drbd::Uuids& uuids) {
 void Handshake::on_state(const drbd::State& packet) {
   const drbd::StateWord& state = packet.state;
   DiskState disk = state.disk;
-  core_.peer.attaching = peer_needs_uuids_ = disk == DiskState::Negotiating;
+  core_.peer.attaching = disk == DiskState::Negotiating;
+  peer_needs_uuids_ = core_.peer.attaching && phase_ == Phase::Done;
   if (core_.peer.attaching)
     disk =
         (core_.peer.uuid_flags & drbd::uuid_flag::kInconsistent) != 0 ? DiskState::Inconsistent : DiskState::Consistent;
@@ -231,6 +232,10 @@ void Handshake::send_uuids(std::uint64_t more_flags) {
   peer_needs_uuids_ = false;
 }
 
+/// A peer that waits for generations and a state decides by both. A state alone would make the kernel's believe its
+/// disk unseen, also when this node has refused that disk and has not told it.
+bool Handshake::silent() const { return peer_needs_uuids_ && core_.connection == ConnectionState::Connected; }
+
 void Handshake::send_options() {
   if (phase_ != Phase::Done) return;
   drbd::Protocol update = own_protocol();
@@ -249,7 +254,12 @@ drbd::StateWord Handshake::state_to_tell() const {
   return word;
 }
 
+void Handshake::tell_generations() {
+  if (!silent()) send_uuids();
+}
+
 void Handshake::send_state() {
+  if (silent()) return;
   told_ = state_to_tell();
   core_.send_data(drbd::State{*told_});
 }
@@ -264,8 +274,6 @@ void Handshake::tell_new_disk() {
 void Handshake::send_state_if_changed() {
   // A second look at the new disk would make the peer decide a second time.
   if (core_.disk == DiskState::Negotiating) return;
-  // Nor a state before the generations to a peer that waits for both: the kernel's would believe its disk unseen.
-  if (peer_needs_uuids_ && core_.peer_disk_undecided()) return;
   if (phase_ == Phase::Done && is_connected(core_.connection) && !core_.dropping && told_ != state_to_tell())
     send_state();
 }

@@ -30,6 +30,8 @@ class Handshake {
 
   /// Tells the peer our generation identifiers (again); `more_flags` beside those that follow from our state.
   void send_uuids(std::uint64_t more_flags = 0);
+  /// The same of generations that have changed; not to a peer that compares its new disk when this node has decided.
+  void tell_generations();
   /// Tells the peer our state if it differs from what it was told last.
   void send_state_if_changed();
   void send_state();
@@ -55,6 +57,7 @@ class Handshake {
  private:
   enum class Phase { Idle, Features, Authentication, Parameters, Done };
 
+  [[nodiscard]] bool silent() const;
   void on_features(const drbd::Features& features);
   void authenticate();
   bool on_authentication(const drbd::Packet& packet);

@@ -226,7 +226,7 @@ void RoleChange::serve() {
   for (const CommandId command : promoting_) core_.answer(command, Result::Success);
   promoting_.clear();
   if (is_connected(core_.connection)) {
-    handshake_.send_uuids();
+    handshake_.tell_generations();
     handshake_.send_state();
   }
 }
