@@ -161,11 +161,18 @@ class KernelSide(side.Side):
         self.adm(("-- --discard-my-data " if discard_my_data else "") + f"connect {RESOURCE}")
 
     def disconnect(self, force=False):
-        try:
-            self.adm(("-- --force " if force else "") + f"disconnect {RESOURCE}")
-        except GuestError as error:
-            if "unknown connection" not in str(error):  # it became StandAlone by itself meanwhile
-                raise
+        for _ in range(10):
+            changes = self.heard.changes()
+            try:
+                return self.adm(("-- --force " if force else "") + f"disconnect {RESOURCE}")
+            except GuestError as error:
+                if "unknown connection" in str(error):
+                    return  # it became StandAlone by itself meanwhile
+                if "(-18)" not in str(error):
+                    raise
+            # "In transient state, retry after next state change"
+            self.wait_for(lambda state, seen=changes: self.heard.changes() > seen, "in another state", 10)
+        raise side.RowFailed("the kernel was in ten transient states when it was to disconnect")
 
     def verify(self):
         self.setup(f"verify {MINOR}")

@@ -35,6 +35,11 @@ class Heard:
         with self.changed:
             self.past.append((time.monotonic(), {**self.now, **fields}))
 
+    def changes(self):
+        """How many there were; grows with each."""
+        with self.changed:
+            return len(self.past)
+
     def clear(self):
         with self.changed:
             self.now, self.past = {}, []
