@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "wire/drbd_metadata/signature.h"
@@ -20,6 +22,7 @@ namespace {
 
 constexpr const char* kCannotUseDisk = "the disk of the volume cannot be used";
 constexpr std::size_t kPiece = 1 << 20;
+constexpr Duration kAskAgain = milliseconds(5);
 
 struct AlignedMemory {
   explicit AlignedMemory(std::size_t size)
@@ -80,7 +83,19 @@ Backing::~Backing() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-Result<Backing> Backing::open(const std::string& path, std::optional<Piece> piece) {
+// Opens and locks it. False, and errno: EBUSY or EWOULDBLOCK when somebody else has it.
+bool Backing::claim(const std::optional<Piece>& piece) {
+  descriptor_ = open_device(path_, !is_file_ && !piece);
+  if (descriptor_ < 0) return false;
+  errno = 0;
+  if (is_ours(path_, descriptor_, !is_file_, piece)) return true;
+  const int why = errno == 0 || errno == EAGAIN || errno == EACCES ? EWOULDBLOCK : errno;
+  ::close(std::exchange(descriptor_, -1));
+  errno = why;
+  return false;
+}
+
+Result<Backing> Backing::open(const std::string& path, std::optional<Piece> piece, Duration patience) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return fail(kCannotUseDisk, path, "it does not exist", "make it with: bascule volume create");
@@ -91,10 +106,13 @@ Result<Backing> Backing::open(const std::string& path, std::optional<Piece> piec
   Backing backing;
   backing.path_ = path;
   backing.is_file_ = S_ISREG(status.st_mode);
-  backing.descriptor_ = open_device(path, !backing.is_file_ && !piece);
-  if (backing.descriptor_ < 0) return fail_errno(kCannotUseDisk, path, errno);
-  if (!is_ours(path, backing.descriptor_, !backing.is_file_, piece))
-    return fail(kCannotUseDisk, path, "another process uses it", "is bascule-blockd running for it already?");
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  while (!backing.claim(piece)) {
+    if (errno != EBUSY && errno != EWOULDBLOCK) return fail_errno(kCannotUseDisk, path, errno);
+    if (std::chrono::steady_clock::now() >= limit)
+      return fail(kCannotUseDisk, path, "another process uses it", "is bascule-blockd running for it already?");
+    std::this_thread::sleep_for(kAskAgain);  // nothing tells when it is free
+  }
   if (const auto measured = backing.measure(); !measured) return tl::unexpected(measured.error());
   return backing;
 }

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "wire/drbd_metadata/superblock.h"
 
 namespace bascule::block_host {
@@ -25,8 +26,10 @@ class Backing {
   struct Piece {
     std::uint64_t offset, length;
   };
-  /// The whole of it, or one piece. Errors: missing, neither file nor block device, used by another process.
-  [[nodiscard]] static Result<Backing> open(const std::string& path, std::optional<Piece> piece = std::nullopt);
+  /// The whole of it, or one piece. While another process uses it: waits, blocking, for `patience`. Errors: missing,
+  /// neither file nor block device, used by another process.
+  [[nodiscard]] static Result<Backing> open(const std::string& path, std::optional<Piece> piece = std::nullopt,
+                                            Duration patience = {});
 
   /// A detached volume has none: then there is no descriptor and the size is 0.
   [[nodiscard]] bool open() const { return descriptor_ >= 0; }
@@ -42,6 +45,8 @@ class Backing {
   [[nodiscard]] Result<void> measure();
 
  private:
+  [[nodiscard]] bool claim(const std::optional<Piece>& piece);
+
   int descriptor_ = -1;
   std::uint64_t bytes_ = 0;
   std::string path_;

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <thread>
 
 #include "runtime/block_host/known_sizes.h"
 #include "runtime/block_host/replica.h"
@@ -64,6 +66,20 @@ TEST_F(BackingTest, WhatIsStillAtTheEarlierEndCountsMoreThanWhatAnEarlierTimeLef
   EXPECT_EQ(restore(backing, "data", {small_bytes, large_bytes})->backing_bytes, small_bytes);
   EXPECT_EQ(restore(backing, "data", {large_bytes})->backing_bytes, large_bytes);
   EXPECT_EQ(restore(backing, "data", {2 * large_bytes, small_bytes + 4096})->restored.superblock.current_uuid, 0x70U);
+}
+
+TEST_F(BackingTest, ADiskThatIsStillInUseIsWaitedForWithPatienceOnly) {
+  make_disk(small_bytes);
+  auto first = std::make_unique<Backing>(Backing::open(file("disk")).value());
+  const auto refused = Backing::open(file("disk"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().why, "another process uses it");
+  // What a killed process leaves in the kernel holds the disk for a while, and nothing tells when it lets go.
+  std::jthread release([&first] {
+    std::this_thread::sleep_for(milliseconds(30));
+    first.reset();
+  });
+  EXPECT_TRUE(Backing::open(file("disk"), std::nullopt, seconds(60)));
 }
 
 TEST_F(BackingTest, TheSizeIsTakenAnew) {

@@ -45,16 +45,16 @@ std::string MetadataPlace::text() const {
 
 // ---- devices ----------------------------------------------------------------------------------------------------
 
-Result<void> Replica::open(const std::string& disk) {
+Result<void> Replica::open(const std::string& disk, Duration patience) {
   if (!place_.internal() && same_device(disk, place_.path))
     return fail(kCannotUseReplica, place_.path, "it is the disk itself, and cannot hold the metadata apart from it",
                 "write metadata = \"internal\"");
-  auto data = Backing::open(disk);
+  auto data = Backing::open(disk, std::nullopt, patience);
   if (!data) return tl::unexpected(data.error());
   if (!place_.internal()) {
     std::optional<Backing::Piece> piece;
     if (place_.indexed()) piece = {place_.placement.index * drbd_metadata::kIndexedBytes, drbd_metadata::kIndexedBytes};
-    auto metadata = Backing::open(place_.path, piece);
+    auto metadata = Backing::open(place_.path, piece, patience);
     if (!metadata) return tl::unexpected(metadata.error());
     metadata_ = std::move(*metadata);
   }

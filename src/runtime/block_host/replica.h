@@ -17,7 +17,7 @@ class Replica {
   explicit Replica(MetadataPlace place = {}) : place_(std::move(place)) {}
 
   /// Errors: as Backing::open, for either; both are the same device.
-  [[nodiscard]] Result<void> open(const std::string& disk);
+  [[nodiscard]] Result<void> open(const std::string& disk, Duration patience = {});
   void close();
 
   [[nodiscard]] bool open() const { return data_.open(); }

@@ -107,7 +107,7 @@ void VolumeHost::attach_disk(Control::ClientId client, const json& request) {
                             {refusal.what, refusal.where, "the configuration gives this node no disk", ""});
   if (replica_.open())
     return control_->refuse(client, id_of(request), {refusal.what, refusal.where, "it has a disk already", ""});
-  auto found = open_disk();
+  auto found = open_disk({});
   if (!found) return control_->refuse(client, id_of(request), found.error());
   post(replication::input::Attach{expect(client, request), std::move((*found)->restored), (*found)->backing_bytes,
                                   (*found)->metadata_bytes});

@@ -14,6 +14,10 @@
 namespace bascule::block_host {
 namespace {
 
+/// After a blockd was killed, the kernel keeps its disk until the requests in its ring are done: a moment, but longer
+/// than its supervisor takes to start the next one.
+constexpr Duration release_patience = seconds(10);
+
 constexpr uring::BufferPool::Shape kBuffers{256, 16};
 
 std::uint64_t random_seed() {
@@ -44,7 +48,7 @@ Result<void> VolumeHost::open(const Options& options) {
   facts_.meta_disk = plan_.disk.empty() ? "" : plan_.metadata.text();
   replica_ = Replica(plan_.metadata);
   known_sizes_ = KnownSizes(options.state_dir + "/disk-sizes." + options.volume + "." + options.node);
-  auto found = plan_.disk.empty() ? Result<std::optional<FoundVolume>>(std::nullopt) : open_disk();
+  auto found = plan_.disk.empty() ? Result<std::optional<FoundVolume>>(std::nullopt) : open_disk(release_patience);
   if (!found) return tl::unexpected(found.error());
 
   if (const auto opened = open_devices(options); !opened) return opened;
@@ -63,8 +67,8 @@ Result<void> VolumeHost::open(const Options& options) {
   return {};
 }
 
-Result<std::optional<FoundVolume>> VolumeHost::open_disk() {
-  if (const auto opened = replica_.open(plan_.disk); !opened) return tl::unexpected(opened.error());
+Result<std::optional<FoundVolume>> VolumeHost::open_disk(Duration patience) {
+  if (const auto opened = replica_.open(plan_.disk, patience); !opened) return tl::unexpected(opened.error());
   auto found = restore(replica_, facts_.volume, known_sizes_.read());
   if (!found) {
     replica_.close();

@@ -77,7 +77,7 @@ class VolumeHost final : public device::Volume,
 
   VolumeHost() = default;
   Result<void> open(const Options& options);
-  Result<std::optional<FoundVolume>> open_disk();
+  Result<std::optional<FoundVolume>> open_disk(Duration patience);
   Result<void> measure_disk();
   void tell_disk_size();
   void size_changed();
