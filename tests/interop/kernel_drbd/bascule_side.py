@@ -27,6 +27,10 @@ class Refused(Exception):
         self.name = error.get("name", "")
 
 
+class Gone(side.RowFailed):
+    """The control connection ended."""
+
+
 class Control:
     """One client of blockd.VOLUME.sock; `heard` is called with each unasked line."""
 
@@ -67,11 +71,13 @@ class Control:
             try:
                 self.socket.sendall((json.dumps({"op": op, "id": number, **arguments}) + "\n").encode())
             except OSError as error:
-                raise side.RowFailed(f"blockd is gone: {error}") from None
+                raise Gone(f"blockd is gone: {error}") from None
             while number not in self.answers:
                 left = limit - time.monotonic()
-                if left <= 0 or not self.open:
-                    raise side.RowFailed(f"blockd did not answer {op}" + ("" if self.open else f": {self.end()}"))
+                if not self.open:
+                    raise Gone(f"blockd did not answer {op}: {self.end()}")
+                if left <= 0:
+                    raise side.RowFailed(f"blockd did not answer {op}")
                 self.changed.wait(left)
             reply = self.answers.pop(number)
         if not reply["ok"]:
@@ -170,15 +176,22 @@ class BasculeSide(side.Side):
                 [self.blockd, "--config", self.config, "--node", NODE, "--volume", VOLUME, "--run-dir", self.run_dir],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         limit = time.monotonic() + 15
-        while self.control is None:
+        while not self._reached():
             self.still()
-            try:
-                self.control = Control(f"{self.run_dir}/blockd.{VOLUME}.sock", self._hear, self._ended, self._end)
-            except OSError:
-                if time.monotonic() > limit:
-                    raise side.RowFailed("blockd does not open its control socket") from None
-                time.sleep(0.01)  # there is nothing else that tells when the socket is there
-        self._tell(self.control.ask("state")["state"])
+            if time.monotonic() > limit:
+                raise side.RowFailed("blockd does not open its control socket")
+            time.sleep(0.01)  # there is nothing else that tells when the socket is there
+
+    def _reached(self):
+        """The kernel keeps the listening socket of a process that was killed until its last request is done: whoever
+        connects then is not let in by anybody."""
+        try:
+            self.control = Control(f"{self.run_dir}/blockd.{VOLUME}.sock", self._hear, self._ended, self._end)
+            self._tell(self.control.ask("state")["state"])
+            return True
+        except (OSError, Gone):
+            self.control = None
+            return False
 
     def down(self):
         self._drop_client()
