@@ -52,6 +52,8 @@ class Control:
                 for line in lines:
                     message = json.loads(line)
                     if "id" in message:
+                        if "state" in message:  # told here, in its order among the events: they may be newer
+                            self.heard({"event": "state", "state": message["state"]})
                         with self.changed:
                             self.answers[message["id"]] = message
                             self.changed.notify_all()
@@ -187,7 +189,7 @@ class BasculeSide(side.Side):
         connects then is not let in by anybody."""
         try:
             self.control = Control(f"{self.run_dir}/blockd.{VOLUME}.sock", self._hear, self._ended, self._end)
-            self._tell(self.control.ask("state")["state"])
+            self.control.ask("state")
             return True
         except (OSError, Gone):
             self.control = None
