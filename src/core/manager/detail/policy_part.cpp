@@ -11,11 +11,11 @@ namespace {
 constexpr Duration plan_again_after = milliseconds(5);  // a decision on its way must not make this loop spin
 }
 
-std::map<std::string, policy::NodeView> Manager::State::node_views() const {
-  std::map<std::string, policy::NodeView> views;
+std::map<std::string, ownership::NodeView> Manager::State::node_views() const {
+  std::map<std::string, ownership::NodeView> views;
   for (const auto& node : config.nodes) {
     const auto presence = liveness.presence(node.name, now);
-    policy::NodeView view;
+    ownership::NodeView view;
     view.online = presence != membership::Presence::lost;
     view.lost = presence == membership::Presence::lost;
     view.age = liveness.age(node.name, now);
@@ -27,9 +27,9 @@ std::map<std::string, policy::NodeView> Manager::State::node_views() const {
   return views;
 }
 
-policy::Plan Manager::State::make_plan() const {
+ownership::Plan Manager::State::make_plan() const {
   const bool leader_known = raft.leadership().leader != 0;
-  return policy::plan({config, store.state(), self->name, may_decide(), leader_known, now, node_views()});
+  return ownership::plan({config, store.state(), self->name, may_decide(), leader_known, now, node_views()});
 }
 
 void Manager::State::plan_when_due() {
@@ -42,7 +42,7 @@ void Manager::State::plan_when_due() {
 }
 
 /// Decisions are taken one round at a time: while any is on its way, the state it was taken on is about to change.
-void Manager::State::decide(const policy::Plan& plan) {
+void Manager::State::decide(const ownership::Plan& plan) {
   for (const auto& [id, entry] : pending)
     if (entry.decision) return;
   if (plan.decisions.empty()) return;
@@ -58,7 +58,7 @@ void Manager::State::decide(const policy::Plan& plan) {
   }
 }
 
-void Manager::State::keep_decision(const policy::Plan& plan) {
+void Manager::State::keep_decision(const ownership::Plan& plan) {
   nlohmann::ordered_json record;
   record["at_ns"] = to_ns(now);
   record["node"] = self->name;

@@ -51,9 +51,9 @@ void Manager::State::judge(const input::Change& change) {
   auto refuse = [&](const Error& error) { out->push_back(effect::ChangeDone{change.request, false, error.text()}); };
   if (auto valid = store::validate(change.command, config); !valid) return refuse(valid.error());
   const auto views = node_views();
-  const policy::Snapshot snapshot{config, store.state(), self->name, may_decide(), raft.leadership().leader != 0,
-                                  now,    views};
-  if (auto sensible = policy::admissible(snapshot, change.command); !sensible) return refuse(sensible.error());
+  const ownership::Snapshot snapshot{config, store.state(), self->name, may_decide(), raft.leadership().leader != 0,
+                                     now,    views};
+  if (auto sensible = ownership::admissible(snapshot, change.command); !sensible) return refuse(sensible.error());
   Pending entry;
   entry.proposal = {prng.next(), self->name, change.command};
   entry.request = change.request;

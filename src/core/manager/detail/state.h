@@ -14,7 +14,7 @@
 #include "core/membership/lease_granter.h"
 #include "core/membership/lease_holder.h"
 #include "core/membership/liveness.h"
-#include "core/policy/plan.h"
+#include "core/ownership/plan.h"
 #include "core/store/store.h"
 #include "core/transition/service_runner.h"
 
@@ -84,10 +84,10 @@ struct Manager::State {
 
   // ---- policy_part: the leader's decisions -------------------------------------------------------------------------
   void plan_when_due();
-  [[nodiscard]] policy::Plan make_plan() const;
-  [[nodiscard]] std::map<std::string, policy::NodeView> node_views() const;
-  void decide(const policy::Plan& plan);
-  void keep_decision(const policy::Plan& plan);
+  [[nodiscard]] ownership::Plan make_plan() const;
+  [[nodiscard]] std::map<std::string, ownership::NodeView> node_views() const;
+  void decide(const ownership::Plan& plan);
+  void keep_decision(const ownership::Plan& plan);
   void tell_lease_ends();
 
   // ---- runner_part: the services' machines -------------------------------------------------------------------------

@@ -78,7 +78,7 @@ std::string speaker_for(const Source& source, const config::Service& service, co
 }
 
 Json service_json(const Source& source, const config::Service& service, const store::ClusterState& state,
-                  const policy::Plan& plan) {
+                  const ownership::Plan& plan) {
   const auto found = state.services.find(service.name);
   const store::ServiceState agreed = found == state.services.end() ? store::ServiceState{} : found->second;
   const bool wanted = agreed.target ? *agreed.target == store::Target::Started : service.autostart;
@@ -133,7 +133,7 @@ std::uint64_t size_of(const Source& source, const config::Volume& volume) {
 }
 
 Json volume_json(const Source& source, const config::Volume& volume, const store::ClusterState& state,
-                 const policy::Plan& plan) {
+                 const ownership::Plan& plan) {
   const auto found = state.volumes.find(volume.name);
   const store::VolumeState agreed = found == state.volumes.end() ? store::VolumeState{} : found->second;
   const auto& explanation = plan.volumes.at(volume.name);

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "core/policy/test_world.h"
+#include "core/ownership/test_world.h"
 
-namespace bascule::policy {
+namespace bascule::ownership {
 namespace {
 
 using namespace testing_world;
@@ -281,4 +281,4 @@ TEST(ServiceRules, AVolumeHeldByHandKeepsTheServiceOut) {
 }
 
 }  // namespace
-}  // namespace bascule::policy
+}  // namespace bascule::ownership

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "core/policy/detail/view.h"
+#include "core/ownership/detail/view.h"
 
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 
 /// Fills in summary, problems and healthy, from the explanations that are there already.
 void summarise(const View& view, Plan& plan);
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail

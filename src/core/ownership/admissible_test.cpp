@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "core/policy/test_world.h"
+#include "core/ownership/test_world.h"
 
-namespace bascule::policy {
+namespace bascule::ownership {
 namespace {
 
 using namespace testing_world;
@@ -50,4 +50,4 @@ TEST(Admissible, AVolumeByHandNeedsAStoppedServiceAndACurrentCopy) {
 }
 
 }  // namespace
-}  // namespace bascule::policy
+}  // namespace bascule::ownership

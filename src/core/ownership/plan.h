@@ -13,7 +13,7 @@
 #include "wire/cluster_message/message.h"
 
 /// What is to be done, as a pure function of what was observed.
-namespace bascule::policy {
+namespace bascule::ownership {
 
 /// One node as the planning node sees it.
 struct NodeView {
@@ -67,4 +67,4 @@ struct Plan {
 /// volume by hand on a stale copy. The error says why and what to do. Names are store::validate's business.
 [[nodiscard]] Result<void> admissible(const Snapshot& snapshot, const message::Command& command);
 
-}  // namespace bascule::policy
+}  // namespace bascule::ownership

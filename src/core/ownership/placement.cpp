@@ -1,11 +1,11 @@
-#include "core/policy/detail/placement.h"
+#include "core/ownership/detail/placement.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <tuple>
 
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 namespace {
 
 std::string braced(const std::set<std::string>& names) {
@@ -153,4 +153,4 @@ Explanation why_no_place(const View& view, const config::Service& service, const
   return {reasons, hint_of(view, service, nodes)};
 }
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "core/policy/detail/placement.h"
-#include "core/policy/detail/rules.h"
+#include "core/ownership/detail/placement.h"
+#include "core/ownership/detail/rules.h"
 
 /// The rules of a volume, in the order of their precedence.
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 namespace {
 
 using Volume = config::Volume;
@@ -127,4 +127,4 @@ Outcome decide(const View& view, const Volume& volume) {
   return {};
 }
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "core/policy/test_world.h"
+#include "core/ownership/test_world.h"
 
-namespace bascule::policy {
+namespace bascule::ownership {
 namespace {
 
 using namespace testing_world;
@@ -127,4 +127,4 @@ TEST(VolumeRules, AnIncompleteCopyIsExplained) {
 }
 
 }  // namespace
-}  // namespace bascule::policy
+}  // namespace bascule::ownership

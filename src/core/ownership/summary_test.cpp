@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "core/policy/test_world.h"
+#include "core/ownership/test_world.h"
 
-namespace bascule::policy {
+namespace bascule::ownership {
 namespace {
 
 using namespace testing_world;
@@ -81,4 +81,4 @@ TEST(Summary, StandbyIsAProblemWithItsWayOut) {
 }
 
 }  // namespace
-}  // namespace bascule::policy
+}  // namespace bascule::ownership

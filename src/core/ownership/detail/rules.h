@@ -4,9 +4,9 @@
 #include <string>
 #include <utility>
 
-#include "core/policy/detail/view.h"
+#include "core/ownership/detail/view.h"
 
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 
 /// What a rule has to say about one thing. The first rule that speaks has the word.
 struct Outcome {
@@ -24,4 +24,4 @@ using Said = std::optional<Outcome>;
 [[nodiscard]] Outcome decide(const View& view, const config::Service& service);
 [[nodiscard]] Outcome decide(const View& view, const config::Volume& volume);
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail

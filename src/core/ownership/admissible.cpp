@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include "core/policy/detail/placement.h"
+#include "core/ownership/detail/placement.h"
 
-namespace bascule::policy {
+namespace bascule::ownership {
 namespace {
 
 using detail::View;
@@ -79,4 +79,4 @@ Result<void> admissible(const Snapshot& snapshot, const message::Command& comman
   return std::visit(Check{view}, command);
 }
 
-}  // namespace bascule::policy
+}  // namespace bascule::ownership

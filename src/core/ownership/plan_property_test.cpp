@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
 #include "base/prng.h"
-#include "core/policy/test_world.h"
+#include "core/ownership/test_world.h"
 
-namespace bascule::policy {
+namespace bascule::ownership {
 namespace {
 
 using namespace testing_world;
@@ -136,4 +136,4 @@ TEST(PlanProperty, WhateverHappensNoGrantIsUnsafeAndPlanningComesToRest) {
 }
 
 }  // namespace
-}  // namespace bascule::policy
+}  // namespace bascule::ownership

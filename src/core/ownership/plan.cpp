@@ -1,11 +1,11 @@
-#include "core/policy/plan.h"
+#include "core/ownership/plan.h"
 
 #include <algorithm>
 
-#include "core/policy/detail/rules.h"
-#include "core/policy/detail/summary.h"
+#include "core/ownership/detail/rules.h"
+#include "core/ownership/detail/summary.h"
 
-namespace bascule::policy {
+namespace bascule::ownership {
 namespace {
 
 Explanation take(detail::Outcome&& outcome, bool may_decide, Plan& plan) {
@@ -27,4 +27,4 @@ Plan plan(const Snapshot& snapshot) {
   return plan;
 }
 
-}  // namespace bascule::policy
+}  // namespace bascule::ownership

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
-#include "core/policy/detail/placement.h"
-#include "core/policy/detail/rules.h"
+#include "core/ownership/detail/placement.h"
+#include "core/ownership/detail/rules.h"
 
 /// The rules of a service, in the order of their precedence (see the list at the end).
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 namespace {
 
 using Service = config::Service;
@@ -176,4 +176,4 @@ Outcome decide(const View& view, const Service& service) {
   return {};
 }
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "core/policy/plan.h"
+#include "core/ownership/plan.h"
 
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 
 /// A snapshot with the questions that the rules ask. Unknown names get empty answers.
 class View {
@@ -36,4 +36,4 @@ class View {
 [[nodiscard]] std::string listed(const std::vector<std::string>& names, const char* last = "and");
 [[nodiscard]] std::vector<std::string> to_vector(const std::set<std::string>& names);
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail

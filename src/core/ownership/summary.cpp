@@ -1,12 +1,12 @@
-#include "core/policy/detail/summary.h"
+#include "core/ownership/detail/summary.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "core/policy/detail/placement.h"
+#include "core/ownership/detail/placement.h"
 
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 namespace {
 
 std::string with_hint(const Explanation& explanation) {
@@ -138,4 +138,4 @@ void summarise(const View& view, Plan& plan) {
   for (const auto& forecast : forecasts(view)) plan.summary += " " + forecast.text;
 }
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail

@@ -3,11 +3,11 @@
 #include <map>
 #include <string>
 
-#include "core/policy/plan.h"
+#include "core/ownership/plan.h"
 #include "core/store/store.h"
 
 /// A cluster as the policy tests see it: alice and bob with copies of data, carol the witness, the service shop.
-namespace bascule::policy::testing_world {
+namespace bascule::ownership::testing_world {
 
 using namespace bascule::message;
 
@@ -89,7 +89,7 @@ struct World {
     }
     return {config, store.state(), "carol", may_decide, leader_known, Instant(seconds(10)), nodes};
   }
-  Plan plan() { return policy::plan(snapshot()); }
+  Plan plan() { return ownership::plan(snapshot()); }
   Explanation about_shop() { return plan().services.at("shop"); }
   Explanation about_data() { return plan().volumes.at("data"); }
 
@@ -113,4 +113,4 @@ struct World {
 
 using Texts = std::vector<std::string>;
 
-}  // namespace bascule::policy::testing_world
+}  // namespace bascule::ownership::testing_world

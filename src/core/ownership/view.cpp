@@ -1,6 +1,6 @@
-#include "core/policy/detail/view.h"
+#include "core/ownership/detail/view.h"
 
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 namespace {
 
 template <typename T>
@@ -73,4 +73,4 @@ std::string listed(const std::vector<std::string>& names, const char* last) {
 
 std::vector<std::string> to_vector(const std::set<std::string>& names) { return {names.begin(), names.end()}; }
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "core/policy/detail/view.h"
+#include "core/ownership/detail/view.h"
 
 /// Where a service may run, and why not elsewhere.
-namespace bascule::policy::detail {
+namespace bascule::ownership::detail {
 
 /// Data nodes that could ever run it: those with a copy of its volume. In the order of their names.
 [[nodiscard]] std::vector<std::string> places(const View& view, const config::Service& service);
@@ -27,4 +27,4 @@ namespace bascule::policy::detail {
 [[nodiscard]] Explanation why_no_place(const View& view, const config::Service& service,
                                        const std::optional<std::string>& except = std::nullopt);
 
-}  // namespace bascule::policy::detail
+}  // namespace bascule::ownership::detail
