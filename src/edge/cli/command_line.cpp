@@ -74,7 +74,8 @@ void CommandLine::add_local_commands() {
   const std::map<std::string, int (CommandLine::*)()> actions{
       {"volume status", &CommandLine::volume_status}, {"volume create", &CommandLine::volume_create},
       {"config check", &CommandLine::config_check},   {"import drbd", &CommandLine::import_drbd},
-      {"completion", &CommandLine::print_completion}, {"drbdmeta", &CommandLine::drbdmeta_help}};
+      {"simulate", &CommandLine::simulate},           {"completion", &CommandLine::print_completion},
+      {"drbdmeta", &CommandLine::drbdmeta_help}};
   for (const auto& local : local_commands()) {
     const std::string words = local.command;
     if (!actions.contains(words)) continue;
@@ -93,6 +94,14 @@ void CommandLine::add_local_commands() {
       app->add_option("--node", options_.node, "the machine that takes DRBD's place")->capture_default_str();
       app->add_option("--output", options_.drbd_import.output, "a new file for cluster.toml instead of the terminal");
       app->add_flag("--check", options_.check, "write nothing, only say whether it can be imported");
+    }
+    if (words == "simulate") {
+      app->add_option("--cib", options_.simulation.file, "a Pacemaker CIB with its status, as XML")->required();
+      app->add_option("--format", options_.simulation.format, "text, or pacemaker: the layout of crm_simulate")
+          ->check(CLI::IsMember({"text", "pacemaker"}))
+          ->capture_default_str();
+      app->add_option("-t,--at", options_.simulation.at, "what time it is, ISO 8601");
+      app->add_option("--graph", options_.simulation.graph, "a file for the transition graph, as XML");
     }
     if (words == "completion")
       app->add_option("shell", options_.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));

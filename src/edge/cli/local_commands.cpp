@@ -84,6 +84,18 @@ int CommandLine::import_drbd() {
   return ok;
 }
 
+int CommandLine::simulate() {
+  const auto answer = run_simulate(options_.simulation);
+  if (!answer) return failed(answer.error(), refused);
+  for (const auto& notice : answer->at("notices"))
+    if (!options_.as_json) around_.err << "bascule: " << notice.get<std::string>() << "\n";
+  if (options_.as_json)
+    around_.out << *answer << "\n";
+  else
+    around_.out << answer->at("text").get<std::string>();
+  return ok;
+}
+
 int CommandLine::print_completion() {
   around_.out << completion(options_.shell);
   return ok;

@@ -22,6 +22,9 @@ std::vector<LocalCommand> own_commands() {
        "Reads /etc/drbd.conf and what it includes, and writes the cluster.toml of a machine that takes DRBD's place; "
        "what has no counterpart becomes a comment that says why.",
        "import drbd --node alice --output cluster.toml"},
+      {"simulate", "--cib FILE [--format text|pacemaker] [--at TIME] [--graph FILE]",
+       "What would be done for a Pacemaker cluster in that state, and how it is then; nothing is touched.",
+       "simulate --cib /var/lib/pacemaker/cib/cib.xml"},
       {"completion", "bash|zsh", "Prints the completion script of a shell.",
        "completion bash > /etc/bash_completion.d/bascule"},
       {"drbdmeta", "[--force] MINOR v08|v09 DEVICE internal|flex-external|INDEX COMMAND [ARGUMENTS]",

@@ -12,6 +12,7 @@
 #include "edge/cli/drbd_commands.h"
 #include "edge/cli/follow_through.h"
 #include "edge/cli/import_command.h"
+#include "edge/cli/simulate_command.h"
 #include "edge/cli/volume_actions.h"
 #include "runtime/watchdog/config_file.h"
 
@@ -28,6 +29,7 @@ struct Options {
   std::uint64_t since = 0;
   bool follow = false;
   ImportRequest drbd_import;
+  SimulateRequest simulation;
   [[nodiscard]] std::string socket() const { return run_dir + "/manager.sock"; }
 };
 
@@ -58,6 +60,7 @@ class CommandLine {
   int volume_create();
   int config_check();
   int import_drbd();
+  int simulate();
   int print_completion();
   int drbdmeta_help();
   [[nodiscard]] Goal goal_of(const api::Operation& operation, const json& before) const;

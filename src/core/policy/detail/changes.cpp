@@ -1,0 +1,237 @@
+#include "core/policy/detail/changes.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/policy/detail/bundle.h"
+#include "core/policy/detail/failures.h"
+#include "core/policy/detail/history.h"
+#include "core/policy/detail/make_action.h"
+#include "core/policy/detail/schedule.h"
+#include "core/policy/detail/steps.h"
+#include "core/policy/operations.h"
+#include "wire/cib/digest.h"
+#include "wire/cib/times.h"
+
+namespace bascule::policy::detail {
+namespace {
+
+enum class Digest : std::uint8_t { match, unknown, all, restart };
+
+// ---- what an operation would be given now -------------------------------------------------------------------------
+
+/// The timeout is part of a recurring operation: only by running it anew does it come to be used.
+std::string timeout_ms(const Board& board, const Resource& resource, const cib::OperationResult& result,
+                       const Meta& parameters) {
+  const cib::Operation* definition = find_operation(resource, result.operation, result.interval_ms, true);
+  const Meta meta = operation_meta(board, resource, definition, result.operation, result.interval_ms);
+  const auto written = meta.find("timeout");
+  std::string word = written == meta.end() ? "20s" : written->second;
+  const auto of_device = parameters.find("pcmk_monitor_timeout");
+  if (resource.fence_device && result.operation == "monitor" && of_device != parameters.end()) word = of_device->second;
+  return std::to_string(cib::parse_interval_ms(word).value_or(20'000));
+}
+
+Meta resource_parameters(const Board& board, ResourceId id, NodeId node) {
+  Meta all;
+  for (ResourceId each = id; each != kNone; each = board.resource(each).parent)
+    if (board.resource(each).definition != nullptr)
+      for (auto& [name, value] : resolve(board, board.resource(each).definition->parameters, node))
+        all.try_emplace(name, value);
+  return all;
+}
+
+Meta operation_parameters(const Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
+  const Resource& resource = board.resource(id);
+  Meta all;
+  if (const cib::Operation* definition = find_operation(resource, result.operation, result.interval_ms, true))
+    all = resolve(board, definition->parameters, node);
+  const Meta own = resource_parameters(board, id, node);
+  all.insert(own.begin(), own.end());
+  std::erase_if(all, [](const auto& each) { return each.first.rfind("CRM_meta_", 0) == 0; });
+  if (result.interval_ms > 0) all["CRM_meta_timeout"] = timeout_ms(board, resource, result, own);
+  return all;
+}
+
+std::string digest_of(const Meta& parameters) {
+  cib::DigestPairs pairs;
+  for (const auto& [name, value] : parameters) pairs.emplace_back(name, value);
+  return cib::digest_of_parameters(std::move(pairs));
+}
+
+/// The agent lists, with spaces around each, what it cannot reload.
+std::string restart_digest_of(Meta parameters, const std::string& not_reloadable) {
+  if (!not_reloadable.empty())
+    std::erase_if(parameters,
+                  [&](const auto& each) { return not_reloadable.find(" " + each.first + " ") == std::string::npos; });
+  return digest_of(parameters);
+}
+
+Digest compare(const Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
+  // What a bundle is made of has no parameters of its own here: nothing to compare.
+  if (made_for_bundle(board, id)) return Digest::match;
+  if (result.op_digest.empty() && result.op_restart_digest.empty()) return Digest::unknown;
+  const Meta now = operation_parameters(board, id, node, result);
+  if (!result.op_restart_digest.empty() && restart_digest_of(now, result.op_force_restart) != result.op_restart_digest)
+    return Digest::restart;
+  if (result.op_digest.empty()) return Digest::unknown;
+  if (digest_of(now) == result.op_digest) return Digest::match;
+  // A reload would not hand over what is configured for this operation alone.
+  const cib::Operation* definition = find_operation(board.resource(id), result.operation, result.interval_ms, true);
+  const bool own = definition != nullptr && !resolve(board, definition->parameters, node).empty();
+  return result.interval_ms == 0 && own ? Digest::restart : Digest::all;
+}
+
+// ---- what follows -------------------------------------------------------------------------------------------------
+
+void cancel(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result, std::string_view reason) {
+  const ActionId made = make_cancel(board, id, result.operation, result.interval_ms, node);
+  board.action(made).reason = reason;
+  order_later(board, id, operation_key(board.resource(id).id, "stop", 0), kNone, id, "", made, order_optional);
+}
+
+void reload(Board& board, ResourceId id, NodeId node) {
+  Resource& resource = board.resource(id);
+  if (!resource.managed || resource.failed) return;
+  if (resource.start_pending) return require_stop(board, id, node);
+  resource.reload_needed = true;
+  const ActionId made = make_simple(board, id, "reload-agent", node, false);
+  board.action(made).reason = "resource definition change";
+  for (const char* task : {"stop", "demote"})
+    order_later(board, id, "", made, id, operation_key(board.resource(id).id, task, 0), kNone,
+                order_optional | order_then_cancels_first);
+}
+
+void run_again(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
+  const std::string key = operation_key(board.resource(id).id, result.operation, result.interval_ms);
+  const ActionId made = make_action(board, id, key, result.operation, node, true);
+  board.action(made).reschedule = true;
+}
+
+/// Returns whether something is different.
+bool check_result(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
+  const Resource& resource = board.resource(id);
+  if (result.interval_ms > 0 && find_operation(resource, result.operation, result.interval_ms) == nullptr) {
+    if (board.properties.cancel_orphan_actions) cancel(board, id, node, result, "orphan");
+    return true;
+  }
+  const Digest digest = compare(board, id, node, result);
+  if (digest == Digest::match || (digest == Digest::unknown && result.op_digest.empty())) return false;
+  if (digest != Digest::restart && result.interval_ms > 0)
+    run_again(board, id, node, result);
+  else if (digest != Digest::restart && !result.op_restart_digest.empty())
+    reload(board, id, node);
+  else if (result.operation == "start")
+    board.resource(id).restart_needed = true;
+  return true;
+}
+
+// ---- histories ----------------------------------------------------------------------------------------------------
+
+bool agent_changed(const Resource& resource, const cib::ResourceHistory& history) {
+  return history.type != resource.type || history.provider != resource.provider ||
+         history.resource_class != resource.resource_class;
+}
+
+void forget(Board& board, ResourceId id, NodeId node) {
+  const Node& place = board.node(node);
+  if (board.resource(id).failed || place.unclean || !place.online) return;
+  make_simple(board, id, "delete", node, false);
+  order_tasks(board, id, "stop", id, "delete", order_optional);
+  order_tasks(board, id, "delete", id, "start", order_optional);
+}
+
+/// What has run since the last start or change of role.
+std::vector<const cib::OperationResult*> current_results(const cib::ResourceHistory& history) {
+  std::vector<const cib::OperationResult*> results;
+  for (const cib::OperationResult& each : history.operations) results.push_back(&each);
+  std::stable_sort(results.begin(), results.end(),
+                   [](const auto* left, const auto* right) { return later_than(*right, *left); });
+  std::ptrdiff_t start = -1, stop = -1, implied = -1;
+  for (std::ptrdiff_t i = 0; i < std::ssize(results); ++i) {
+    const cib::OperationResult& each = *results[static_cast<std::size_t>(i)];
+    if (each.operation == "stop" && each.status == Outcome::done) stop = i;
+    if (each.operation == "start" || each.operation == "migrate_from") start = i;
+    if (start <= stop && each.operation == "monitor" && (each.rc == 0 || each.rc == 8)) implied = i;
+    if (start <= stop && (each.operation == "promote" || each.operation == "demote")) start = i;
+  }
+  if (start < 0) start = implied;
+  if (start < stop) return {};
+  results.erase(results.begin(), results.begin() + std::max<std::ptrdiff_t>(start, 0));
+  return results;
+}
+
+void check_active(Board& board, ResourceId id, NodeId node, const cib::ResourceHistory& history) {
+  for (const cib::OperationResult* result : current_results(history)) {
+    const Resource& resource = board.resource(id);
+    if (result->interval_ms > 0 && (resource.maintenance || board.node(node).maintenance)) {
+      cancel(board, id, node, *result, "maintenance mode");
+      continue;
+    }
+    const bool tells = result->interval_ms > 0 || result->operation == "monitor" || result->operation == "start" ||
+                       result->operation == "promote" || result->operation == "migrate_from";
+    if (tells && check_result(board, id, node, *result) && fail_count(board, id, node, true).count != 0)
+      clear_fail_count(board, id, node, "action definition changed");
+  }
+}
+
+void check_history(Board& board, ResourceId id, NodeId node, const cib::ResourceHistory& history) {
+  const Resource& resource = board.resource(id);
+  if (resource.orphan) {
+    if (resource.parent == kNone) forget(board, id, node);
+    return;
+  }
+  const bool here = std::count(resource.running_on.begin(), resource.running_on.end(), node) != 0;
+  if (agent_changed(resource, history)) {
+    if (here) require_stop(board, id, node);
+    forget(board, id, node);
+  }
+  if (here) check_active(board, id, node, history);
+}
+
+}  // namespace
+
+bool parameters_changed(Board& board, ResourceId resource, NodeId node, const cib::OperationResult& result) {
+  if (result.operation != "start" && result.operation != "monitor") return false;
+  const Digest digest = compare(board, resource, node, result);
+  return digest != Digest::match && digest != Digest::unknown;
+}
+
+void clear_fail_count(Board& board, ResourceId resource, NodeId node, std::string_view reason) {
+  const std::string key = operation_key(board.resource(resource).id, "clear_failcount", 0);
+  const ActionId made = make_action(board, resource, key, "clear_failcount", node, false);
+  board.action(made).reason = reason;
+}
+
+void forget_orphaned_failures(Board& board) {
+  for (ResourceId id = 0; id < board.resources.size(); ++id) {
+    if (!board.resource(id).orphan || board.resource(id).parent != kNone) continue;
+    for (NodeId node = 0; node < board.nodes.size(); ++node)
+      if (board.node(node).online && fail_count(board, id, node, true).count != 0)
+        clear_fail_count(board, id, node, "it is orphaned");
+  }
+}
+
+void check_changes(Board& board) {
+  std::map<std::string, std::vector<ResourceId>, std::less<>> named;
+  for (ResourceId id = 0; id < board.resources.size(); ++id) {
+    const Resource& resource = board.resource(id);
+    if (!resource.primitive()) continue;
+    named[resource.history_id].push_back(id);
+    if (resource.id != resource.history_id) named[resource.id].push_back(id);
+  }
+  for (NodeId node = 0; node < board.nodes.size(); ++node) {
+    const Node& place = board.node(node);
+    if (place.state == nullptr || (!place.online && !place.maintenance)) continue;
+    for (const cib::ResourceHistory& history : place.state->resources) {
+      if (history.operations.empty()) continue;
+      const auto found = named.find(history.id);
+      if (found == named.end()) continue;
+      for (const ResourceId id : found->second) check_history(board, id, node, history);
+    }
+  }
+}
+
+}  // namespace bascule::policy::detail

@@ -1,0 +1,279 @@
+#include <algorithm>
+
+#include "core/policy/detail/assign.h"
+#include "core/policy/detail/propagate.h"
+
+namespace bascule::policy::detail {
+namespace {
+
+int variant_rank(const Resource& resource) {
+  switch (resource.variant) {
+    case Variant::bundle:
+      return 3;
+    case Variant::clone:
+      return 2;
+    case Variant::group:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+bool more_important(const Board& board, ResourceId left_id, ResourceId right_id) {
+  const Resource& left = board.resource(left_id);
+  const Resource& right = board.resource(right_id);
+  if (left.priority != right.priority) return left.priority > right.priority;
+  if (variant_rank(left) != variant_rank(right)) return variant_rank(left) > variant_rank(right);
+  if (left.promotable() != right.promotable()) return left.promotable();
+  return left.id < right.id;
+}
+
+/// The best score among usable nodes that share the value of the attribute.
+Score best_like(const Board& board, const Resource& resource, NodeId node, const std::string& attribute) {
+  if (attribute.empty()) return available(board, resource.scores, node, true) ? resource.scores[node] : -kInfinity;
+  const std::string wanted = attribute_value(board, node, attribute);
+  Score best = -kInfinity;
+  for (NodeId each = 0; each < board.nodes.size(); ++each)
+    if (available(board, resource.scores, each, true) && resource.scores[each] > best &&
+        attribute_value(board, each, attribute) == wanted)
+      best = resource.scores[each];
+  return best;
+}
+
+/// Rounded half away from zero, and never to nothing.
+Score part_of(Score score, Factor factor) {
+  const std::int64_t product = static_cast<std::int64_t>(score) * factor;
+  const std::int64_t half = product < 0 ? -kWhole / 2 : kWhole / 2;
+  const auto part = static_cast<Score>(std::clamp<std::int64_t>((product + half) / kWhole, -kInfinity, kInfinity));
+  if (part != 0 || score == 0 || factor == 0) return part;
+  return factor > 0 ? 1 : -1;
+}
+
+constexpr Score marked = -kInfinity - 2;  ///< would have become negative
+
+void add_matching(const Board& board, const Resource& resource, Scores& scores, const std::string& attribute,
+                  Factor factor, bool nonnegative) {
+  for (NodeId node = 0; node < scores.size(); ++node) {
+    if (scores[node] == kNotAllowed || scores[node] == marked) continue;
+    const Score score = best_like(board, resource, node, attribute);
+    // What a dependent dislikes is no reason to like it.
+    if (factor < 0 && score < 0) continue;
+    const Score changed = add(part_of(score, factor), scores[node]);
+    if (nonnegative && changed < 0 && scores[node] >= 0) {
+      if (scores[node] > 0) scores[node] = marked;
+      continue;
+    }
+    scores[node] = changed;
+  }
+}
+
+const std::vector<ResourceId>& members(const Board& board, ResourceId id) { return board.resource(id).children; }
+
+}  // namespace
+
+std::string attribute_value(const Board& board, NodeId node, const std::string& attribute) {
+  if (attribute.empty()) return board.node(node).name;
+  const auto found = board.node(node).attributes.find(attribute);
+  return found == board.node(node).attributes.end() ? std::string() : found->second;
+}
+
+bool has_influence(const Board& board, const Colocation& colocation) {
+  return colocation.influence || board.resource(colocation.primary).running_on.empty();
+}
+
+std::vector<std::uint32_t> sorted_with(const Board& board, ResourceId resource) {
+  std::vector<std::uint32_t> sorted = board.resource(resource).with;
+  std::stable_sort(sorted.begin(), sorted.end(), [&board](std::uint32_t left, std::uint32_t right) {
+    return more_important(board, board.colocations[left].primary, board.colocations[right].primary);
+  });
+  return sorted;
+}
+
+std::vector<std::uint32_t> sorted_others_with(const Board& board, ResourceId resource) {
+  std::vector<std::uint32_t> sorted = board.resource(resource).others_with;
+  std::stable_sort(sorted.begin(), sorted.end(), [&board](std::uint32_t left, std::uint32_t right) {
+    return more_important(board, board.colocations[left].dependent, board.colocations[right].dependent);
+  });
+  return sorted;
+}
+
+void add_colocated(Board& board, ResourceId id, Scores& scores, const std::string& attribute, Factor factor,
+                   Preferences which) {
+  if (board.resource(id).merging) return;
+  // A group speaks through its first member, which has the group's colocations.
+  if (board.resource(id).variant == Variant::group && !members(board, id).empty())
+    return add_colocated(board, members(board, id).front(), scores, attribute, factor, which);
+  board.resource(id).merging = true;
+  Scores work = scores;
+  add_matching(board, board.resource(id), work, attribute, factor, which.nonnegative);
+  if (any_available(board, work)) {
+    const auto colocations = which.this_with ? sorted_with(board, id) : sorted_others_with(board, id);
+    for (const std::uint32_t index : colocations) {
+      const Colocation& colocation = board.colocations[index];
+      if (!which.this_with && !has_influence(board, colocation)) continue;
+      const ResourceId other = which.this_with ? colocation.primary : colocation.dependent;
+      const Factor further = factor * static_cast<std::int64_t>(colocation.score) / kInfinity;
+      Preferences optional = which;
+      optional.active = true;
+      add_colocated(board, other, work, colocation.node_attribute, further, optional);
+    }
+  } else if (which.active) {
+    board.resource(id).merging = false;
+    return;  // nothing would be left
+  }
+  if (which.nonnegative)
+    for (NodeId node = 0; node < work.size(); ++node)
+      if (work[node] == marked) work[node] = 1;
+  scores = std::move(work);
+  board.resource(id).merging = false;
+}
+
+// ---- the effect on the dependent ----------------------------------------------------------------------------------
+
+namespace {
+
+enum class Affects : std::uint8_t { nothing, place, role };
+
+Affects affects(const Board& board, const Resource& dependent, const Resource& primary, const Colocation& colocation) {
+  if (!primary.assigned_yet) return Affects::nothing;
+  const bool instance = dependent.parent != kNone && board.resource(board.top_of(dependent.parent)).promotable();
+  if (colocation.dependent_role >= Role::Unpromoted && instance && dependent.assigned_yet) return Affects::role;
+  if (dependent.assigned_yet) return Affects::nothing;
+  const Role wanted = colocation.dependent_role;
+  if (wanted != Role::Unknown && wanted != dependent.next_role && colocation.score > 0) return Affects::nothing;
+  if (colocation.primary_role != Role::Unknown && colocation.primary_role != primary.next_role) return Affects::nothing;
+  return Affects::place;
+}
+
+void affect_place(Board& board, Resource& dependent, const Resource& primary, const Colocation& colocation) {
+  if (primary.node == kNone && colocation.score < 0) return;
+  const std::string wanted =
+      primary.node == kNone ? std::string() : attribute_value(board, primary.node, colocation.node_attribute);
+  Scores work = dependent.scores;
+  for (NodeId node = 0; node < work.size(); ++node) {
+    if (work[node] == kNotAllowed) continue;
+    if (primary.node == kNone)
+      work[node] = add(-colocation.score, work[node]);
+    else if (attribute_value(board, node, colocation.node_attribute) == wanted)
+      work[node] = colocation.score < kInfinity ? add(colocation.score, work[node]) : work[node];
+    else if (colocation.score >= kInfinity)
+      work[node] = add(-colocation.score, work[node]);
+  }
+  const bool mandatory = colocation.score >= kInfinity || colocation.score <= -kInfinity;
+  if (mandatory || any_available(board, work)) dependent.scores = std::move(work);
+}
+
+void affect_role(Board& board, Resource& dependent, const Resource& primary, const Colocation& colocation) {
+  if (dependent.node == kNone || primary.node == kNone) return;
+  const bool together = attribute_value(board, dependent.node, colocation.node_attribute) ==
+                        attribute_value(board, primary.node, colocation.node_attribute);
+  if (!together) {
+    if (colocation.score == kInfinity && colocation.dependent_role == Role::Promoted) dependent.priority = -kInfinity;
+    return;
+  }
+  if (colocation.primary_role != Role::Unknown && colocation.primary_role != primary.next_role) return;
+  const Score score = colocation.dependent_role == Role::Unpromoted ? -colocation.score : colocation.score;
+  dependent.priority = add(score, dependent.priority);
+}
+
+/// What the dependent is with: of a group the last member for a mandatory colocation, else the first.
+void with_primary(Board& board, ResourceId dependent, ResourceId primary, const Colocation& colocation);
+
+void with_clone(Board& board, ResourceId dependent_id, ResourceId clone, const Colocation& colocation) {
+  Resource& dependent = board.resource(dependent_id);
+  if (!board.resource(clone).assigned_yet) return;
+  const Resource& whole = board.resource(colocation.dependent);
+  if (whole.clone && whole.clone->interleave && whole.clone->node_max == board.resource(clone).clone->node_max) {
+    const ResourceId partner = counterpart(board, dependent_id, clone, colocation.primary_role, false);
+    if (partner != kNone) return with_primary(board, dependent_id, partner, colocation);
+    if (colocation.score >= kInfinity && !dependent.assigned_yet) finalize(board, dependent_id, kNone, true);
+    return;
+  }
+  const auto counts = [&](const Resource& instance) {
+    return instance.node != kNone &&
+           (colocation.primary_role == Role::Unknown || colocation.primary_role == instance.next_role);
+  };
+  if (colocation.score < kInfinity) {
+    for (const ResourceId instance : members(board, clone))
+      if (counts(board.resource(instance))) with_primary(board, dependent_id, instance, colocation);
+    return;
+  }
+  // Mandatory: anywhere where an instance is.
+  for (NodeId node = 0; node < dependent.scores.size(); ++node) {
+    if (dependent.scores[node] == kNotAllowed) continue;
+    const std::string here = attribute_value(board, node, colocation.node_attribute);
+    const bool there =
+        std::any_of(members(board, clone).begin(), members(board, clone).end(), [&](ResourceId instance) {
+          const Resource& each = board.resource(instance);
+          return counts(each) && attribute_value(board, each.node, colocation.node_attribute) == here;
+        });
+    if (!there) dependent.scores[node] = -kInfinity;
+  }
+}
+
+/// A bundle is where its containers are.
+void with_bundle(Board& board, ResourceId dependent_id, ResourceId bundle, const Colocation& colocation) {
+  if (!board.resource(bundle).assigned_yet) return;
+  const std::vector<BundleReplica>& replicas = board.resource(bundle).bundle->replicas;
+  if (colocation.score < kInfinity) {
+    for (const BundleReplica& each : replicas) with_primary(board, dependent_id, each.container, colocation);
+    return;
+  }
+  const auto counts = [&](const BundleReplica& replica, const std::string& here) {
+    const Resource& container = board.resource(replica.container);
+    if (container.node == kNone || container.blocked) return false;
+    if (colocation.primary_role >= Role::Promoted &&
+        (replica.child == kNone || board.resource(replica.child).next_role < Role::Promoted))
+      return false;
+    return attribute_value(board, container.node, colocation.node_attribute) == here;
+  };
+  Resource& dependent = board.resource(dependent_id);
+  for (NodeId node = 0; node < dependent.scores.size(); ++node) {
+    if (dependent.scores[node] == kNotAllowed) continue;
+    const std::string here = attribute_value(board, node, colocation.node_attribute);
+    const bool there = std::any_of(replicas.begin(), replicas.end(),
+                                   [&](const BundleReplica& replica) { return counts(replica, here); });
+    if (!there) dependent.scores[node] = -kInfinity;
+  }
+}
+
+void with_primary(Board& board, ResourceId dependent, ResourceId primary, const Colocation& colocation) {
+  switch (board.resource(primary).variant) {
+    case Variant::group:
+      if (board.resource(primary).assigned_yet && !members(board, primary).empty()) {
+        const bool mandatory = colocation.score >= kInfinity;
+        with_primary(board, dependent, mandatory ? members(board, primary).back() : members(board, primary).front(),
+                     colocation);
+      }
+      return;
+    case Variant::clone:
+      return with_clone(board, dependent, primary, colocation);
+    case Variant::bundle:
+      return with_bundle(board, dependent, primary, colocation);
+    default:
+      break;
+  }
+  Resource& it = board.resource(dependent);
+  const Resource& with = board.resource(primary);
+  switch (affects(board, it, with, colocation)) {
+    case Affects::place:
+      return affect_place(board, it, with, colocation);
+    case Affects::role:
+      return affect_role(board, it, with, colocation);
+    case Affects::nothing:
+      return;
+  }
+}
+
+}  // namespace
+
+void apply_colocation(Board& board, ResourceId dependent, ResourceId primary, const Colocation& colocation) {
+  if (board.resource(dependent).variant == Variant::group) {
+    if (!members(board, dependent).empty())
+      apply_colocation(board, members(board, dependent).front(), primary, colocation);
+    return;
+  }
+  with_primary(board, dependent, primary, colocation);
+}
+
+}  // namespace bascule::policy::detail

@@ -1,0 +1,197 @@
+#include "core/policy/detail/constraints.h"
+
+#include <regex>
+
+#include "core/policy/detail/steps.h"
+#include "core/policy/detail/tickets.h"
+
+namespace bascule::policy::detail {
+namespace {
+
+Role limit_of(const std::string& role) {
+  const Role limit = role_of(role);
+  return limit == Role::Started ? Role::Unknown : limit;
+}
+
+Discovery discovery_of(const std::string& word) {
+  if (word == "never") return Discovery::never;
+  if (word == "exclusive") return Discovery::exclusive;
+  return Discovery::always;
+}
+
+Score rule_score(const Board& board, const cib::Rule& rule, NodeId node) {
+  if (rule.score_attribute.empty()) return parse_score(rule.score.value_or("0")).value_or(0);
+  const auto found = board.node(node).attributes.find(rule.score_attribute);
+  return found == board.node(node).attributes.end() ? 0 : parse_score(found->second).value_or(0);
+}
+
+Location location_by_rule(const Board& board, const cib::LocationConstraint& written, const cib::Rule& rule,
+                          const std::vector<std::string>& matches) {
+  Location location;
+  location.id = written.id;
+  location.role = limit_of(rule.role.empty() ? written.role : rule.role);
+  location.discovery = discovery_of(written.discovery);
+  for (NodeId node = 0; node < board.nodes.size(); ++node)
+    if (rule_holds(board, rule, node, matches)) location.nodes.emplace_back(node, rule_score(board, rule, node));
+  return location;
+}
+
+void add_locations(Board& board, ResourceId id, const cib::LocationConstraint& written, const std::string& score,
+                   const std::string& role, const std::vector<std::string>& matches) {
+  Resource& resource = board.resource(id);
+  if (!written.node.empty()) {
+    const NodeId node = board.find_node(written.node);
+    if (node == kNone) return;
+    Location location;
+    location.id = written.id;
+    location.role = limit_of(role);
+    location.discovery = discovery_of(written.discovery);
+    location.nodes.emplace_back(node, parse_score(score).value_or(0));
+    resource.locations.push_back(std::move(location));
+    return;
+  }
+  for (const cib::Rule& rule : written.rules) {
+    Location location = location_by_rule(board, written, rule, matches);
+    if (!location.nodes.empty()) resource.locations.push_back(std::move(location));
+  }
+}
+
+void add_by_pattern(Board& board, const cib::LocationConstraint& written) {
+  const bool inverted = written.resource_pattern[0] == '!';
+  std::regex pattern;
+  try {
+    pattern = std::regex(written.resource_pattern.substr(inverted ? 1 : 0), std::regex::extended);
+  } catch (const std::regex_error&) {
+    board.notices.push_back("constraint " + written.id + ": the pattern is no regular expression");
+    return;
+  }
+  for (const ResourceId id : board.top) {
+    std::smatch found;
+    const std::string name = board.resource(id).id;
+    const bool matches = std::regex_search(name, found, pattern);
+    if (matches == inverted) continue;
+    std::vector<std::string> groups;
+    for (std::size_t i = 0; matches && i < found.size(); ++i) groups.push_back(found[i].str());
+    add_locations(board, id, written, written.score, written.role, groups);
+  }
+}
+
+void colocate_set(Board& board, const cib::ColocationConstraint& written, const cib::ResourceSet& set, Score score) {
+  const std::vector<ResourceId> members = set_members(board, set, written.id);
+  if (!set.sequential.value_or(true)) return;
+  const Role role = limit_of(set.role);
+  for (std::size_t i = 1; i < members.size(); ++i) {
+    // Apart: from every earlier one.
+    for (std::size_t j = score >= 0 ? i - 1 : 0; j < i; ++j)
+      add_colocation(board, {written.id, members[i], members[j], role, role, score, written.node_attribute,
+                             written.influence.value_or(board.resource(members[i]).critical)});
+  }
+}
+
+void colocate_sets(Board& board, const cib::ColocationConstraint& written, const cib::ResourceSet& dependents,
+                   const cib::ResourceSet& primaries, Score score) {
+  std::vector<ResourceId> left = set_members(board, dependents, written.id);
+  std::vector<ResourceId> right = set_members(board, primaries, written.id);
+  if (left.empty() || right.empty()) return;
+  if (dependents.sequential.value_or(true)) left = {left.front()};
+  if (primaries.sequential.value_or(true)) right = {right.back()};
+  for (const ResourceId dependent : left)
+    for (const ResourceId primary : right)
+      add_colocation(board, {written.id, dependent, primary, limit_of(dependents.role), limit_of(primaries.role), score,
+                             written.node_attribute, written.influence.value_or(board.resource(dependent).critical)});
+}
+
+bool stands_for_many(const Board& board, const std::string& name) {
+  return board.find_resource(name) == kNone && (board.tags.contains(name) || board.templates.contains(name));
+}
+
+}  // namespace
+
+std::vector<ResourceId> resources_named(Board& board, const std::string& name, const std::string& constraint) {
+  const ResourceId id = board.find_resource(name);
+  if (id != kNone) return {id};
+  std::vector<ResourceId> found;
+  for (const auto* group : {&board.tags, &board.templates}) {
+    const auto named = group->find(name);
+    if (named == group->end()) continue;
+    for (const std::string& each : named->second)
+      if (const ResourceId one = board.find_resource(each); one != kNone) found.push_back(one);
+    if (!found.empty()) return found;
+  }
+  board.notices.push_back("constraint " + constraint + " names " + name + ", which does not exist");
+  return found;
+}
+
+std::vector<ResourceId> set_members(Board& board, const cib::ResourceSet& set, const std::string& constraint) {
+  std::vector<ResourceId> members;
+  for (const std::string& name : set.resources)
+    for (const ResourceId id : resources_named(board, name, constraint)) members.push_back(id);
+  return members;
+}
+
+void order_tasks_of(Board& board, ResourceId first, const std::string& first_task, ResourceId then,
+                    const std::string& then_task, OrderFlags flags) {
+  const auto key = [&board](ResourceId id, const std::string& task) {
+    return board.resource(id).id + "_" + task + "_0";
+  };
+  board.orderings.push_back({flags, first, key(first, first_task), kNone, then, key(then, then_task), kNone});
+}
+
+void read_location(Board& board, const cib::LocationConstraint& written) {
+  if (!written.resource_pattern.empty()) return add_by_pattern(board, written);
+  for (const cib::ResourceSet& set : written.sets)
+    for (const ResourceId id : set_members(board, set, written.id))
+      add_locations(board, id, written, set.score.empty() ? written.score : set.score,
+                    set.role.empty() ? written.role : set.role, {});
+  if (written.resource.empty()) return;
+  for (const ResourceId id : resources_named(board, written.resource, written.id))
+    add_locations(board, id, written, written.score, written.role, {});
+}
+
+void add_colocation(Board& board, Colocation colocation) {
+  if (colocation.score == 0 || colocation.dependent == kNone || colocation.primary == kNone) return;
+  const auto index = static_cast<std::uint32_t>(board.colocations.size());
+  board.resource(colocation.dependent).with.push_back(index);
+  board.resource(colocation.primary).others_with.push_back(index);
+  const bool apart = colocation.score <= -kInfinity;
+  const ResourceId dependent = colocation.dependent;
+  const ResourceId primary = colocation.primary;
+  const Role role = colocation.dependent_role;
+  board.colocations.push_back(std::move(colocation));
+  if (!apart || role >= Role::Unpromoted) return;
+  // Who may not be where the other is starts after it has left.
+  order_tasks_of(board, dependent, "stop", primary, "start", order_anti_colocation);
+  order_tasks_of(board, primary, "stop", dependent, "start", order_anti_colocation);
+}
+
+void read_colocation(Board& board, const cib::ColocationConstraint& written) {
+  const Score score = parse_score(written.score).value_or(0);
+  const cib::ResourceSet* last = nullptr;
+  for (const cib::ResourceSet& set : written.sets) {
+    const Score own = set.score.empty() ? score : parse_score(set.score).value_or(0);
+    colocate_set(board, written, set, own);
+    if (last != nullptr) colocate_sets(board, written, *last, set, score);
+    last = &set;
+  }
+  if (!written.sets.empty()) return;
+  if (stands_for_many(board, written.resource) && stands_for_many(board, written.with)) {
+    board.notices.push_back("constraint " + written.id + ": two templates or tags cannot be colocated");
+    return;
+  }
+  for (const ResourceId dependent : resources_named(board, written.resource, written.id))
+    for (const ResourceId primary : resources_named(board, written.with, written.id))
+      add_colocation(
+          board, {written.id, dependent, primary, limit_of(written.resource_role), limit_of(written.with_role), score,
+                  written.node_attribute, written.influence.value_or(board.resource(dependent).critical)});
+}
+
+void read_constraints(Board& board) {
+  for (const cib::Constraint& each : board.snapshot.cib->constraints) {
+    if (const auto* location = std::get_if<cib::LocationConstraint>(&each)) read_location(board, *location);
+    if (const auto* colocation = std::get_if<cib::ColocationConstraint>(&each)) read_colocation(board, *colocation);
+    if (const auto* order = std::get_if<cib::OrderConstraint>(&each)) read_order(board, *order);
+    if (const auto* ticket = std::get_if<cib::TicketConstraint>(&each)) read_ticket(board, *ticket);
+  }
+}
+
+}  // namespace bascule::policy::detail

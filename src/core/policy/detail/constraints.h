@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/policy/board.h"
+
+namespace bascule::policy::detail {
+
+/// What a name in a constraint stands for: a resource, or all that carry a tag or are made from a template. An unknown
+/// name is told in the notices.
+[[nodiscard]] std::vector<ResourceId> resources_named(Board& board, const std::string& name,
+                                                      const std::string& constraint);
+
+void read_location(Board& board, const cib::LocationConstraint& written);
+void read_colocation(Board& board, const cib::ColocationConstraint& written);
+void read_order(Board& board, const cib::OrderConstraint& written);
+
+[[nodiscard]] std::vector<ResourceId> set_members(Board& board, const cib::ResourceSet& set,
+                                                  const std::string& constraint);
+/// Orders RESOURCE_TASK_0 of two resources, whether or not these actions come to exist.
+void order_tasks_of(Board& board, ResourceId first, const std::string& first_task, ResourceId then,
+                    const std::string& then_task, OrderFlags flags);
+/// Whether a rule holds for a node now.
+[[nodiscard]] bool rule_holds(const Board& board, const cib::Rule& rule, NodeId node,
+                              const std::vector<std::string>& matches);
+void add_colocation(Board& board, Colocation colocation);
+/// Orders and colocations between a resource and what is in it.
+void constrain_inside(Board& board, ResourceId resource);
+
+}  // namespace bascule::policy::detail

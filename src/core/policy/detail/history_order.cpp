@@ -1,0 +1,56 @@
+#include <charconv>
+#include <string_view>
+
+#include "core/policy/detail/history.h"
+
+namespace bascule::policy::detail {
+namespace {
+
+struct Origin {
+  std::string_view cluster;  ///< empty: unknown
+  int graph = -1;
+};
+
+/// Which transition asked for it: STATUS:RC;ACTION:GRAPH:TARGET:UUID.
+Origin origin_of(const cib::OperationResult& result) {
+  std::string_view key = result.transition_magic;
+  Origin origin;
+  const std::size_t semicolon = key.find(';');
+  if (semicolon == std::string_view::npos) return origin;
+  key.remove_prefix(semicolon + 1);
+  const std::size_t first = key.find(':');
+  if (first == std::string_view::npos) return origin;
+  std::from_chars(key.data() + first + 1, key.data() + key.size(), origin.graph);
+  const std::size_t last = key.rfind(':');
+  origin.cluster = key.substr(last + 1);
+  return origin;
+}
+
+int sign(std::int64_t left, std::int64_t right) { return left < right ? -1 : left > right ? 1 : 0; }
+
+int compare_pending(const cib::OperationResult& left, const cib::OperationResult& right) {
+  const Origin a = origin_of(left);
+  const Origin b = origin_of(right);
+  if (a.cluster.empty() || b.cluster.empty()) return 0;
+  if (a.cluster != b.cluster || a.graph == b.graph) return right.call_id == -1 ? -1 : left.call_id == -1 ? 1 : 0;
+  // A graph of -1 is a shutdown: always last.
+  if ((a.graph >= 0 && a.graph < b.graph) || b.graph == -1) return -1;
+  return (b.graph >= 0 && a.graph > b.graph) || a.graph == -1 ? 1 : 0;
+}
+
+int compare(const cib::OperationResult& left, const cib::OperationResult& right) {
+  if (left.call_id == -1 && right.call_id == -1) return 0;
+  if (left.call_id >= 0 && right.call_id >= 0) {
+    if (left.call_id != right.call_id) return sign(left.call_id, right.call_id);
+    return sign(left.last_change_s, right.last_change_s);
+  }
+  return compare_pending(left, right);
+}
+
+}  // namespace
+
+bool later_than(const cib::OperationResult& left, const cib::OperationResult& right) {
+  return compare(left, right) > 0;
+}
+
+}  // namespace bascule::policy::detail

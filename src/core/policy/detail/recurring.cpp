@@ -1,0 +1,121 @@
+#include <algorithm>
+
+#include "core/policy/detail/make_action.h"
+#include "core/policy/detail/schedule.h"
+#include "core/policy/operations.h"
+
+namespace bascule::policy::detail {
+namespace {
+
+bool is_recorded(const Board& board, ResourceId id, const std::string& key, NodeId node) {
+  const std::vector<ActionId> found = find_by_key(board, id, key, node);
+  return std::any_of(found.begin(), found.end(), [&](ActionId each) { return board.action(each).node == node; });
+}
+
+/// What ends the role that the operation is for.
+const char* change_of_role(const Resource& resource) {
+  if (resource.role == Role::Promoted) return resource.next_role == Role::Promoted ? nullptr : "demote";
+  if (resource.next_role == Role::Promoted) return "promote";
+  return resource.next_role == Role::Stopped ? "stop" : nullptr;
+}
+
+void for_other_role(Board& board, ResourceId id, const Recurring& operation, NodeId node, bool running) {
+  if (!running) return;
+  const ActionId cancel = make_cancel(board, id, operation.task, operation.interval_ms, node);
+  const char* after = change_of_role(board.resource(id));
+  if (after == nullptr) return;
+  order_later(board, id, "", cancel, id, operation_key(board.resource(id).id, after, 0), kNone, order_runnable_left);
+}
+
+void order_recurring(Board& board, ResourceId id, ActionId start, ActionId recurring) {
+  const Resource& resource = board.resource(id);
+  order_later(board, id, "", start, id, "", recurring, order_implies_then | order_runnable_left);
+  order_later(board, id, operation_key(resource.id, "reload-agent", 0), kNone, id, "", recurring,
+              order_implies_then | order_runnable_left);
+  if (resource.next_role == Role::Promoted)
+    order_later(board, id, operation_key(resource.id, "promote", 0), kNone, id, "", recurring,
+                order_optional | order_runnable_left);
+  else if (resource.role == Role::Promoted)
+    order_later(board, id, operation_key(resource.id, "demote", 0), kNone, id, "", recurring,
+                order_optional | order_runnable_left);
+}
+
+void for_active_role(Board& board, ResourceId id, const Recurring& operation, ActionId start) {
+  if (operation.role == Role::Stopped) return;
+  const NodeId node = board.resource(id).node;
+  bool optional = true;
+  if (node == kNone) {
+    optional = board.action(start).optional;
+  } else if (!is_recorded(board, id, operation.key, node)) {
+    optional = false;
+  } else {
+    for (const ActionId each : find_by_key(board, id, operation.key, node))
+      if (board.action(each).reschedule) optional = false;
+  }
+  const Role next = board.resource(id).next_role;
+  const bool other_role = operation.role == Role::Unknown ? next == Role::Promoted : operation.role != next;
+  const bool plain = operation.role == Role::Started && next != Role::Promoted;
+  if (other_role && !plain) return for_other_role(board, id, operation, node, optional && node != kNone);
+  const ActionId made = make_action(board, id, operation.key, operation.task, node, optional);
+  Action& action = board.action(made);
+  const bool usable = node != kNone && board.node(node).online && !board.node(node).unclean;
+  if (!board.action(start).runnable || !usable) action.runnable = false;
+  if (node == kNone || board.resource(id).managed) order_recurring(board, id, start, made);
+}
+
+void for_inactive_role(Board& board, ResourceId id, const Recurring& operation) {
+  if (operation.role != Role::Stopped || board.resource(id).unique) return;
+  const NodeId here = board.resource(id).node;
+  if (here != kNone && is_recorded(board, id, operation.key, here))
+    make_cancel(board, id, operation.task, operation.interval_ms, here);
+  for (NodeId node = 0; node < board.nodes.size(); ++node) {
+    if (node == here && board.resource(id).next_role != Role::Stopped) continue;
+    const bool optional = is_recorded(board, id, operation.key, node);
+    const ActionId made = make_action(board, id, operation.key, operation.task, node, optional);
+    for (const ActionId each : std::vector<ActionId>(board.resource(id).actions)) {
+      const Action& action = board.action(each);
+      const bool before =
+          (action.task == "stop" || (action.task == "monitor" && action.interval_ms == 0)) && action.node == node;
+      if (before) order(board, each, made, order_implies_then | order_runnable_left);
+    }
+    const Node& place = board.node(node);
+    if (!place.online || place.unclean || !board.resource(id).managed) board.action(made).runnable = false;
+  }
+}
+
+}  // namespace
+
+void make_recurring(Board& board, ResourceId id) {
+  const Resource& resource = board.resource(id);
+  if (resource.blocked || board.properties.maintenance || resource.maintenance) return;
+  const std::vector<Recurring> operations = recurring_operations(board, resource);
+  if (operations.empty()) return;
+  const bool active = resource.node != kNone && !board.node(resource.node).maintenance &&
+                      (resource.next_role != Role::Stopped || !resource.managed);
+  if (active) {
+    const ActionId start = make_simple(board, id, "start", board.resource(id).node, true);
+    for (const Recurring& each : operations) for_active_role(board, id, each, start);
+  }
+  for (const Recurring& each : operations) for_inactive_role(board, id, each);
+}
+
+ActionId make_cancel(Board& board, ResourceId id, std::string_view task, std::uint32_t interval_ms, NodeId node) {
+  const std::string key = operation_key(board.resource(id).id, task, interval_ms);
+  for (const ActionId each : find_by_key(board, id, key, node))
+    if (board.action(each).task == "cancel") return each;
+  const auto made = static_cast<ActionId>(board.actions.size());
+  Action action;
+  action.id = made;
+  action.resource = id;
+  action.node = node;
+  action.task = "cancel";
+  action.cancel_task = task;
+  action.key = key;
+  action.interval_ms = interval_ms;
+  action.runnable = board.node(node).online;
+  board.actions.push_back(std::move(action));
+  board.resource(id).actions.push_back(made);
+  return made;
+}
+
+}  // namespace bascule::policy::detail

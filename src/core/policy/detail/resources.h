@@ -1,0 +1,16 @@
+#pragma once
+
+#include "core/policy/board.h"
+
+namespace bascule::policy::detail {
+
+/// One more instance of a clone, with its members; kNone if the clone has nothing in it.
+ResourceId add_instance(Board& board, ResourceId clone, int number);
+
+/// One that the configuration does not have, in another; `definition` must live as long as the board.
+ResourceId add_child(Board& board, ResourceId parent, const cib::Resource& definition);
+
+/// A resource that the configuration does not have, at the top. `definition` must live as long as the board.
+ResourceId add_resource(Board& board, const cib::Resource& definition);
+
+}  // namespace bascule::policy::detail

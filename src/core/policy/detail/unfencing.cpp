@@ -1,0 +1,56 @@
+#include "core/policy/detail/unfencing.h"
+
+#include "core/policy/detail/make_action.h"
+#include "core/policy/operations.h"
+
+namespace bascule::policy::detail {
+namespace {
+
+ActionId switch_on(Board& board, NodeId node) {
+  const std::string key = "stonith-" + board.node(node).name + "-on";
+  const ActionId made = make_action(board, kNone, key, "stonith", node, true);
+  board.action(made).runnable = true;
+  return made;
+}
+
+bool was_switched_on(const Node& node) {
+  const auto found = node.attributes.find("#node-unfenced");
+  return found != node.attributes.end() && found->second != "0";
+}
+
+bool concerned(const Board& board, const Resource& resource) {
+  return (resource.fence_device && board.properties.unfencing) || resource.needs == Requires::unfencing;
+}
+
+}  // namespace
+
+void order_after_unfencing(Board& board, ResourceId id, NodeId node_id, ActionId action, OrderFlags flags) {
+  if (node_id == kNone || !concerned(board, board.resource(id))) return;
+  const ActionId on = switch_on(board, node_id);
+  order(board, on, action, flags);
+  const Node& node = board.node(node_id);
+  const bool possible = board.properties.unfencing && node.online && !node.unclean && !node.shutdown;
+  if (was_switched_on(node) || !possible) return;
+  board.action(on).optional = false;
+  board.action(on).reason = "required by " + board.resource(id).id;
+}
+
+void order_stop_before_unfencing(Board& board, ResourceId id, NodeId node, ActionId stop) {
+  if (board.resource(id).needs != Requires::unfencing) return;
+  order(board, stop, switch_on(board, node), order_implies_first);
+}
+
+void order_restart_around_unfencing(Board& board, ResourceId id) {
+  const Resource& resource = board.resource(id);
+  if (resource.fence_device || !board.properties.unfencing || resource.needs != Requires::unfencing) return;
+  for (NodeId node = 0; node < board.nodes.size(); ++node) {
+    if (board.resource(id).scores[node] == kNotAllowed) continue;
+    const ActionId on = switch_on(board, node);
+    const std::string& name = board.resource(id).id;
+    order_later(board, id, operation_key(name, "stop", 0), kNone, kNone, "", on, order_optional | order_same_node);
+    order_later(board, kNone, "", on, id, operation_key(name, "start", 0), kNone,
+                order_implies_then_on_node | order_same_node);
+  }
+}
+
+}  // namespace bascule::policy::detail

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "wire/cib/model.h"
+
+namespace bascule::policy {
+
+/// Everything a plan depends on.
+struct Snapshot {
+  std::shared_ptr<const cib::Cib> cib;
+  std::int64_t now_s = 0;  ///< seconds since the epoch
+};
+
+}  // namespace bascule::policy

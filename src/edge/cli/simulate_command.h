@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "edge/cli/json_view.h"
+
+namespace bascule::cli {
+
+/// What `bascule simulate` is asked for.
+struct SimulateRequest {
+  std::string file;             ///< a CIB as XML
+  std::string format = "text";  ///< text or pacemaker
+  std::string at;               ///< ISO 8601; empty: the CIB's execution-date, else now
+  std::string graph;            ///< a file for the transition graph; empty: none
+};
+
+/// Plans and pretends that everything works. The answer has ok, actions, notices, and text: what is printed.
+[[nodiscard]] Result<json> run_simulate(const SimulateRequest& request);
+
+}  // namespace bascule::cli

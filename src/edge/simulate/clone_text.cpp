@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <set>
+
+#include "core/policy/running.h"
+#include "edge/simulate/status_text.h"
+
+namespace bascule::simulate {
+namespace {
+
+using namespace policy::detail;  // NOLINT: this file shows what is there
+using policy::Role;
+
+template <typename Test>
+bool any_in(const Board& board, ResourceId id, const Test& test) {
+  bool any = false;
+  each_in(board, id, [&](ResourceId each) { any = any || test(board.resource(each)); });
+  return any;
+}
+
+bool wrong(const Board& board, ResourceId instance) {
+  return any_in(board, instance, [](const Resource& each) { return each.orphan || each.failed || !each.managed; });
+}
+
+NodeId single_place(const Board& board, ResourceId instance) {
+  NodeId place = kNone;
+  bool several = false;
+  each_in(board, instance, [&](ResourceId each) {
+    for (const NodeId node : board.resource(each).running_on) {
+      several = several || (place != kNone && place != node);
+      place = node;
+    }
+  });
+  return several ? kNone : place;
+}
+
+Role role_of_instance(const Board& board, ResourceId instance) {
+  Role role = Role::Unknown;
+  each_in(board, instance, [&](ResourceId each) { role = std::max(role, board.resource(each).role); });
+  return role;
+}
+
+/// An anonymous instance of which nothing is special goes into a list; the others are shown one by one.
+bool shown_alone(const Board& board, ResourceId instance) {
+  const bool pending = any_in(board, instance, [](const Resource& each) {
+    return !each.pending_task.empty() && each.pending_task != "monitor";
+  });
+  if (!active(board, instance, false)) return pending;
+  if (wrong(board, instance) || pending || !active(board, instance, true)) return true;
+  const NodeId place = single_place(board, instance);
+  return place == kNone || (!board.node(place).online && board.node(place).unclean);
+}
+
+std::string header(const Board& board, const Resource& clone, ResourceId id) {
+  const Resource* child = clone.children.empty() ? nullptr : &board.resource(clone.children.front());
+  const std::string name = child == nullptr || child->definition == nullptr ? "" : child->definition->id;
+  std::string flags;
+  const auto add = [&flags](const char* word) { flags += (flags.empty() ? "" : ", ") + std::string(word); };
+  if (clone.promotable()) add("promotable");
+  if (clone.unique) add("unique");
+  if (clone.maintenance)
+    add("maintenance");
+  else if (!clone.managed)
+    add("unmanaged");
+  if (target_role_is(board, id, Role::Stopped)) add("disabled");
+  return "* Clone Set: " + clone.id + " [" + name + "]" + (flags.empty() ? "" : " (" + flags + ")") + ":";
+}
+
+struct Lists {
+  std::vector<std::string> promoted, started;
+  std::set<NodeId> active_on;
+  int active = 0;
+};
+
+void append_lists(std::string& text, const Board& board, ResourceId id, const Lists& lists, int indent) {
+  const Resource& clone = board.resource(id);
+  if (!lists.promoted.empty()) append_line(text, indent, "* " + list_text("Promoted", lists.promoted));
+  if (!lists.started.empty())
+    append_line(text, indent, "* " + list_text(clone.promotable() ? "Unpromoted" : "Started", lists.started));
+  if (clone.unique || clone.clone->max <= lists.active) return;
+  std::vector<std::string> stopped;
+  for (NodeId node = 0; node < board.nodes.size(); ++node)
+    if (!lists.active_on.contains(node) && clone.scores[node] != kNotAllowed &&
+        std::count(clone.running_on.begin(), clone.running_on.end(), node) == 0)
+      stopped.push_back(board.node(node).name);
+  const bool disabled = target_role_is(board, id, Role::Stopped);
+  if (!stopped.empty())
+    append_line(text, indent, "* " + list_text(disabled ? "Stopped (disabled)" : "Stopped", stopped));
+}
+
+}  // namespace
+
+void append_clone(std::string& text, const Board& board, ResourceId id, int indent) {
+  const Resource& clone = board.resource(id);
+  append_line(text, indent, header(board, clone, id));
+  Lists lists;
+  for (const ResourceId instance : clone.children) {
+    const bool is_active = active(board, instance, false);
+    const bool orphan = board.resource(instance).orphan;
+    if (orphan && !is_active) continue;
+    if (is_active) ++lists.active;
+    if (clone.unique || shown_alone(board, instance)) {
+      append_resource(text, board, instance, indent + 2);
+      continue;
+    }
+    if (!is_active) continue;
+    const NodeId place = single_place(board, instance);
+    lists.active_on.insert(place);
+    (role_of_instance(board, instance) > Role::Unpromoted ? lists.promoted : lists.started)
+        .push_back(board.node(place).name);
+  }
+  append_lists(text, board, id, lists, indent + 2);
+}
+
+}  // namespace bascule::simulate

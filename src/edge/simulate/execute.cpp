@@ -1,0 +1,192 @@
+#include "edge/simulate/execute.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <string>
+
+#include "core/policy/board.h"
+#include "core/policy/graph.h"
+#include "core/policy/operations.h"
+
+namespace bascule::simulate {
+namespace {
+
+using namespace policy::detail;  // NOLINT: this file carries out what is there
+using policy::Role;
+
+// ---- lines ----------------------------------------------------------------------------------------------------------
+
+std::string padded(const std::string& name) {
+  return name.size() >= 15 ? name : name + std::string(15 - name.size(), ' ');
+}
+
+std::string written_name(const Resource& resource) {
+  return resource.unique || resource.definition == nullptr ? resource.id : resource.definition->id;
+}
+
+/// How crm_simulate calls a resource: an instance without identity has its clone's name for it, if some history does.
+class Names {
+ public:
+  explicit Names(const Board& board) {
+    for (const Resource& resource : board.resources) known_.insert(resource.history_id);
+  }
+  [[nodiscard]] std::string of(const Resource& resource) const {
+    const std::string name = written_name(resource);
+    return known_.contains(name) ? name : resource.unique ? resource.id : resource.history_id;
+  }
+
+ private:
+  std::set<std::string> known_;
+};
+
+std::string line_of(const Board& board, const Names& names, const Action& action) {
+  const std::string node = action.node == kNone ? std::string() : board.node(action.node).name;
+  if (action.task == "stonith" && action.pseudo) return "Pseudo action:   " + action.key + " on " + node;
+  if (action.task == "stonith") return "Fencing " + node + " (" + action.key.substr(action.key.rfind('-') + 1) + ")";
+  if (action.pseudo) return "Pseudo action:   " + action.key;
+  if (action.resource == kNone) return "Cluster action:  " + action.task + " on " + node;
+  if (action.task == "clear_failcount" || action.task == "lrm_delete")
+    return "Cluster action:  " + action.task + " for " + names.of(board.resource(action.resource)) + " on " + node;
+  std::string task = action.task;
+  if (action.interval_ms != 0) task += "=" + std::to_string(action.interval_ms);
+  return "Resource action: " + padded(names.of(board.resource(action.resource))) + " " + task + " on " + node;
+}
+
+// ---- effects
+// ----------------------------------------------------------------------------------------------------------
+
+cib::NodeState& state_of(cib::Cib& cib, const std::string& id, const std::string& name) {
+  for (cib::NodeState& state : cib.node_states)
+    if (state.name == name || state.id == id) return state;
+  cib::NodeState made;
+  made.id = id;
+  made.name = name;
+  return cib.node_states.emplace_back(std::move(made));
+}
+
+/// The one under that name, or under the name in the configuration, which a new one gets.
+cib::ResourceHistory& history_of(cib::NodeState& state, const Resource& resource, const std::string& name) {
+  const std::string written = written_name(resource);
+  for (const std::string& each : {name, written})
+    for (cib::ResourceHistory& history : state.resources)
+      if (history.id == each) return history;
+  cib::ResourceHistory made;
+  made.id = written;
+  made.resource_class = resource.resource_class;
+  made.provider = resource.provider;
+  made.type = resource.type;
+  return state.resources.emplace_back(std::move(made));
+}
+
+int result_of(const Board& board, const Action& action) {
+  if (action.task != "monitor") return 0;
+  const Resource& resource = board.resource(action.resource);
+  if (action.interval_ms == 0) {
+    const bool there =
+        std::find(resource.running_on.begin(), resource.running_on.end(), action.node) != resource.running_on.end();
+    return !there ? 7 : resource.role == Role::Promoted ? 8 : 0;
+  }
+  if (action.definition != nullptr &&
+      policy::role_of(cib::value_of(action.definition->attributes, "role")) == Role::Stopped)
+    return 7;
+  return resource.next_role == Role::Promoted ? 8 : 0;
+}
+
+std::string entry_id(const std::string& name, const Action& action) {
+  if (action.interval_ms != 0) return operation_key(name, action.task, action.interval_ms);
+  if (action.task == "migrate_to" || action.task == "migrate_from") return operation_key(name, action.task, 0);
+  return name + "_last_0";
+}
+
+class Effects {
+ public:
+  Effects(const Board& board, const Names& names, cib::Cib& cib) : board_(board), names_(names), cib_(cib) {
+    for (const cib::NodeState& state : cib.node_states)
+      for (const cib::ResourceHistory& history : state.resources)
+        for (const cib::OperationResult& result : history.operations) call_id_ = std::max(call_id_, result.call_id);
+  }
+
+  void take(const Action& action) {
+    if (action.node == kNone) return;
+    const Node& node = board_.node(action.node);
+    cib::NodeState& state = state_of(cib_, node.id, node.name);
+    if (action.task == "stonith" && action.key.ends_with("-on")) return;
+    if (action.task == "stonith" && !action.pseudo) return fenced(state);
+    if (action.resource == kNone || action.pseudo) return;
+    const std::string name = names_.of(board_.resource(action.resource));
+    if (action.task == "clear_failcount") return forget_failures(state, name);
+    if (action.task == "delete") {
+      std::erase_if(state.resources, [&](const cib::ResourceHistory& each) { return each.id == name; });
+      return;
+    }
+    if (action.task == "notify") return;
+    cib::ResourceHistory& history = history_of(state, board_.resource(action.resource), name);
+    if (action.task == "cancel") {
+      const std::string id = operation_key(history.id, action.cancel_task, action.interval_ms);
+      std::erase_if(history.operations, [&](const cib::OperationResult& each) { return each.id == id; });
+      return;
+    }
+    record(history, written_name(board_.resource(action.resource)), action);
+  }
+
+ private:
+  void record(cib::ResourceHistory& history, const std::string& name, const Action& action) {
+    cib::OperationResult result;
+    result.id = entry_id(name, action);
+    result.operation = action.task;
+    result.operation_key = operation_key(name, action.task, action.interval_ms);
+    result.interval_ms = action.interval_ms;
+    result.call_id = ++call_id_;
+    result.rc = result_of(board_, action);
+    result.transition_key = "0:0:" + std::to_string(result.rc) + ":simulated";
+    result.transition_magic = "0:" + std::to_string(result.rc) + ";" + result.transition_key;
+    result.last_change_s = board_.snapshot.now_s;
+    result.has_last_change = true;
+    std::erase_if(history.operations, [&](const cib::OperationResult& each) { return each.id == result.id; });
+    history.operations.push_back(std::move(result));
+  }
+
+  static void fenced(cib::NodeState& state) {
+    state.in_ccm = "false";
+    state.crmd = "offline";
+    state.join = "down";
+    state.expected = "down";
+    state.resources.clear();
+    state.transient_attributes.clear();
+  }
+
+  static void forget_failures(cib::NodeState& state, const std::string& name) {
+    for (cib::NameValueSet& set : state.transient_attributes)
+      std::erase_if(set.pairs, [&](const cib::NameValue& pair) {
+        return pair.name.rfind("fail-count-" + name, 0) == 0 || pair.name.rfind("last-failure-" + name, 0) == 0;
+      });
+    for (cib::ResourceHistory& history : state.resources)
+      if (history.id == name)
+        std::erase_if(history.operations, [](const cib::OperationResult& each) {
+          return each.id.find("_last_failure_0") != std::string::npos;
+        });
+  }
+
+  const Board& board_;
+  const Names& names_;
+  cib::Cib& cib_;
+  int call_id_ = 0;
+};
+
+}  // namespace
+
+Execution execute(const policy::Plan& plan, const cib::Cib& before) {
+  const Board& board = plan.board();
+  Execution execution{{}, before};
+  const Names names(board);
+  Effects effects(board, names, execution.after);
+  for (const ActionId id : in_graph_order(board)) {
+    const Action& action = board.action(id);
+    execution.lines.push_back(line_of(board, names, action));
+    effects.take(action);
+  }
+  return execution;
+}
+
+}  // namespace bascule::simulate
