@@ -61,6 +61,12 @@ enum class OnFail : std::uint8_t {
   none
 };
 
+/// Which other action made this one needed or impossible.
+struct Because {
+  enum class What : std::uint8_t { none, required, unrunnable, unmigratable } what = What::none;
+  ActionId other = 0xffffffff;
+};
+
 /// Something to do, or a point in time that others wait for (pseudo).
 struct Action {
   ActionId id = 0;
@@ -92,7 +98,8 @@ struct Action {
   Role fail_role = Role::Started;
   Score weight = 0;
   std::string cancel_task;
-  std::string reason;
+  std::string reason;  ///< why, in Pacemaker's words; empty: `because` tells
+  Because because;
   cib::Attributes meta;
   const cib::Operation* definition = nullptr;
   std::vector<Edge> before;

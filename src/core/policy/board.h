@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/policy/action.h"
+#include "core/policy/ledger.h"
 #include "core/policy/role.h"
 #include "core/policy/score.h"
 #include "core/policy/snapshot.h"
@@ -112,12 +114,6 @@ enum class Variant : std::uint8_t { primitive, group, clone, bundle };
 enum class MultipleActive : std::uint8_t { stop_start, stop_only, block, stop_unexpected };
 enum class Requires : std::uint8_t { nothing, quorum, fencing, unfencing };
 enum class Discovery : std::uint8_t { always, never, exclusive };
-
-/// Why a resource's score for a node is what it is. Kept when the snapshot asks for explanations.
-struct Contribution {
-  Score score = 0;
-  std::string cause;  ///< "location web-likes-alice", "stickiness", "failed 3 times since ...", ...
-};
 
 /// One location constraint, its rules evaluated.
 struct Location {
@@ -263,7 +259,6 @@ struct Resource {
   std::vector<ActionId> actions;
   std::optional<CloneParts> clone;
   std::optional<BundleParts> bundle;
-  std::map<NodeId, std::vector<Contribution>> contributions;
 
   [[nodiscard]] bool primitive() const { return variant == Variant::primitive; }
   [[nodiscard]] bool promotable() const { return clone && clone->promotable; }
@@ -272,7 +267,9 @@ struct Resource {
 // ---- the board --------------------------------------------------------------------------------------------------
 
 struct Board {
-  explicit Board(Snapshot from) : snapshot(std::move(from)) {}
+  explicit Board(Snapshot from) : snapshot(std::move(from)) {
+    if (snapshot.explain) ledger = std::make_shared<Ledger>();
+  }
 
   const Snapshot snapshot;
   Properties properties;
@@ -293,7 +290,7 @@ struct Board {
   std::unordered_map<std::string, std::vector<ActionId>> actions_by_key;  ///< of actions without a resource as well
   std::vector<std::pair<ResourceId, NodeId>> stops_needed;  ///< containers, once it is known where they run
   std::vector<std::string> notices;                         ///< what the configuration does that it should not
-  bool explain = false;
+  std::shared_ptr<Ledger> ledger;                           ///< null: nobody asked for explanations
 
   [[nodiscard]] Node& node(NodeId id) { return nodes[id]; }
   [[nodiscard]] Resource& resource(ResourceId id) { return resources[id]; }
@@ -311,7 +308,7 @@ struct Board {
   [[nodiscard]] bool usable(NodeId id) const;
 
   /// Adds to a resource's score, saturating; children are not touched.
-  void add_score(ResourceId resource, NodeId node, Score score, std::string_view cause);
+  void add_score(ResourceId resource, NodeId node, Score score, const Cause& cause);
 };
 
 }  // namespace bascule::policy::detail

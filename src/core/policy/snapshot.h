@@ -11,6 +11,7 @@ namespace bascule::policy {
 struct Snapshot {
   std::shared_ptr<const cib::Cib> cib;
   std::int64_t now_s = 0;  ///< seconds since the epoch
+  bool explain = false;    ///< keep where scores come from (Board::ledger); the decisions are the same
 };
 
 }  // namespace bascule::policy

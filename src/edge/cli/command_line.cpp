@@ -101,6 +101,7 @@ void CommandLine::add_local_commands() {
           ->check(CLI::IsMember({"text", "pacemaker"}))
           ->capture_default_str();
       app->add_option("-t,--at", options_.simulation.at, "what time it is, ISO 8601");
+      app->add_flag("-s,--scores", options_.simulation.scores, "each resource's score for each node, step by step");
       app->add_option("--graph", options_.simulation.graph, "a file for the transition graph, as XML");
     }
     if (words == "completion")

@@ -51,7 +51,7 @@ Result<json> run_simulate(const SimulateRequest& request) {
   if (!document) return tl::unexpected(document.error());
   const auto now_s = moment(request, document->cib);
   if (!now_s) return tl::unexpected(now_s.error());
-  const simulate::Answer answer = simulate::simulate(document->cib, *now_s);
+  const simulate::Answer answer = simulate::simulate(document->cib, *now_s, request.scores);
   if (const auto written = write_graph(request.graph, answer.graph); !written) return tl::unexpected(written.error());
   json notices = json::array();
   for (const cib::Notice& notice : document->notices) notices.push_back(notice.text());

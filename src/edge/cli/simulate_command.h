@@ -12,6 +12,7 @@ struct SimulateRequest {
   std::string file;             ///< a CIB as XML
   std::string format = "text";  ///< text or pacemaker
   std::string at;               ///< ISO 8601; empty: the CIB's execution-date, else now
+  bool scores = false;          ///< each resource's score for each node
   std::string graph;            ///< a file for the transition graph; empty: none
 };
 

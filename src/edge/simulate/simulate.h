@@ -11,16 +11,19 @@ namespace bascule::simulate {
 /// What a plan on a CIB says, in the forms that people and programs ask for.
 struct Answer {
   std::string now;                   ///< the status, in crm_simulate's layout
+  std::string summary;               ///< what changes, in crm_simulate's layout
   std::vector<std::string> actions;  ///< in an order that the plan allows
   std::string afterwards;            ///< the status when all of them have worked
   std::string graph;                 ///< as XML
+  std::string scores;                ///< if they were asked for
   std::vector<std::string> notices;  ///< what the configuration says that means nothing
 };
 
-/// `now_s`: seconds since the epoch; rules and failure timeouts depend on it.
-[[nodiscard]] Answer simulate(const cib::Cib& cib, std::int64_t now_s);
+/// `now_s`: seconds since the epoch; rules and failure timeouts depend on it. `scores`: of each resource
+/// for each node, too.
+[[nodiscard]] Answer simulate(const cib::Cib& cib, std::int64_t now_s, bool scores = false);
 
-/// The whole answer in crm_simulate's layout (without the transition summary's lines).
+/// The whole answer in crm_simulate's layout.
 [[nodiscard]] std::string pacemaker_text(const Answer& answer);
 /// For people: what would be done, and how it is then.
 [[nodiscard]] std::string readable_text(const Answer& answer);

@@ -43,6 +43,10 @@ void stop_everywhere(Board& board, ResourceId id, bool optional) {
       here_optional = false;
     }
     const ActionId stop = make_simple(board, id, "stop", place, here_optional);
+    if (board.resource(id).node == kNone)
+      board.action(stop).reason = "node availability";
+    else if (resource.stop_unexpected)
+      board.action(stop).reason = "being multiply active";
     if (!board.resource(id).managed) board.action(stop).runnable = false;
     order_stop_before_unfencing(board, id, place, stop);
     if (board.properties.remove_after_stop && !here_optional) {
@@ -141,7 +145,8 @@ bool migration_goes_on(const Board& board, const Resource& resource) {
 Need judge(Board& board, ResourceId id, NodeId current) {
   Need need;
   Resource& resource = board.resource(id);
-  if (resource.restart_needed && resource.node != kNone) make_simple(board, id, "start", resource.node, false);
+  if (resource.restart_needed && resource.node != kNone)
+    board.action(make_simple(board, id, "start", resource.node, false)).reason = "resource definition change";
   const bool moving = current != kNone && resource.node != kNone && current != resource.node;
   if (moving) {
     need.stop = true;

@@ -40,6 +40,7 @@ void apply_this_with(Board& board, ResourceId id, std::uint32_t index) {
   assign(board, colocation.primary);
   apply_colocation(board, id, colocation.primary, colocation);
   if (may_revert && !any_available(board, board.resource(id).scores)) board.resource(id).scores = before;
+  note(board, id, {Cause::Kind::colocation, colocation.id, colocation.primary});
 }
 
 void apply_with_this(Board& board, ResourceId id, std::uint32_t index) {
@@ -49,6 +50,7 @@ void apply_with_this(Board& board, ResourceId id, std::uint32_t index) {
   add_colocated(board, colocation.dependent, scores, colocation.node_attribute, factor_of(colocation.score),
                 {false, false, true});
   board.resource(id).scores = std::move(scores);
+  note(board, id, {Cause::Kind::attraction, colocation.id, colocation.dependent, factor_of(colocation.score)});
 }
 
 /// What is not managed stays where it is.
@@ -89,7 +91,7 @@ bool choose(Board& board, ResourceId id, NodeId preferred) {
 void restrict_role(Board& board, Resource& resource, ResourceId id) {
   const bool frozen = !board.properties.have_quorum && board.properties.no_quorum == NoQuorumPolicy::freeze;
   if (resource.next_role == Role::Stopped)
-    ban_everywhere(board, id, "target-role");
+    ban_everywhere(board, id, Cause::Kind::target_role);
   else if (resource.next_role > resource.role && frozen)
     resource.next_role = resource.role;
 }
@@ -166,9 +168,11 @@ void unassign(Board& board, ResourceId id) {
 NodeId assign_primitive(Board& board, ResourceId id, NodeId preferred) {
   if (board.resource(id).assigning) return kNone;
   board.resource(id).assigning = true;
+  note(board, id, Cause::Kind::start);
   for (const std::uint32_t index : sorted_with(board, id)) apply_this_with(board, id, index);
   for (const std::uint32_t index : sorted_others_with(board, id)) apply_with_this(board, id, index);
   restrict_role(board, board.resource(id), id);
+  note_scores(board, id, "pcmk__primitive_assign");
   const Properties& properties = board.properties;
   // Without a way to fence nothing is touched.
   if (properties.fencing && !properties.have_fencing_device) board.resource(id).managed = false;
@@ -189,6 +193,7 @@ NodeId assign_group(Board& board, ResourceId id, NodeId preferred) {
   NodeId first = kNone;
   const std::vector<ResourceId> members = board.resource(id).children;
   board.resource(id).role = board.resource(members.front()).role;
+  note_scores(board, id, "pcmk__group_assign");
   for (const ResourceId member : members) {
     const NodeId node = assign(board, member, preferred);
     if (first == kNone) first = node;

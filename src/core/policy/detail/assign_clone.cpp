@@ -115,7 +115,7 @@ class Distribution {
 
   void place(ResourceId instance) {
     if (assigned_ >= parts_.max) {
-      ban_everywhere(board_, instance, "clone-max");
+      ban_everywhere(board_, instance, Cause::Kind::clone);
       assign(board_, instance);
       return;
     }
@@ -131,13 +131,17 @@ class Distribution {
         each_in(board_, instance, [&](ResourceId each) {
           if (board_.resource(each).scores[node] != kNotAllowed) board_.resource(each).scores[node] = -kInfinity;
         });
+    each_in(board_, instance, [&](ResourceId each) { note(board_, each, Cause::Kind::clone); });
     const NodeId chosen = assign(board_, instance, preferred);
     if (chosen != kNone && preferred != kNone && chosen != preferred) {
       each_in(board_, instance, [&](ResourceId each) {
         unassign(board_, each);
         board_.resource(each).node = kNone;
       });
-      for (auto& [each, scores] : before) board_.resource(each).scores = std::move(scores);
+      for (auto& [each, scores] : before) {
+        board_.resource(each).scores = std::move(scores);
+        note(board_, each, Cause::Kind::taken_back);
+      }
       return false;
     }
     if (chosen == kNone) return false;
@@ -168,7 +172,9 @@ NodeId assign_clone(Board& board, ResourceId id) {
     add_colocated(board, colocation.dependent, scores, colocation.node_attribute, factor_of(colocation.score),
                   {false, true, true});
     board.resource(id).scores = std::move(scores);
+    note(board, id, {Cause::Kind::attraction, colocation.id, colocation.dependent, factor_of(colocation.score)});
   }
+  note_scores(board, id, "pcmk__clone_allocate");
   std::vector<ResourceId>& children = board.resource(id).children;
   std::vector<ResourceId> sorted = children;
   std::stable_sort(sorted.begin(), sorted.end(), InstanceOrder{board, board.resource(id)});

@@ -53,11 +53,11 @@ bool Board::usable(NodeId id) const {
   return node.online && !node.shutdown && !node.unclean && !node.standby && !node.maintenance && !node.pending;
 }
 
-void Board::add_score(ResourceId resource, NodeId node, Score score, std::string_view cause) {
-  Resource& changed = resources[resource];
-  Score& current = changed.scores[node];
+void Board::add_score(ResourceId resource, NodeId node, Score score, const Cause& cause) {
+  if (ledger) ledger->note(*this, resource, Cause::Kind::start);
+  Score& current = resources[resource].scores[node];
   current = current == kNotAllowed ? score : add(current, score);
-  if (explain) changed.contributions[node].push_back({score, std::string(cause)});
+  if (ledger) ledger->add(*this, resource, node, score, cause);
 }
 
 }  // namespace bascule::policy::detail

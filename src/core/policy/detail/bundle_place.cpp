@@ -40,6 +40,7 @@ void ban_full_nodes(Board& board, ResourceId container, const std::vector<int>& 
   for (NodeId node = 0; node < counts.size(); ++node)
     if (counts[node] >= per_host && board.resource(container).scores[node] != kNotAllowed)
       board.resource(container).scores[node] = -kInfinity;
+  note(board, container, Cause::Kind::clone);
 }
 
 void place_containers(Board& board, const BundleParts& bundle) {
@@ -78,6 +79,7 @@ void place_replica(Board& board, const BundleReplica& replica, ResourceId clone)
     if (child.scores[node] == kNotAllowed) continue;
     child.scores[node] = node != replica.node || child.scores[node] < 0 ? -kInfinity : kInfinity;
   }
+  note(board, replica.child, {Cause::Kind::container, "", replica.container});
   board.resource(clone).assigning = true;
   assign(board, replica.child, replica.node);
   board.resource(clone).assigning = false;
@@ -133,6 +135,7 @@ NodeId assign_bundle(Board& board, ResourceId id) {
   if (board.resource(id).assigning) return kNone;
   board.resource(id).assigning = true;
   const BundleParts bundle = *board.resource(id).bundle;
+  note_scores(board, id, "pcmk__bundle_allocate");
   place_containers(board, bundle);
   for (const BundleReplica& replica : bundle.replicas) place_replica(board, replica, bundle.child);
   if (bundle.child != kNone) {
@@ -142,6 +145,7 @@ NodeId assign_bundle(Board& board, ResourceId id) {
                                     [&](const BundleReplica& each) { return each.node == node; });
       if (scores[node] != kNotAllowed || ours) scores[node] = ours ? 0 : -kInfinity;
     }
+    note(board, bundle.child, {Cause::Kind::container, "", id});
     assign(board, bundle.child);
   }
   board.resource(id).assigning = false;

@@ -56,7 +56,7 @@ void apply_health(Board& board) {
       const Resource& resource = board.resource(id);
       const bool stays =
           resource.allow_unhealthy && std::count(resource.running_on.begin(), resource.running_on.end(), node) != 0;
-      if (!stays) add_score_deep(board, id, node, health, "node health");
+      if (!stays) add_score_deep(board, id, node, health, Cause::Kind::health);
     }
   }
 }
@@ -80,7 +80,7 @@ void apply_location(Board& board, ResourceId id, const Location& location) {
       return;
     if (promoted_only && location.role != resource.next_role) return;
     for (const auto& [node, score] : location.nodes) {
-      board.add_score(each, node, score, location.id);
+      board.add_score(each, node, score, {Cause::Kind::location, location.id});
       apply_discovery(board, resource, node, location.discovery);
     }
   });
@@ -100,7 +100,7 @@ void apply_stickiness(Board& board, ResourceId id) {
   if (!resource.managed || resource.stickiness == 0 || resource.running_on.size() != 1) return;
   const NodeId node = resource.running_on.front();
   const bool allowed = resource.scores[node] != kNotAllowed;
-  if (board.properties.symmetric || allowed) board.add_score(id, node, resource.stickiness, "stickiness");
+  if (board.properties.symmetric || allowed) board.add_score(id, node, resource.stickiness, Cause::Kind::stickiness);
 }
 
 ResourceId whole_of(const Board& board, ResourceId id) {
@@ -115,7 +115,7 @@ void ban_after_failures(Board& board, ResourceId id, NodeId node) {
   if (resource.migration_threshold == 0 || !resource.managed) return;
   const FailCount failures = fail_count_with_fillers(board, id, node);
   if (failures.count <= 0 || resource.migration_threshold > failures.count) return;
-  ban(board, whole_of(board, id), node, "migration-threshold");
+  ban(board, whole_of(board, id), node, {Cause::Kind::failures, "", id});
 }
 
 void apply_failures(Board& board) {
@@ -136,6 +136,7 @@ void apply_exclusive_discovery(Board& board, ResourceId id) {
     const bool exclusive = !resource.discovery.empty() && resource.discovery[node] == Discovery::exclusive;
     if (!exclusive) board.resource(id).scores[node] = -kInfinity;
   }
+  note(board, id, Cause::Kind::discovery);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ ActionId make_fence_action(Board& board, NodeId node, const std::string& how) {
   action.optional = false;
   action.runnable = true;
   action.node = node;
-  action.reason = board.node(node).fence_reason;
+  action.reason = board.node(node).fence_reason.empty() ? "node is unclean" : board.node(node).fence_reason;
   return made;
 }
 

@@ -29,6 +29,7 @@ void constrain_contained(Board& board, ResourceId id) {
     for (NodeId node = 0; node < board.nodes.size(); ++node)
       if (board.node(node).connection != connection && board.resource(id).scores[node] != kNotAllowed)
         board.resource(id).scores[node] = -kInfinity;
+    note(board, id, {Cause::Kind::container, "", connection});
     return;
   }
   order_tasks_of(board, container, "start", id, "start", order_implies_then | order_runnable_left);

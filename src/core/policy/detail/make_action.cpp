@@ -56,6 +56,8 @@ void judge_runnable(Board& board, Action& action) {
     action.runnable = !node.is_guest() || can_fence(board, action.node);
   } else {
     action.runnable = quorum_allows(board, action);
+    if (!action.runnable)
+      action.reason = board.properties.no_quorum == NoQuorumPolicy::freeze ? "quorum freeze" : "no quorum";
   }
 }
 

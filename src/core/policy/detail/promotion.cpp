@@ -175,7 +175,7 @@ void add_promotion_scores(Board& board, ResourceId clone) {
     for (NodeId node = 0; node < board.nodes.size(); ++node) {
       if (!available(board, board.resource(instance).scores, node, true)) continue;
       const Score score = promotion_score(board, instance, node).value_or(0);
-      if (score > 0) board.add_score(instance, node, score, "promotion score");
+      if (score > 0) board.add_score(instance, node, score, Cause::Kind::promotion);
       board.resource(instance).priority = std::max(board.resource(instance).priority, score);
     }
 }
@@ -194,6 +194,7 @@ void set_instance_roles(Board& board, ResourceId clone) {
     candidates.push_back({instance, node, key, current_role(board, instance)});
   }
   weigh_by_colocations(board, clone, candidates);
+  for (const Candidate& each : candidates) board.resource(each.instance).sort_key = each.key;
   std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& left, const Candidate& right) {
     if (left.key != right.key) return left.key > right.key;
     return left.role > right.role;

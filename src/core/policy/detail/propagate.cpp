@@ -57,17 +57,29 @@ Role role_of_whole(const Board& board, ResourceId id) {
 
 // ---- flags ----------------------------------------------------------------------------------------------------------
 
-void Propagation::set_required(ActionId id) {
+/// The first reason stays; that it cannot migrate outweighs it. What an action has to do with others of its own
+/// resource is no reason.
+void Propagation::give_reason(Action& action, Because::What what, ActionId because) {
+  if (because == kNone || board_.action(because).resource == action.resource) return;
+  const bool outweighs = what == Because::What::unmigratable;
+  if (!outweighs && (action.because.what != Because::What::none || !action.reason.empty())) return;
+  action.reason.clear();
+  action.because = {what, because};
+}
+
+void Propagation::set_required(ActionId id, ActionId because) {
   Action& action = board_.action(id);
   if (!action.optional) return;
   action.optional = false;
+  give_reason(action, Because::What::required, because);
   touched.push_back(id);
 }
 
-void Propagation::set_unrunnable(ActionId id) {
+void Propagation::set_unrunnable(ActionId id, ActionId because) {
   Action& action = board_.action(id);
   if (!action.runnable) return;
   action.runnable = false;
+  give_reason(action, Because::What::unrunnable, because);
   touched.push_back(id);
 }
 
@@ -78,10 +90,11 @@ void Propagation::set_runnable(ActionId id) {
   touched.push_back(id);
 }
 
-void Propagation::set_not_migratable(ActionId id) {
+void Propagation::set_not_migratable(ActionId id, ActionId because) {
   Action& action = board_.action(id);
   if (!action.migrate_runnable) return;
   action.migrate_runnable = false;
+  give_reason(action, Because::What::unmigratable, because);
   touched.push_back(id);
 }
 
@@ -208,8 +221,8 @@ void Propagation::apply_rules(const Relation& base, OrderFlags flags) {
 
 /// `then` belongs to no resource: a point in time, or something done to a node.
 void Propagation::apply_alone(const Relation& base, OrderFlags flags) {
-  if ((flags & order_implies_then) != 0 && !base.standing.optional) set_required(base.then);
-  if ((flags & order_runnable_left) != 0 && !base.standing.runnable) set_unrunnable(base.then);
+  if ((flags & order_implies_then) != 0 && !base.standing.optional) set_required(base.then, base.first);
+  if ((flags & order_runnable_left) != 0 && !base.standing.runnable) set_unrunnable(base.then, base.first);
   if ((flags & order_one_or_more) == 0 || !base.standing.runnable) return;
   Action& then = board_.action(base.then);
   if (++then.runnable_before >= std::max(1, then.required_runnable_before)) then.runnable = true;
@@ -227,7 +240,7 @@ void Propagation::printed(const Relation& base, OrderFlags flags, Standing of_th
   const OrderFlags strict = order_implies_then | order_implies_first | order_restart;
   if ((flags & strict) == 0 || first.resource == kNone || first.task != "stop" || first.runnable) return;
   const Resource& resource = board_.resource(first.resource);
-  if (!resource.managed && resource.blocked) set_unrunnable(base.then);
+  if (!resource.managed && resource.blocked) set_unrunnable(base.then, base.first);
 }
 
 // ---- one rule -------------------------------------------------------------------------------------------------------
@@ -276,7 +289,7 @@ void Propagation::update_pair(const Relation& relation) {
   if ((relation.type & order_asymmetrical) != 0) asymmetric(relation);
   implied(relation);
   if ((relation.type & order_pseudo_left) != 0 && relation.about_optional && !board_.action(relation.first).runnable) {
-    set_not_migratable(relation.then);
+    set_not_migratable(relation.then, relation.first);
     if (then.pseudo) {
       board_.action(relation.then).pseudo = false;
       touched.push_back(relation.then);
@@ -284,12 +297,12 @@ void Propagation::update_pair(const Relation& relation) {
   }
   if ((relation.type & order_runnable_left) != 0 && relation.about_runnable && then.runnable &&
       !relation.standing.runnable) {
-    set_unrunnable(relation.then);
-    set_not_migratable(relation.then);
+    set_unrunnable(relation.then, relation.first);
+    set_not_migratable(relation.then, relation.first);
   }
   if ((relation.type & order_implies_then) != 0 && relation.about_optional && !relation.standing.optional &&
       !board_.action(relation.first).migrate_runnable)
-    set_required(relation.then);
+    set_required(relation.then, relation.first);
   if ((relation.type & order_restart) != 0) restart(relation);
 }
 
@@ -298,17 +311,17 @@ void Propagation::implied(const Relation& relation) {
   const Action& then = board_.action(relation.then);
   if ((relation.type & order_implies_first) != 0 && then.required()) {
     // A group or clone is required with what is in it; what is alone is required by its own start (restart()).
-    if (!relation.standing.optional) set_required(relation.first);
-    if (!then.migrate_runnable) set_not_migratable(relation.first);
+    if (!relation.standing.optional) set_required(relation.first, relation.then);
+    if (!then.migrate_runnable) set_not_migratable(relation.first, relation.then);
   }
   if ((relation.type & order_promoted_implies_first) != 0 && then.required() && then.resource != kNone &&
       board_.resource(then.resource).role == Role::Promoted) {
-    set_required(relation.first);
-    if (!then.migrate_runnable) set_not_migratable(relation.first);
+    set_required(relation.first, relation.then);
+    if (!then.migrate_runnable) set_not_migratable(relation.first, relation.then);
   }
   if ((relation.type & order_migratable_implies_first) != 0) {
-    if (!then.migrate_runnable || !then.runnable) set_unrunnable(relation.first);
-    if (then.required()) set_required(relation.first);
+    if (!then.migrate_runnable || !then.runnable) set_unrunnable(relation.first, relation.then);
+    if (then.required()) set_required(relation.first, relation.then);
   }
 }
 
@@ -320,9 +333,9 @@ void Propagation::restart(const Relation& relation) {
   const bool shutdown = !then.runnable && then.resource != kNone && board_.resource(then.resource).managed &&
                         first.resource == then.resource;
   if (!recovery && !shutdown) return;
-  if (first.runnable || recovery) set_required(relation.first);
-  if (!then.migrate_runnable) set_not_migratable(relation.first);
-  if (first.required() && !first.runnable) set_unrunnable(relation.then);
+  if (first.runnable || recovery) set_required(relation.first, relation.then);
+  if (!then.migrate_runnable) set_not_migratable(relation.first, relation.then);
+  if (first.required() && !first.runnable) set_unrunnable(relation.then, relation.first);
 }
 
 /// Only the one direction: T needs F, but what is done already stays.
@@ -333,8 +346,8 @@ void Propagation::asymmetric(const Relation& relation) {
   if (then.task == "stop" && role == Role::Stopped) return;
   const std::vector<NodeId>& places = board_.resource(then.resource).running_on;
   if (then.task == "start" && role >= Role::Started && places.size() == 1 && places.front() == then.node) return;
-  set_required(relation.then);
-  set_unrunnable(relation.then);
+  set_required(relation.then, relation.first);
+  set_unrunnable(relation.then, relation.first);
 }
 
 }  // namespace bascule::policy::detail

@@ -34,8 +34,9 @@ class Propagation {
   void apply(ActionId first, ActionId then, OrderFlags flags);
   /// Seen from a node, if one is given: of a clone only its instances there.
   Standing standing(ActionId id, NodeId node);
-  void set_required(ActionId id);
-  void set_unrunnable(ActionId id);
+  /// `because`: the action that it follows from.
+  void set_required(ActionId id, ActionId because = kNone);
+  void set_unrunnable(ActionId id, ActionId because = kNone);
   void set_runnable(ActionId id);
 
   std::vector<ActionId> touched;
@@ -57,7 +58,8 @@ class Propagation {
   Standing of_group(ActionId id, NodeId node);
   Standing of_clone(ActionId id, NodeId node);
   Standing members_standing(ActionId id, NodeId node);
-  void set_not_migratable(ActionId id);
+  void set_not_migratable(ActionId id, ActionId because);
+  void give_reason(Action& action, Because::What what, ActionId because);
 
   Board& board_;
 };

@@ -59,15 +59,15 @@ void add_running(Board& board, ResourceId id, NodeId node_id, bool failed) {
   if (board.resource(id).parent != kNone) add_running(board, board.resource(id).parent, node_id, false);
 }
 
-void add_score_deep(Board& board, ResourceId id, NodeId node, Score score, std::string_view cause) {
+void add_score_deep(Board& board, ResourceId id, NodeId node, Score score, const Cause& cause) {
   each_in(board, id, [&](ResourceId each) { board.add_score(each, node, score, cause); });
 }
 
-void ban(Board& board, ResourceId id, NodeId node, std::string_view cause) {
+void ban(Board& board, ResourceId id, NodeId node, const Cause& cause) {
   add_score_deep(board, id, node, -kInfinity, cause);
 }
 
-void ban_everywhere(Board& board, ResourceId id, std::string_view cause) {
+void ban_everywhere(Board& board, ResourceId id, const Cause& cause) {
   for (NodeId node = 0; node < board.nodes.size(); ++node) ban(board, id, node, cause);
 }
 

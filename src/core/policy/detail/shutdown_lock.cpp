@@ -23,7 +23,7 @@ void lock(Board& board, ResourceId id) {
   }
   if (resource.lock_node == kNone) return;
   for (NodeId node = 0; node < board.nodes.size(); ++node)
-    if (node != resource.lock_node) board.add_score(id, node, -kInfinity, "shutdown-lock");
+    if (node != resource.lock_node) board.add_score(id, node, -kInfinity, Cause::Kind::lock);
 }
 
 }  // namespace

@@ -23,14 +23,14 @@ Loss loss_of(const Board& board, const std::string& word, Role role) {
 void lose(Board& board, ResourceId id, const TicketUse& use) {
   switch (use.loss) {
     case Loss::stop:
-      return ban_everywhere(board, id, "ticket " + use.ticket + " was lost");
+      return ban_everywhere(board, id, {Cause::Kind::ticket, use.ticket});
     case Loss::demote:
       // The promoted role goes when roles are given out.
-      if (use.role != Role::Promoted) ban_everywhere(board, id, "ticket " + use.ticket + " was lost");
+      if (use.role != Role::Promoted) ban_everywhere(board, id, {Cause::Kind::ticket, use.ticket});
       return;
     case Loss::fence: {
       if (!board.resource(id).managed) return;
-      ban_everywhere(board, id, "ticket " + use.ticket + " was lost");
+      ban_everywhere(board, id, {Cause::Kind::ticket, use.ticket});
       const std::vector<NodeId> places = board.resource(id).running_on;
       for (const NodeId place : places) fence_node(board, place, "deadman ticket was lost");
       return;
@@ -49,7 +49,7 @@ void restrain(Board& board, ResourceId id, const TicketUse& use, const Ticket& t
   if (!ticket.granted && !board.resource(id).running_on.empty()) return lose(board, id, use);
   // Without the ticket nothing starts, and with one in standby nothing stays; the unpromoted role needs none.
   if (use.role != Role::Promoted || use.loss == Loss::stop)
-    ban_everywhere(board, id, ticket.granted ? "the ticket is in standby" : "there is no ticket");
+    ban_everywhere(board, id, {Cause::Kind::ticket, use.ticket});
 }
 
 void use_ticket(Board& board, const cib::TicketConstraint& written, ResourceId id, const std::string& role_word) {

@@ -82,7 +82,7 @@ bool fits(const Node& node, const Load& load) {
 void ban_where_full(Board& board, ResourceId id, const Load& load) {
   for (NodeId node = 0; node < board.nodes.size(); ++node)
     if (available(board, board.resource(id).scores, node) && !fits(board.node(node), load))
-      board.add_score(id, node, -kInfinity, "utilization");
+      board.add_score(id, node, -kInfinity, Cause::Kind::utilization);
 }
 
 // ---- order of resources -----------------------------------------------------------------------------------------

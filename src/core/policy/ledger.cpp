@@ -1,0 +1,86 @@
+#include "core/policy/ledger.h"
+
+#include "core/policy/board.h"
+
+namespace bascule::policy::detail {
+namespace {
+
+Score sum(const std::vector<Contribution>& summands, Score start) {
+  Score total = start;
+  for (const Contribution& each : summands) total = total == kNotAllowed ? each.score : add(total, each.score);
+  return total;
+}
+
+/// What must be added to get from one score to the other. False: nothing does, the score was set anew.
+bool difference(Score before, Score now, Score& change) {
+  if (before == kNotAllowed)
+    change = now;
+  else if (now >= kInfinity)
+    change = kInfinity;
+  else if (now <= -kInfinity)
+    change = -kInfinity;
+  else
+    change = now - before;
+  return (before == kNotAllowed ? change : add(before, change)) == now;
+}
+
+}  // namespace
+
+Ledger::Entry& Ledger::entry(const Board& board, std::uint32_t resource) {
+  if (entries_.size() <= resource) entries_.resize(board.resources.size());
+  Entry& found = entries_[resource];
+  if (found.last.size() < board.nodes.size()) {
+    found.last.resize(board.nodes.size(), board.properties.symmetric ? 0 : kNotAllowed);
+    found.summands.resize(board.nodes.size());
+  }
+  return found;
+}
+
+void Ledger::note(const Board& board, std::uint32_t resource, const Cause& cause) {
+  Entry& found = entry(board, resource);
+  const Score start = board.properties.symmetric ? 0 : kNotAllowed;
+  for (NodeId node = 0; node < found.last.size(); ++node) {
+    const Score now = board.resource(resource).scores[node];
+    if (now == found.last[node]) continue;
+    std::vector<Contribution>& summands = found.summands[node];
+    if (cause.kind == Cause::Kind::taken_back)
+      while (!summands.empty() && sum(summands, start) != now) summands.pop_back();
+    Score change = 0;
+    const Score before = cause.kind == Cause::Kind::taken_back ? sum(summands, start) : found.last[node];
+    found.last[node] = now;
+    if (before == now) continue;
+    if (!difference(before, now, change)) {
+      summands.clear();
+      change = now;
+    }
+    summands.push_back({change, cause.kind, std::string(cause.text), cause.other, cause.factor});
+  }
+}
+
+void Ledger::add(const Board& board, std::uint32_t resource, std::uint32_t node, Score score, const Cause& cause) {
+  Entry& found = entry(board, resource);
+  found.last[node] = board.resource(resource).scores[node];
+  if (score == 0 && !found.summands[node].empty()) return;
+  found.summands[node].push_back({score, cause.kind, std::string(cause.text), cause.other, cause.factor});
+}
+
+void Ledger::keep(const Board& board, std::uint32_t resource, const char* step) {
+  tables_.push_back({step, resource, board.resource(resource).scores});
+  for (const ResourceId child : board.resource(resource).children) keep(board, child, step);
+}
+
+const std::vector<Contribution>& Ledger::of(std::uint32_t resource, std::uint32_t node) const {
+  static const std::vector<Contribution> none;
+  if (resource >= entries_.size() || node >= entries_[resource].summands.size()) return none;
+  return entries_[resource].summands[node];
+}
+
+void note(Board& board, std::uint32_t resource, const Cause& cause) {
+  if (board.ledger) board.ledger->note(board, resource, cause);
+}
+
+void note_scores(Board& board, std::uint32_t resource, const char* step) {
+  if (board.ledger) board.ledger->keep(board, resource, step);
+}
+
+}  // namespace bascule::policy::detail
