@@ -42,9 +42,8 @@ std::string opening(const Board& board, const Action& action) {
 std::string synapse(const Board& board, const Action& action, std::size_t number) {
   std::string text = "  <synapse" + attribute("id", std::to_string(number)) + ">\n    <action_set>\n      " +
                      opening(board, action) + "\n    </action_set>\n    <inputs>\n";
-  for (const Edge& edge : action.before)
-    if (waits(board, action, edge))
-      text += "      <trigger>" + opening(board, board.action(edge.action)) + "</trigger>\n";
+  for (const ActionId first : inputs_of(board, action))
+    text += "      <trigger>" + opening(board, board.action(first)) + "</trigger>\n";
   return text + "    </inputs>\n  </synapse>\n";
 }
 

@@ -45,8 +45,8 @@ void notify(Board& board, ResourceId id, NodeId node, ActionId round, ActionId d
   order(board, made, done, order_optional);
 }
 
-void notify_after(Board& board, ResourceId id, NodeId node, const Round& round, std::string_view end) {
-  notify(board, id, node, round.after, round.after_done, "post", end);
+void notify_after(Board& board, ResourceId id, NodeId node, const Round& round) {
+  notify(board, id, node, round.after, round.after_done, "post", round.task);
   if (round.after_done == kNone) return;
   for (const ActionId each : std::vector<ActionId>(board.resource(id).actions))
     if (board.action(each).interval_ms != 0 && board.action(each).task != "cancel")
@@ -56,27 +56,27 @@ void notify_after(Board& board, ResourceId id, NodeId node, const Round& round, 
 bool happens(const Board& board, ActionId id) { return id != kNone && board.action(id).required(); }
 
 /// Those that are there hear of what leaves or is demoted, before and, if they stay, after.
-void notify_leaving(Board& board, ResourceId id, const Round& round, std::string_view end) {
+void notify_leaving(Board& board, ResourceId id, const Round& round) {
   const ActionId stop = find_action(board, id, "stop", kNone);
   const std::vector<NodeId> places = board.resource(id).running_on;
   for (const NodeId node : places) {
     if (stop != kNone && board.action(stop).pseudo && board.node(node).unclean) continue;
     notify(board, id, node, round.before, round.before_done, "pre", round.task);
-    if (round.task == "demote" || !happens(board, stop)) notify_after(board, id, node, round, end);
+    if (round.task == "demote" || !happens(board, stop)) notify_after(board, id, node, round);
   }
 }
 
 /// Those that will be there hear of what comes or is promoted; who only starts now hears of it afterwards.
-void notify_coming(Board& board, ResourceId id, const Round& round, std::string_view end) {
+void notify_coming(Board& board, ResourceId id, const Round& round) {
   const NodeId node = board.resource(id).node;
   if (node == kNone) return;
   const ActionId start = find_action(board, id, "start", kNone);
   if (round.task != "start" || !happens(board, start))
     notify(board, id, node, round.before, round.before_done, "pre", round.task);
-  notify_after(board, id, node, round, end);
+  notify_after(board, id, node, round);
 }
 
-void notify_instances(Board& board, ResourceId clone, const Round& round, std::string_view end) {
+void notify_instances(Board& board, ResourceId clone, const Round& round) {
   const bool up = round.task == "start" || round.task == "promote";
   if (round.task != "stop" && !any_does(board, clone, round.task)) return;
   std::vector<ResourceId> instances;
@@ -84,8 +84,8 @@ void notify_instances(Board& board, ResourceId clone, const Round& round, std::s
     if (board.resource(each).primitive()) instances.push_back(each);
   });
   for (const ResourceId each : instances) {
-    if (!up && board.resource(each).role != Role::Stopped) notify_leaving(board, each, round, end);
-    if (up && board.resource(each).next_role != Role::Stopped) notify_coming(board, each, round, end);
+    if (!up && board.resource(each).role != Role::Stopped) notify_leaving(board, each, round);
+    if (up && board.resource(each).next_role != Role::Stopped) notify_coming(board, each, round);
   }
 }
 
@@ -122,7 +122,7 @@ void make_notifications(Board& board) {
                                     {"demote", "demoted"}}) {
       const Round round{task, find_notice(board, clone, "pre", task), find_notice(board, clone, "confirmed-pre", task),
                         find_notice(board, clone, "post", end), find_notice(board, clone, "confirmed-post", end)};
-      if (round.before != kNone) notify_instances(board, clone, round, end);
+      if (round.before != kNone) notify_instances(board, clone, round);
     }
   }
 }

@@ -2,6 +2,7 @@
 #include <string_view>
 
 #include "core/policy/detail/make_action.h"
+#include "core/policy/detail/probe_orders.h"
 #include "core/policy/detail/propagate.h"
 #include "core/policy/detail/steps.h"
 #include "core/policy/operations.h"
@@ -10,15 +11,6 @@ namespace bascule::policy::detail {
 namespace {
 
 // ---- from keys to actions -------------------------------------------------------------------------------------------
-
-/// The actions that a key means for a resource: by the key itself, or with the resource's own name in it.
-std::vector<ActionId> meant(const Board& board, ResourceId resource, const std::string& key) {
-  std::vector<ActionId> found = find_by_key(board, resource, key, kNone);
-  if (!found.empty()) return found;
-  const KeyParts parts = parse_key(key);
-  if (!parts.valid) return found;
-  return find_by_key(board, resource, operation_key(board.resource(resource).id, parts.task, parts.interval_ms), kNone);
-}
 
 /// An action that nothing asked for yet, so that others can depend on it; kNone where it could have no meaning.
 ActionId made_for(Board& board, ResourceId resource, const std::string& key) {
@@ -36,7 +28,7 @@ void connect_then(Board& board, ActionId first, const Ordering& ordering) {
   if (ordering.then_action != kNone)
     then.push_back(ordering.then_action);
   else if (ordering.then_resource != kNone)
-    then = meant(board, ordering.then_resource, ordering.then_key);
+    then = actions_meant(board, ordering.then_resource, ordering.then_key);
   for (const ActionId each : then) {
     if (first != kNone)
       order(board, first, each, ordering.flags);
@@ -48,7 +40,7 @@ void connect_then(Board& board, ActionId first, const Ordering& ordering) {
 void connect(Board& board, const Ordering& ordering) {
   if (ordering.first_action != kNone) return connect_then(board, ordering.first_action, ordering);
   if (ordering.first_resource == kNone) return;
-  std::vector<ActionId> first = meant(board, ordering.first_resource, ordering.first_key);
+  std::vector<ActionId> first = actions_meant(board, ordering.first_resource, ordering.first_key);
   if (first.empty()) {
     if (ordering.first_resource == ordering.then_resource) return;
     const ActionId made = made_for(board, ordering.first_resource, ordering.first_key);
@@ -76,6 +68,14 @@ ActionId last_word(const Board& board, ActionId id) {
   const std::string task = resource.notify ? "confirmed-post_notify_" + end : end;
   const std::vector<ActionId> found = find_by_key(board, action.resource, operation_key(resource.id, task, 0), kNone);
   return found.empty() ? id : found.front();
+}
+
+/// An order that turns out to say nothing: neither side knows it any more.
+void drop(Board& board, ActionId then, std::size_t index) {
+  Edge& edge = board.action(then).before[index];
+  for (Edge& back : board.action(edge.action).after)
+    if (back.action == then && back.flags == edge.flags) back.flags = order_none;
+  edge.flags = order_none;
 }
 
 class Resolver {
@@ -127,7 +127,7 @@ class Resolver {
     const Action& first = board_.action(edge.action);
     const Action& then = board_.action(then_id);
     const bool apart = first.node != kNone && then.node != kNone && first.node != then.node;
-    if ((edge.flags & order_same_node) != 0 && apart) return;
+    if ((edge.flags & order_same_node) != 0 && apart) return drop(board_, then_id, index);
     if ((edge.flags & order_then_cancels_first) != 0 && then.required() && first.required()) {
       board_.action(edge.action).optional = true;
       propagation_.touched.push_back(edge.action);
@@ -151,6 +151,7 @@ class Resolver {
 
 void resolve_orderings(Board& board) {
   for (std::size_t i = 0; i < board.orderings.size(); ++i) connect(board, Ordering(board.orderings[i]));
+  order_probes(board);
   Resolver(board).run();
 }
 
