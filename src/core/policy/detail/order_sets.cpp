@@ -47,21 +47,6 @@ Symmetry symmetry_of(const std::optional<std::string>& word, Kind kind) {
   return symmetric && kind != Kind::serialize ? Symmetry::symmetric : Symmetry::asymmetric;
 }
 
-/// A stonith device and an ordinary resource do not wait for each other.
-bool comparable(const Board& board, ResourceId first, ResourceId then) {
-  const auto fences = [&board](ResourceId id) {
-    const Resource& resource = board.resource(id);
-    return resource.fence_device ||
-           (!resource.children.empty() && board.resource(resource.children.front()).fence_device);
-  };
-  return fences(first) == fences(then);
-}
-
-void order_pair(Board& board, ResourceId first, const std::string& first_task, ResourceId then,
-                const std::string& then_task, OrderFlags flags) {
-  if (comparable(board, first, then)) order_tasks_of(board, first, first_task, then, then_task, flags);
-}
-
 // ---- enough of several ----------------------------------------------------------------------------------------------
 
 /// A point in time that is reached when `enough` of the actions before it can run.
@@ -104,11 +89,11 @@ void order_resources(Board& board, const cib::OrderConstraint& written, Resource
       before_threshold(board, instance, before, threshold);
     after_threshold(board, threshold, then, after, flags);
   } else {
-    order_pair(board, first, before, then, after, flags);
+    order_tasks_of(board, first, before, then, after, flags);
   }
   if (symmetry != Symmetry::symmetric) return;
-  order_pair(board, then, inverse_of(after), first, inverse_of(before),
-             flags_of(kind, inverse_of(after), Symmetry::inverse));
+  order_tasks_of(board, then, inverse_of(after), first, inverse_of(before),
+                 flags_of(kind, inverse_of(after), Symmetry::inverse));
 }
 
 // ---- sets -----------------------------------------------------------------------------------------------------------
@@ -129,14 +114,14 @@ void order_inside(Board& board, const Set& set, Kind kind, Symmetry symmetry) {
   const OrderFlags flags = flags_of(kind, set.action, symmetry);
   for (std::size_t i = 0; kind == Kind::serialize && i < members.size(); ++i)
     for (std::size_t j = i + 1; j < members.size(); ++j)
-      order_pair(board, members[i], set.action, members[j], set.action, flags);
+      order_tasks_of(board, members[i], set.action, members[j], set.action, flags);
   if (kind == Kind::serialize || !set.sequential) return;
   for (std::size_t i = 1; i < members.size(); ++i)
-    order_pair(board, members[i - 1], set.action, members[i], set.action, flags);
+    order_tasks_of(board, members[i - 1], set.action, members[i], set.action, flags);
   if (symmetry == Symmetry::asymmetric) return;
   const std::string back = inverse_of(set.action);
   for (std::size_t i = 1; i < members.size(); ++i)
-    order_pair(board, members[i], back, members[i - 1], back, flags_of(kind, back, Symmetry::inverse));
+    order_tasks_of(board, members[i], back, members[i - 1], back, flags_of(kind, back, Symmetry::inverse));
 }
 
 void order_sets(Board& board, Set first, Set then, Kind kind, Symmetry symmetry) {
@@ -156,7 +141,7 @@ void order_sets(Board& board, Set first, Set then, Kind kind, Symmetry symmetry)
   if (first.sequential) first.members = {inverse ? first.members.front() : first.members.back()};
   if (then.sequential) then.members = {inverse ? then.members.back() : then.members.front()};
   for (const ResourceId before : first.members)
-    for (const ResourceId after : then.members) order_pair(board, before, first.action, after, then.action, flags);
+    for (const ResourceId after : then.members) order_tasks_of(board, before, first.action, after, then.action, flags);
 }
 
 void read_order_sets(Board& board, const cib::OrderConstraint& written) {

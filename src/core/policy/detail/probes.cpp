@@ -48,8 +48,13 @@ bool probe_primitive(Board& board, ResourceId id, NodeId node) {
   const ActionId probe = make_action(board, id, key, "monitor", node, false);
   board.action(probe).optional = false;
   order_after_unfencing(board, id, node, probe, order_optional);
-  const ResourceId top = board.top_of(id);
-  order_later(board, id, "", probe, top, operation_key(board.resource(top).id, "start", 0), kNone, order_runnable_left);
+  // No instance of a clone starts before it is known about all of them; in a group each waits for itself only.
+  const ResourceId outermost = board.top_of(id);
+  const ResourceId top = board.resource(outermost).clone ? outermost : id;
+  const OrderFlags needed = !board.action(probe).runnable && board.resource(top).running_on.empty()
+                                ? order_optional | order_runnable_left
+                                : order_optional;
+  order_later(board, id, "", probe, top, operation_key(board.resource(top).id, "start", 0), kNone, needed);
   order_later(board, top, "", probe, id, operation_key(board.resource(id).id, "reload-agent", 0), kNone,
               order_optional);
   return true;
