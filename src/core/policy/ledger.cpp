@@ -69,6 +69,17 @@ void Ledger::keep(const Board& board, std::uint32_t resource, const char* step) 
   for (const ResourceId child : board.resource(resource).children) keep(board, child, step);
 }
 
+void Ledger::keep_loads(const Board& board, std::uint32_t resource) {
+  std::vector<int>& loads = entry(board, resource).loads;
+  loads.clear();
+  for (const Node& node : board.nodes) loads.push_back(node.assigned_count);
+}
+
+const std::vector<int>& Ledger::loads(std::uint32_t resource) const {
+  static const std::vector<int> none;
+  return resource < entries_.size() ? entries_[resource].loads : none;
+}
+
 const std::vector<Contribution>& Ledger::of(std::uint32_t resource, std::uint32_t node) const {
   static const std::vector<Contribution> none;
   if (resource >= entries_.size() || node >= entries_[resource].summands.size()) return none;
@@ -77,6 +88,10 @@ const std::vector<Contribution>& Ledger::of(std::uint32_t resource, std::uint32_
 
 void note(Board& board, std::uint32_t resource, const Cause& cause) {
   if (board.ledger) board.ledger->note(board, resource, cause);
+}
+
+void note_loads(Board& board, std::uint32_t resource) {
+  if (board.ledger) board.ledger->keep_loads(board, resource);
 }
 
 void note_scores(Board& board, std::uint32_t resource, const char* step) {

@@ -69,6 +69,10 @@ class Ledger {
   void add(const Board& board, std::uint32_t resource, std::uint32_t node, Score score, const Cause& cause);
   /// Keeps the scores of a resource and all that is in it, as they are now.
   void keep(const Board& board, std::uint32_t resource, const char* step);
+  /// Keeps how much each node has to run, just before a node is chosen for the resource.
+  void keep_loads(const Board& board, std::uint32_t resource);
+  /// By node; empty: no choice was made.
+  [[nodiscard]] const std::vector<int>& loads(std::uint32_t resource) const;
   /// The summands of a score, in the order in which they came; added up in that order they are the score.
   [[nodiscard]] const std::vector<Contribution>& of(std::uint32_t resource, std::uint32_t node) const;
   [[nodiscard]] const std::vector<ScoreTable>& tables() const { return tables_; }
@@ -77,6 +81,7 @@ class Ledger {
   struct Entry {
     std::vector<Score> last;                          ///< by node
     std::vector<std::vector<Contribution>> summands;  ///< by node
+    std::vector<int> loads;
   };
   Entry& entry(const Board& board, std::uint32_t resource);
 
@@ -86,6 +91,7 @@ class Ledger {
 
 /// Notes a change, if anybody wants to know.
 void note(Board& board, std::uint32_t resource, const Cause& cause);
+void note_loads(Board& board, std::uint32_t resource);
 /// Notes the scores themselves, if anybody wants to know.
 void note_scores(Board& board, std::uint32_t resource, const char* step);
 

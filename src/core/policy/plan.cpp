@@ -25,17 +25,27 @@ std::unique_ptr<detail::Board> read(const Snapshot& snapshot) {
   return board;
 }
 
+void assign(detail::Board& board) {
+  detail::read_constraints(board);
+  detail::apply_node_criteria(board);
+  detail::make_internal_constraints(board);
+  detail::check_changes(board);
+  detail::assign_resources(board);
+}
+
 }  // namespace
 
 Plan observe(const Snapshot& snapshot) { return Plan(read(snapshot)); }
 
+Plan place(const Snapshot& snapshot) {
+  auto board = read(snapshot);
+  assign(*board);
+  return Plan(std::move(board));
+}
+
 Plan plan(const Snapshot& snapshot) {
   auto board = read(snapshot);
-  detail::read_constraints(*board);
-  detail::apply_node_criteria(*board);
-  detail::make_internal_constraints(*board);
-  detail::check_changes(*board);
-  detail::assign_resources(*board);
+  assign(*board);
   detail::make_probes(*board);
   detail::make_actions(*board);
   detail::order_remote_actions(*board);

@@ -27,6 +27,8 @@ class Plan {
 
 /// Only what is: nodes, resources, where they run; nothing is decided.
 [[nodiscard]] Plan observe(const Snapshot& snapshot);
+/// Where everything would be placed; no actions, so that nothing is known of what cannot start for want of another.
+[[nodiscard]] Plan place(const Snapshot& snapshot);
 /// Deterministic to the byte.
 [[nodiscard]] Plan plan(const Snapshot& snapshot);
 

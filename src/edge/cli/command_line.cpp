@@ -74,8 +74,8 @@ void CommandLine::add_local_commands() {
   const std::map<std::string, int (CommandLine::*)()> actions{
       {"volume status", &CommandLine::volume_status}, {"volume create", &CommandLine::volume_create},
       {"config check", &CommandLine::config_check},   {"import drbd", &CommandLine::import_drbd},
-      {"simulate", &CommandLine::simulate},           {"completion", &CommandLine::print_completion},
-      {"drbdmeta", &CommandLine::drbdmeta_help}};
+      {"simulate", &CommandLine::simulate},           {"why", &CommandLine::why},
+      {"completion", &CommandLine::print_completion}, {"drbdmeta", &CommandLine::drbdmeta_help}};
   for (const auto& local : local_commands()) {
     const std::string words = local.command;
     if (!actions.contains(words)) continue;
@@ -96,18 +96,28 @@ void CommandLine::add_local_commands() {
       app->add_flag("--check", options_.check, "write nothing, only say whether it can be imported");
     }
     if (words == "simulate") {
-      app->add_option("--cib", options_.simulation.file, "a Pacemaker CIB with its status, as XML")->required();
+      add_cib(*app, options_.simulation.input);
       app->add_option("--format", options_.simulation.format, "text, or pacemaker: the layout of crm_simulate")
           ->check(CLI::IsMember({"text", "pacemaker"}))
           ->capture_default_str();
-      app->add_option("-t,--at", options_.simulation.at, "what time it is, ISO 8601");
       app->add_flag("-s,--scores", options_.simulation.scores, "each resource's score for each node, step by step");
       app->add_option("--graph", options_.simulation.graph, "a file for the transition graph, as XML");
+    }
+    if (words == "why") {
+      add_cib(*app, options_.why.input);
+      app->add_option("resource", options_.why.resource, "a resource, as the CIB calls it")->required();
+      app->add_option("--on", options_.why.on, "why it is on this node")
+          ->excludes(app->add_option("--not-on", options_.why.not_on, "why it is not on this node"));
     }
     if (words == "completion")
       app->add_option("shell", options_.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
     app->callback([this, action = actions.at(words)] { chosen_ = [this, action] { return (this->*action)(); }; });
   }
+}
+
+void CommandLine::add_cib(CLI::App& app, CibInput& input) {
+  app.add_option("--cib", input.file, "a Pacemaker CIB with its status, as XML")->required();
+  app.add_option("-t,--at", input.at, "what time it is, ISO 8601");
 }
 
 void CommandLine::add_volume_actions() {

@@ -84,8 +84,12 @@ int CommandLine::import_drbd() {
   return ok;
 }
 
-int CommandLine::simulate() {
-  const auto answer = run_simulate(options_.simulation);
+int CommandLine::simulate() { return print_answer(run_simulate(options_.simulation)); }
+
+int CommandLine::why() { return print_answer(run_why(options_.why)); }
+
+/// What was asked of a CIB.
+int CommandLine::print_answer(const Result<json>& answer) const {
   if (!answer) return failed(answer.error(), refused);
   for (const auto& notice : answer->at("notices"))
     if (!options_.as_json) around_.err << "bascule: " << notice.get<std::string>() << "\n";

@@ -22,7 +22,12 @@ std::vector<LocalCommand> own_commands() {
        "Reads /etc/drbd.conf and what it includes, and writes the cluster.toml of a machine that takes DRBD's place; "
        "what has no counterpart becomes a comment that says why.",
        "import drbd --node alice --output cluster.toml"},
-      {"simulate", "--cib FILE [--format text|pacemaker] [--at TIME] [--graph FILE]",
+      {"why", "RESOURCE [--on NODE|--not-on NODE] --cib FILE [--at TIME]",
+       "Why a resource of a Pacemaker cluster is where it is: a sentence for each node, what the scores are made of, "
+       "and "
+       "the smallest change that would alter it.",
+       "why web --not-on alice --cib /var/lib/pacemaker/cib/cib.xml"},
+      {"simulate", "--cib FILE [--format text|pacemaker] [--scores] [--at TIME] [--graph FILE]",
        "What would be done for a Pacemaker cluster in that state, and how it is then; nothing is touched.",
        "simulate --cib /var/lib/pacemaker/cib/cib.xml"},
       {"completion", "bash|zsh", "Prints the completion script of a shell.",

@@ -3,15 +3,15 @@
 #include <string>
 
 #include "base/result.h"
+#include "edge/cli/cib_input.h"
 #include "edge/cli/json_view.h"
 
 namespace bascule::cli {
 
 /// What `bascule simulate` is asked for.
 struct SimulateRequest {
-  std::string file;             ///< a CIB as XML
+  CibInput input;
   std::string format = "text";  ///< text or pacemaker
-  std::string at;               ///< ISO 8601; empty: the CIB's execution-date, else now
   bool scores = false;          ///< each resource's score for each node
   std::string graph;            ///< a file for the transition graph; empty: none
 };

@@ -69,6 +69,7 @@ NodeId favoured(const Board& board, const Resource& resource, NodeId preferred, 
 
 bool choose(Board& board, ResourceId id, NodeId preferred) {
   const NodeId roomiest = ban_without_capacity(board, id);
+  note_loads(board, id);
   if (preferred == kNone) preferred = roomiest;
   const Resource& resource = board.resource(id);
   const NodeId current = current_node(board, id);

@@ -110,7 +110,11 @@ Score set_priority(Board& board, ResourceId clone, ResourceId id, NodeId node) {
   const std::vector<std::uint32_t> with = board.resource(id).with;
   for (const std::uint32_t index : with) {
     const Colocation colocation = board.colocations[index];
-    if (colocation.dependent_role >= Role::Unpromoted) apply_colocation(board, id, colocation.primary, colocation);
+    if (colocation.dependent_role < Role::Unpromoted) continue;
+    apply_colocation(board, id, colocation.primary, colocation);
+    each_in(board, id, [&](ResourceId each) {
+      note(board, each, {Cause::Kind::colocation, colocation.id, colocation.primary});
+    });
   }
   board.resource(id).promotion_priority = board.resource(id).priority;
   return next == Role::Promoted ? kInfinity : board.resource(id).priority;

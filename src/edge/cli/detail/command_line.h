@@ -10,6 +10,7 @@
 #include "edge/api/operations.h"
 #include "edge/cli/command_line.h"
 #include "edge/cli/drbd_commands.h"
+#include "edge/cli/explain_commands.h"
 #include "edge/cli/follow_through.h"
 #include "edge/cli/import_command.h"
 #include "edge/cli/simulate_command.h"
@@ -30,6 +31,7 @@ struct Options {
   bool follow = false;
   ImportRequest drbd_import;
   SimulateRequest simulation;
+  WhyRequest why;
   [[nodiscard]] std::string socket() const { return run_dir + "/manager.sock"; }
 };
 
@@ -45,6 +47,7 @@ class CommandLine {
   void add_operation(const api::Operation& operation);
   void add_parameter(CLI::App& app, const api::Parameter& parameter, bool first);
   void add_local_commands();
+  static void add_cib(CLI::App& app, CibInput& input);
   void add_volume_actions();
   void add_drbdsetup();
   [[nodiscard]] VolumeRequest volume() const;
@@ -61,6 +64,8 @@ class CommandLine {
   int config_check();
   int import_drbd();
   int simulate();
+  int why();
+  int print_answer(const Result<json>& answer) const;
   int print_completion();
   int drbdmeta_help();
   [[nodiscard]] Goal goal_of(const api::Operation& operation, const json& before) const;
