@@ -148,20 +148,30 @@ void read_location(Board& board, const cib::LocationConstraint& written) {
     add_locations(board, id, written, written.score, written.role, {});
 }
 
+namespace {
+
+/// Who may not be where the other is in its role takes its own role there when the other has lost it.
+void order_apart(Board& board, ResourceId first, Role losing, ResourceId then, Role gaining) {
+  std::vector<const char*> ends{losing == Role::Promoted ? "demote" : "stop"};
+  if (losing == Role::Unpromoted) ends.push_back("promote");
+  std::vector<const char*> begins{gaining == Role::Promoted ? "promote" : "start"};
+  if (gaining == Role::Unpromoted) begins.push_back("demote");
+  for (const char* end : ends)
+    for (const char* begin : begins) order_tasks_of(board, first, end, then, begin, order_anti_colocation);
+}
+
+}  // namespace
+
 void add_colocation(Board& board, Colocation colocation) {
   if (colocation.score == 0 || colocation.dependent == kNone || colocation.primary == kNone) return;
   const auto index = static_cast<std::uint32_t>(board.colocations.size());
   board.resource(colocation.dependent).with.push_back(index);
   board.resource(colocation.primary).others_with.push_back(index);
-  const bool apart = colocation.score <= -kInfinity;
-  const ResourceId dependent = colocation.dependent;
-  const ResourceId primary = colocation.primary;
-  const Role role = colocation.dependent_role;
+  const Colocation added = colocation;
   board.colocations.push_back(std::move(colocation));
-  if (!apart || role >= Role::Unpromoted) return;
-  // Who may not be where the other is starts after it has left.
-  order_tasks_of(board, dependent, "stop", primary, "start", order_anti_colocation);
-  order_tasks_of(board, primary, "stop", dependent, "start", order_anti_colocation);
+  if (added.score > -kInfinity) return;
+  order_apart(board, added.dependent, added.dependent_role, added.primary, added.primary_role);
+  order_apart(board, added.primary, added.primary_role, added.dependent, added.dependent_role);
 }
 
 void read_colocation(Board& board, const cib::ColocationConstraint& written) {

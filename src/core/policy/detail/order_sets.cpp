@@ -81,7 +81,11 @@ void order_resources(Board& board, const cib::OrderConstraint& written, Resource
   const Symmetry symmetry = symmetry_of(written.symmetrical, kind);
   const std::string before = written.first_action.empty() ? "start" : written.first_action;
   const std::string after = written.then_action.empty() ? before : written.then_action;
-  const OrderFlags flags = flags_of(kind, before, symmetry);
+  // The dependent's deprecated meta-attribute `restart-type` makes an optional order one that restarts.
+  const auto restart = board.resource(then).meta.find("restart-type");
+  const bool restarts =
+      kind == Kind::optional && restart != board.resource(then).meta.end() && restart->second == "restart";
+  const OrderFlags flags = flags_of(kind, before, symmetry) | (restarts ? order_implies_then : order_none);
   const int needed = instances_needed(board.resource(first), written);
   if (needed > 0) {
     const ActionId threshold = make_threshold(board, "clone-one-or-more:" + written.id, needed);
@@ -93,7 +97,7 @@ void order_resources(Board& board, const cib::OrderConstraint& written, Resource
   }
   if (symmetry != Symmetry::symmetric) return;
   order_tasks_of(board, then, inverse_of(after), first, inverse_of(before),
-                 flags_of(kind, inverse_of(after), Symmetry::inverse));
+                 flags_of(kind, inverse_of(after), Symmetry::inverse) | (restarts ? order_implies_first : order_none));
 }
 
 // ---- sets -----------------------------------------------------------------------------------------------------------

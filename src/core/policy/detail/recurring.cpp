@@ -14,7 +14,7 @@ bool is_recorded(const Board& board, ResourceId id, const std::string& key, Node
 
 /// What ends the role that the operation is for.
 const char* change_of_role(const Resource& resource) {
-  if (resource.role == Role::Promoted) return resource.next_role == Role::Promoted ? nullptr : "demote";
+  if (resource.role == Role::Promoted) return "demote";
   if (resource.next_role == Role::Promoted) return "promote";
   return resource.next_role == Role::Stopped ? "stop" : nullptr;
 }
@@ -63,11 +63,18 @@ void for_active_role(Board& board, ResourceId id, const Recurring& operation, Ac
   if (node == kNone || board.resource(id).managed) order_recurring(board, id, start, made);
 }
 
+/// It is to tell whether the resource is active where it must not be.
+void cancel_where_it_starts(Board& board, ResourceId id, const Recurring& operation, NodeId here) {
+  const ActionId cancel = make_cancel(board, id, operation.task, operation.interval_ms, here);
+  const Role next = board.resource(id).next_role;
+  if (next != Role::Started && next != Role::Unpromoted) return;
+  order_later(board, id, "", cancel, id, operation_key(board.resource(id).id, "start", 0), kNone, order_runnable_left);
+}
+
 void for_inactive_role(Board& board, ResourceId id, const Recurring& operation) {
   if (operation.role != Role::Stopped || board.resource(id).unique) return;
   const NodeId here = board.resource(id).node;
-  if (here != kNone && is_recorded(board, id, operation.key, here))
-    make_cancel(board, id, operation.task, operation.interval_ms, here);
+  if (here != kNone && is_recorded(board, id, operation.key, here)) cancel_where_it_starts(board, id, operation, here);
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
     if (node == here && board.resource(id).next_role != Role::Stopped) continue;
     const bool optional = is_recorded(board, id, operation.key, node);

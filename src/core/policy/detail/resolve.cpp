@@ -65,7 +65,9 @@ ActionId last_word(const Board& board, ActionId id) {
   const std::string end(end_of(begun_by(action.task)));
   if (end.empty()) return id;
   const Resource& resource = board.resource(action.resource);
-  const std::string task = resource.notify ? "confirmed-post_notify_" + end : end;
+  const bool outermost =
+      resource.parent == kNone || (resource.clone && board.resource(resource.parent).variant == Variant::bundle);
+  const std::string task = resource.notify && outermost ? "confirmed-post_notify_" + end : end;
   const std::vector<ActionId> found = find_by_key(board, action.resource, operation_key(resource.id, task, 0), kNone);
   return found.empty() ? id : found.front();
 }
@@ -135,10 +137,10 @@ class Resolver {
     const bool others = first.resource != kNone && then.resource != kNone && first.resource != then.resource &&
                         !is_inside(board_, then.resource, first.resource);
     const ActionId word = others ? last_word(board_, edge.action) : edge.action;
-    if (word == edge.action)
-      propagation_.apply(edge.action, then_id, edge.flags);
-    else if (order(board_, word, then_id, edge.flags))
-      propagation_.touched.push_back(then_id);
+    if (word == edge.action) return propagation_.apply(edge.action, then_id, edge.flags);
+    if (!order(board_, word, then_id, edge.flags)) return;
+    drop(board_, then_id, index);
+    propagation_.touched.push_back(then_id);
   }
 
   Board& board_;
