@@ -34,7 +34,7 @@ std::string keys_of(const Board& board, const Action& action) {
 std::string opening(const Board& board, const Action& action) {
   std::string text = std::string("<") + element_of(action) + attribute("id", std::to_string(action.id)) +
                      attribute("operation", action.task) + keys_of(board, action);
-  if (action.node != kNone && !action.pseudo)
+  if (action.node != kNone && (!action.pseudo || action.task == "stonith"))
     text += attribute("on_node", board.node(action.node).name) + attribute("on_node_uuid", board.node(action.node).id);
   return text + "/>";
 }

@@ -199,18 +199,21 @@ bool parameters_changed(Board& board, ResourceId resource, NodeId node, const ci
   return digest != Digest::match && digest != Digest::unknown;
 }
 
-void clear_fail_count(Board& board, ResourceId resource, NodeId node, std::string_view reason) {
+ActionId clear_fail_count(Board& board, ResourceId resource, NodeId node, std::string_view reason) {
   const std::string key = operation_key(board.resource(resource).id, "clear_failcount", 0);
   const ActionId made = make_action(board, resource, key, "clear_failcount", node, false);
   board.action(made).reason = reason;
+  return made;
 }
 
 void forget_orphaned_failures(Board& board) {
   for (ResourceId id = 0; id < board.resources.size(); ++id) {
     if (!board.resource(id).orphan || board.resource(id).parent != kNone) continue;
-    for (NodeId node = 0; node < board.nodes.size(); ++node)
-      if (board.node(node).online && fail_count(board, id, node, true).count != 0)
-        clear_fail_count(board, id, node, "it is orphaned");
+    for (NodeId node = 0; node < board.nodes.size(); ++node) {
+      if (!board.node(node).online || fail_count(board, id, node, true).count == 0) continue;
+      const ActionId forget = clear_fail_count(board, id, node, "it is orphaned");
+      order_later(board, id, "", forget, id, operation_key(board.resource(id).id, "stop", 0), kNone, order_optional);
+    }
   }
 }
 

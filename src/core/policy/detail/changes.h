@@ -11,7 +11,7 @@ namespace bascule::policy::detail {
 [[nodiscard]] bool parameters_changed(Board& board, ResourceId resource, NodeId node,
                                       const cib::OperationResult& result);
 /// An action that removes the fail count; one for each resource and node.
-void clear_fail_count(Board& board, ResourceId resource, NodeId node, std::string_view reason);
+ActionId clear_fail_count(Board& board, ResourceId resource, NodeId node, std::string_view reason);
 /// Nobody will ask for the failures of what is not configured any more.
 void forget_orphaned_failures(Board& board);
 

@@ -3,6 +3,7 @@
 
 #include "core/policy/detail/bundle.h"
 #include "core/policy/detail/make_action.h"
+#include "core/policy/detail/notifications.h"
 #include "core/policy/detail/steps.h"
 #include "core/policy/running.h"
 
@@ -35,10 +36,10 @@ void imply_stops(Board& board, ResourceId id, NodeId node, ActionId fencing, boo
     Action& action = board.action(each);
     if (action.task != "stop" || (action.node != node && action.node != kNone)) continue;
     action.pseudo = action.runnable = true;
-    if (!ordered) continue;
-    action.implied_by_fencing = true;
-    if (!bundled(board, id)) order(board, fencing, each, order_preserve);
-    if (whole != kNone) order(board, fencing, whole, order_preserve);
+    action.implied_by_fencing = action.implied_by_fencing || ordered;
+    if (ordered && !bundled(board, id)) order(board, fencing, each, order_preserve);
+    if (ordered && whole != kNone) order(board, fencing, whole, order_preserve);
+    notify_after_fencing(board, id, fencing);
   }
 }
 
@@ -169,6 +170,7 @@ void make_fencing(Board& board) {
   if (downs.of_dc == kNone) return;
   if (board.action(downs.of_dc).task == "do_shutdown")
     for (const ActionId each : downs.shutdowns) order(board, each, downs.of_dc, order_optional);
+  if (!board.properties.concurrent_fencing && !downs.fencings.empty()) downs.fencings = {downs.fencings.back()};
   for (const ActionId each : downs.fencings) order(board, each, downs.of_dc, order_optional);
 }
 

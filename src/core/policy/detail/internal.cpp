@@ -53,64 +53,101 @@ void constrain_primitive(Board& board, ResourceId id) {
 
 // ---- groups ---------------------------------------------------------------------------------------------------------
 
-void chain_members(Board& board, ResourceId earlier, ResourceId later) {
-  add_colocation(board, {"#group-members", later, earlier, Role::Unknown, Role::Unknown, kInfinity, "",
-                         board.resource(later).critical});
-  order_tasks_of(board, earlier, "start", later, "start", order_implies_then | order_runnable_left);
-  order_tasks_of(board, later, "stop", earlier, "stop", order_optional | order_restart);
-  if (inside_promotable(board, later)) {
-    order_tasks_of(board, earlier, "promote", later, "promote", order_implies_then | order_runnable_left);
-    order_tasks_of(board, later, "demote", earlier, "demote", order_optional);
+/// One member after another (`previous`; kNone for the first) as the group goes up and down.
+struct Chain {
+  ResourceId group = kNone;
+  bool ordered = true;  ///< meta-attributes "ordered" and "collocated" of the group; deprecated, both default to true
+  bool colocated = true;
+  bool promotable = false;
+  ResourceId previous = kNone;
+  ResourceId last_active = kNone;
+};
+
+constexpr OrderFlags kNeeds = order_implies_then | order_runnable_left;
+
+void order_member_in_group(Board& board, const Chain& chain, ResourceId member) {
+  const ResourceId group = chain.group;
+  // The group is stopped when its first member is, who is the last to stop.
+  const bool last = chain.ordered && chain.previous == kNone;
+  const OrderFlags down = order_implies_then_printed | (last ? order_implies_then : order_none);
+  order_tasks_of(board, group, "start", member, "start", order_implies_first_printed);
+  order_tasks_of(board, group, "stop", member, "stop", order_implies_first_printed);
+  order_tasks_of(board, member, "stop", group, "stopped", down);
+  order_tasks_of(board, member, "start", group, "running", kNeeds | order_implies_then_printed);
+  if (!chain.promotable) return;
+  order_tasks_of(board, group, "promote", member, "promote", order_implies_first_printed);
+  order_tasks_of(board, member, "promote", group, "promoted", kNeeds | order_implies_then_printed);
+  order_tasks_of(board, group, "demote", member, "demote", order_implies_first_printed);
+  order_tasks_of(board, member, "demote", group, "demoted", down);
+}
+
+void order_member_after_previous(Board& board, const Chain& chain, ResourceId member) {
+  if (!chain.ordered) {
+    order_tasks_of(board, chain.group, "start", member, "start", kNeeds | order_implies_first_printed);
+    if (chain.promotable)
+      order_tasks_of(board, chain.group, "promote", member, "promote", kNeeds | order_implies_first_printed);
+    return;
   }
-  const bool odd = board.resource(earlier).running_on.empty() && !board.resource(later).running_on.empty();
-  if (odd) order_tasks_of(board, later, "stop", earlier, "start", order_implies_first | order_runnable_left);
+  if (chain.previous == kNone) return;
+  order_tasks_of(board, chain.previous, "start", member, "start", kNeeds);
+  order_tasks_of(board, member, "stop", chain.previous, "stop", order_optional | order_restart);
+  if (!chain.promotable) return;
+  order_tasks_of(board, chain.previous, "promote", member, "promote", kNeeds);
+  order_tasks_of(board, member, "demote", chain.previous, "demote", order_optional);
+}
+
+void constrain_member(Board& board, Chain& chain, ResourceId member) {
+  constrain_inside(board, member);
+  if (chain.previous != kNone && chain.colocated)
+    add_colocation(board, {"#group-members", member, chain.previous, Role::Unknown, Role::Unknown, kInfinity, "",
+                           board.resource(member).critical});
+  order_member_in_group(board, chain, member);
+  order_member_after_previous(board, chain, member);
+  // A group that is active in parts stops in sequence, too.
+  if (!board.resource(member).running_on.empty()) {
+    if (chain.ordered && chain.previous != kNone && chain.last_active != kNone &&
+        board.resource(chain.previous).running_on.empty())
+      order_tasks_of(board, member, "stop", chain.last_active, "stop", order_optional);
+    chain.last_active = member;
+  }
+  chain.previous = member;
+}
+
+/// The group's colocations are those of its ends; if its members may be apart, those of each.
+void hand_on_colocations(Board& board, ResourceId group, bool colocated) {
+  const std::vector<ResourceId>& members = board.resource(group).children;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const Resource& whole = board.resource(group);
+    Resource& member = board.resource(members[i]);
+    if (i == 0 || !colocated) member.with.insert(member.with.end(), whole.with.begin(), whole.with.end());
+    if (i + 1 == members.size() || !colocated)
+      member.others_with.insert(member.others_with.end(), whole.others_with.begin(), whole.others_with.end());
+  }
+}
+
+bool told_not_to(const Resource& resource, std::string_view name) {
+  const auto word = resource.meta.find(name);
+  return word != resource.meta.end() && !truth(word->second);
 }
 
 void constrain_group(Board& board, ResourceId group) {
   order_tasks_of(board, group, "stop", group, "stopped", order_runnable_left);
   order_tasks_of(board, group, "stopped", group, "start", order_optional);
   order_tasks_of(board, group, "start", group, "running", order_runnable_left);
-  const bool promotable = inside_promotable(board, group);
+  Chain chain;
+  chain.group = group;
+  chain.ordered = !told_not_to(board.resource(group), "ordered");
+  chain.colocated = !told_not_to(board.resource(group), "collocated");
+  chain.promotable = inside_promotable(board, group);
   const std::vector<ResourceId> members = board.resource(group).children;
-  ResourceId previous = kNone;
-  ResourceId last_active = kNone;
-  for (const ResourceId member : members) {
-    constrain_inside(board, member);
-    order_tasks_of(board, group, "start", member, "start", order_implies_first_printed);
-    order_tasks_of(board, group, "stop", member, "stop", order_implies_first_printed);
-    const OrderFlags down = order_implies_then_printed | (previous == kNone ? order_implies_then : order_none);
-    order_tasks_of(board, member, "stop", group, "stopped", down);
-    order_tasks_of(board, member, "start", group, "running",
-                   order_runnable_left | order_implies_then | order_implies_then_printed);
-    if (promotable) {
-      order_tasks_of(board, group, "promote", member, "promote", order_implies_first_printed);
-      order_tasks_of(board, member, "promote", group, "promoted",
-                     order_runnable_left | order_implies_then | order_implies_then_printed);
-      order_tasks_of(board, group, "demote", member, "demote", order_implies_first_printed);
-      order_tasks_of(board, member, "demote", group, "demoted", down);
-    }
-    if (previous != kNone) chain_members(board, previous, member);
-    // A group that is active in parts stops in sequence, too.
-    if (!board.resource(member).running_on.empty()) {
-      if (previous != kNone && last_active != kNone && board.resource(previous).running_on.empty())
-        order_tasks_of(board, member, "stop", last_active, "stop", order_optional);
-      last_active = member;
-    }
-    previous = member;
-  }
-  if (members.empty()) return;
-  // The group's colocations are those of its ends.
-  auto& first = board.resource(members.front()).with;
-  first.insert(first.end(), board.resource(group).with.begin(), board.resource(group).with.end());
-  auto& last = board.resource(members.back()).others_with;
-  last.insert(last.end(), board.resource(group).others_with.begin(), board.resource(group).others_with.end());
+  for (const ResourceId member : members) constrain_member(board, chain, member);
+  hand_on_colocations(board, group, chain.colocated);
 }
 
 // ---- clones ---------------------------------------------------------------------------------------------------------
 
 void constrain_promotable(Board& board, ResourceId clone) {
-  order_tasks_of(board, clone, "promote", clone, "promoted", order_runnable_left);
-  order_tasks_of(board, clone, "demote", clone, "demoted", order_runnable_left);
+  order_tasks_of(board, clone, "demote", clone, "demoted", order_optional);
   order_tasks_of(board, clone, "running", clone, "promote", order_runnable_left);
   order_tasks_of(board, clone, "demoted", clone, "stop", order_optional);
   order_tasks_of(board, clone, "demoted", clone, "start", order_optional);

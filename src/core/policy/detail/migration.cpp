@@ -26,15 +26,15 @@ void make_migration(Board& board, ResourceId id, NodeId current) {
   board.action(start).migrate_runnable = board.action(stop).migrate_runnable = true;
   board.action(start).pseudo = true;
   board.action(from).migrate_runnable = true;
-  for (const ActionId each : {to, from}) {
-    if (each == kNone) continue;
-    board.action(each).needs_quorum = board.action(start).needs_quorum;
-    board.action(each).needs_fencing = board.action(start).needs_fencing;
-  }
+  Action& begin = board.action(goes_on ? from : to);
+  begin.needs_quorum = board.action(start).needs_quorum;
+  begin.needs_fencing = board.action(start).needs_fencing;
   if (to != kNone) {
     board.action(to).migrate_runnable = true;
     order_tasks(board, id, "monitor", id, "migrate_to", order_optional);
     order_tasks(board, id, "migrate_to", id, "migrate_from", order_optional | order_migratable_implies_first);
+  } else {
+    order_tasks(board, id, "monitor", id, "migrate_from", order_optional);
   }
   order_tasks(board, id, "migrate_from", id, "stop", order_optional | order_migratable_implies_first);
   order_tasks(board, id, "migrate_from", id, "start",

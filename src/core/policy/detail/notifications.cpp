@@ -112,6 +112,18 @@ Notices make_notices(Board& board, ResourceId clone, std::string_view task, Acti
   return notices;
 }
 
+void notify_after_fencing(Board& board, ResourceId id, ActionId fencing) {
+  if (!board.resource(id).notify) return;
+  const auto point = [&](std::string_view when, std::string_view kind) {
+    return make_pseudo(board, id, notice_key(board, id, when, "stonith"), kind, board.action(fencing).optional,
+                       board.action(fencing).runnable);
+  };
+  const Round round{"stop", kNone, kNone, point("post", "notify"), point("confirmed-post", "notified")};
+  order(board, fencing, round.after, order_implies_then);
+  order(board, round.after, round.after_done, order_implies_then);
+  notify_instances(board, board.top_of(id), round);
+}
+
 void make_notifications(Board& board) {
   for (ResourceId clone = 0; clone < board.resources.size(); ++clone) {
     const Resource& resource = board.resource(clone);

@@ -16,5 +16,7 @@ struct Notices {
 
 /// Makes them for one kind of action, which lies between `begin` and `end`.
 Notices make_notices(Board& board, ResourceId clone, std::string_view task, ActionId begin, ActionId end);
+/// The instances that remain hear of a stop that follows from a fencing when the fencing is done.
+void notify_after_fencing(Board& board, ResourceId id, ActionId fencing);
 
 }  // namespace bascule::policy::detail

@@ -72,6 +72,15 @@ bool probe_anonymous(Board& board, ResourceId clone, NodeId node) {
   return chosen != kNone && make_probe(board, chosen, node);
 }
 
+/// Clusters before Pacemaker 1.1.14 said with a node attribute that a node was to find out everything again; it did so
+/// by itself.
+bool probed_anew(Board& board, NodeId node) {
+  const auto said = board.node(node).attributes.find("probe_complete");
+  if (said == board.node(node).attributes.end() || truth(said->second)) return false;
+  make_action(board, kNone, "probe_again-" + board.node(node).name, "probe_again", node, false);
+  return true;
+}
+
 }  // namespace
 
 bool make_probe(Board& board, ResourceId id, NodeId node) {
@@ -96,6 +105,7 @@ void make_probes(Board& board) {
     const Node& where = board.node(node);
     if (lost_remote_node(board, node)) fence_node(board, node, "the connection is unrecoverable");
     if (!where.online || where.unclean || where.pending || !where.discovery) continue;
+    if (probed_anew(board, node)) continue;
     const std::vector<ResourceId> top = board.top;
     for (const ResourceId id : top) make_probe(board, id, node);
   }

@@ -216,6 +216,7 @@ void Propagation::apply_rules(const Relation& base, OrderFlags flags) {
   rule(of_then, order_runnable_left, false, true);
   rule(of_then, order_migratable_implies_first, true, false);
   rule(of_then, order_pseudo_left, true, false);
+  rule(of_then, order_optional, false, true);
   rule(of_then, order_asymmetrical, false, true);
 }
 

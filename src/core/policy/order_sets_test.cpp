@@ -1,0 +1,91 @@
+// Order constraints: kinds, sets, and how few of several are enough.
+#include "core/policy/test_cluster.h"
+
+namespace bascule::policy {
+namespace {
+
+using namespace testing;  // NOLINT: words of small clusters
+
+Cluster three(const std::string& constraints) {
+  Cluster cluster;
+  cluster.resources = primitive("disk") + primitive("web") + primitive("mail");
+  for (const char* id : {"disk", "web", "mail"}) cluster.on_a += stopped(id), cluster.on_b += stopped(id);
+  cluster.constraints = constraints + R"(<rsc_location id="l1" rsc="disk" node="a" score="5"/>)" +
+                        R"(<rsc_location id="l2" rsc="web" node="a" score="5"/>)" +
+                        R"(<rsc_location id="l3" rsc="mail" node="b" score="5"/>)";
+  return cluster;
+}
+
+std::string set(const std::string& id, const std::string& attributes, const std::string& members) {
+  return "<resource_set id=\"" + id + "\" " + attributes + ">" + members + "</resource_set>";
+}
+std::string reference(const std::string& id) { return "<resource_ref id=\"" + id + "\"/>"; }
+
+TEST(OrderSets, OneResourceStartsAfterTheOther) {
+  const Graph graph(three(R"(<rsc_order id="o" first="mail" then="disk"/>)"));
+  EXPECT_TRUE(graph.before("mail_start_0@b", "disk_start_0@a"));
+  EXPECT_FALSE(graph.before("disk_start_0@a", "mail_start_0@b"));
+  EXPECT_FALSE(graph.before("mail_start_0@b", "web_start_0@a"));
+}
+
+TEST(OrderSets, AMandatoryOrderNeedsItsFirst) {
+  Cluster cluster = three(R"(<rsc_order id="o" first="mail" then="disk"/>)");
+  cluster.resources =
+      primitive("disk") + primitive("web") + primitive("mail", meta("m", pair("target-role", "Stopped")));
+  EXPECT_FALSE(Graph(cluster).has("disk_start_0@a"));
+  EXPECT_TRUE(Graph(cluster).has("web_start_0@a"));
+}
+
+TEST(OrderSets, AnOptionalOrderDoesNot) {
+  Cluster cluster = three(R"(<rsc_order id="o" first="mail" then="disk" kind="Optional"/>)");
+  EXPECT_TRUE(Graph(cluster).before("mail_start_0@b", "disk_start_0@a"));
+  cluster.resources =
+      primitive("disk") + primitive("web") + primitive("mail", meta("m", pair("target-role", "Stopped")));
+  EXPECT_TRUE(Graph(cluster).has("disk_start_0@a"));
+}
+
+TEST(OrderSets, ADeviceIsOrderedLikeAnythingElse) {
+  Cluster cluster = three(R"(<rsc_order id="o" first="disk" then="fence"/>)");
+  cluster.resources += R"(<primitive id="fence" class="stonith" type="fence_x"/>)";
+  const Graph graph(cluster);
+  EXPECT_TRUE(graph.before("disk_start_0@a", "fence_start_0@a") || graph.before("disk_start_0@a", "fence_start_0@b"));
+}
+
+TEST(OrderSets, ASequentialSetIsAChain) {
+  const Graph graph(three("<rsc_order id=\"o\">" +
+                          set("s", "sequential=\"true\"", reference("mail") + reference("web") + reference("disk")) +
+                          "</rsc_order>"));
+  EXPECT_TRUE(graph.before("mail_start_0@b", "web_start_0@a"));
+  EXPECT_TRUE(graph.before("web_start_0@a", "disk_start_0@a"));
+}
+
+TEST(OrderSets, ASetWithoutSequenceWaitsAsAWhole) {
+  const Graph graph(three("<rsc_order id=\"o\">" +
+                          set("s", "sequential=\"false\"", reference("mail") + reference("web")) +
+                          set("t", "", reference("disk")) + "</rsc_order>"));
+  EXPECT_TRUE(graph.before("mail_start_0@b", "disk_start_0@a"));
+  EXPECT_TRUE(graph.before("web_start_0@a", "disk_start_0@a"));
+  EXPECT_FALSE(graph.before("mail_start_0@b", "web_start_0@a"));
+  EXPECT_FALSE(graph.before("web_start_0@a", "mail_start_0@b"));
+}
+
+TEST(OrderSets, WithoutRequireAllOneOfThemIsEnough) {
+  Cluster cluster = three("<rsc_order id=\"o\">" +
+                          set("s", R"(sequential="false" require-all="false")", reference("mail") + reference("web")) +
+                          set("t", "", reference("disk")) + "</rsc_order>");
+  cluster.resources =
+      primitive("disk") + primitive("web") + primitive("mail", meta("m", pair("target-role", "Stopped")));
+  EXPECT_TRUE(Graph(cluster).before("web_start_0@a", "disk_start_0@a"));
+}
+
+TEST(OrderSets, RestartTypeMakesAnOptionalOrderRestart) {
+  Cluster cluster = three(R"(<rsc_order id="o" first="disk" then="web" kind="Optional"/>)");
+  cluster.resources =
+      primitive("disk") + primitive("mail") + primitive("web", meta("w", pair("restart-type", "restart")));
+  cluster.on_a = started("web") + stopped("disk") + stopped("mail");
+  EXPECT_TRUE(Graph(cluster).before("web_stop_0@a", "disk_start_0@a") ||
+              Graph(cluster).before("disk_start_0@a", "web_start_0@a"));
+}
+
+}  // namespace
+}  // namespace bascule::policy
