@@ -266,6 +266,13 @@ struct Resource {
 
 // ---- the board --------------------------------------------------------------------------------------------------
 
+/// A probe whose result only means that the resource cannot run there.
+struct FailedProbe {
+  NodeId node = kNone;
+  std::string resource;  ///< as the history calls it
+  int rc = 0;
+};
+
 struct Board {
   explicit Board(Snapshot from) : snapshot(std::move(from)) {
     if (snapshot.explain) ledger = std::make_shared<Ledger>();
@@ -289,8 +296,10 @@ struct Board {
   std::unordered_map<std::string, ResourceId> resource_by_id;
   std::unordered_map<std::string, std::vector<ActionId>> actions_by_key;  ///< of actions without a resource as well
   std::vector<std::pair<ResourceId, NodeId>> stops_needed;  ///< containers, once it is known where they run
-  std::vector<std::string> notices;                         ///< what the configuration does that it should not
-  std::shared_ptr<Ledger> ledger;                           ///< null: nobody asked for explanations
+  std::vector<FailedProbe> failed_probes;
+  std::vector<const cib::OperationResult*> rescheduled;  ///< recurring, their failure has expired: run anew
+  std::vector<std::string> notices;                      ///< what the configuration does that it should not
+  std::shared_ptr<Ledger> ledger;                        ///< null: nobody asked for explanations
 
   [[nodiscard]] Node& node(NodeId id) { return nodes[id]; }
   [[nodiscard]] Resource& resource(ResourceId id) { return resources[id]; }

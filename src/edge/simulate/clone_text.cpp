@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "core/policy/running.h"
 #include "edge/simulate/status_text.h"
@@ -67,8 +67,6 @@ std::string header(const Board& board, const Resource& clone, ResourceId id) {
 
 struct Lists {
   std::vector<std::string> promoted, started;
-  std::set<NodeId> active_on;
-  int active = 0;
 };
 
 void append_lists(std::string& text, const Board& board, ResourceId id, const Lists& lists, int indent) {
@@ -76,15 +74,16 @@ void append_lists(std::string& text, const Board& board, ResourceId id, const Li
   if (!lists.promoted.empty()) append_line(text, indent, "* " + list_text("Promoted", lists.promoted));
   if (!lists.started.empty())
     append_line(text, indent, "* " + list_text(clone.promotable() ? "Unpromoted" : "Started", lists.started));
-  if (clone.unique || clone.clone->max <= lists.active) return;
-  std::vector<std::string> stopped;
-  for (NodeId node = 0; node < board.nodes.size(); ++node)
-    if (!lists.active_on.contains(node) && clone.scores[node] != kNotAllowed &&
-        std::count(clone.running_on.begin(), clone.running_on.end(), node) == 0)
-      stopped.push_back(board.node(node).name);
-  const bool disabled = target_role_is(board, id, Role::Stopped);
-  if (!stopped.empty())
-    append_line(text, indent, "* " + list_text(disabled ? "Stopped (disabled)" : "Stopped", stopped));
+  if (clone.unique || clone.clone->max <= static_cast<int>(lists.promoted.size() + lists.started.size())) return;
+  std::map<std::string, std::vector<std::string>> stopped;  // by why
+  const std::string otherwise = target_role_is(board, id, Role::Stopped) ? "Stopped (disabled)" : "Stopped";
+  for (NodeId node = 0; node < board.nodes.size(); ++node) {
+    if (clone.scores[node] == kNotAllowed) continue;
+    if (std::count(clone.running_on.begin(), clone.running_on.end(), node) != 0) continue;
+    const std::string failure = probe_failure(board, clone.children.empty() ? id : clone.children.front(), node);
+    stopped[failure.empty() ? otherwise : "Stopped (" + failure + ")"].push_back(board.node(node).name);
+  }
+  for (const auto& [why, names] : stopped) append_line(text, indent, "* " + list_text(why, names));
 }
 
 }  // namespace
@@ -97,14 +96,12 @@ void append_clone(std::string& text, const Board& board, ResourceId id, int inde
     const bool is_active = active(board, instance, false);
     const bool orphan = board.resource(instance).orphan;
     if (orphan && !is_active) continue;
-    if (is_active) ++lists.active;
     if (clone.unique || shown_alone(board, instance)) {
       append_resource(text, board, instance, indent + 2);
       continue;
     }
     if (!is_active) continue;
     const NodeId place = single_place(board, instance);
-    lists.active_on.insert(place);
     (role_of_instance(board, instance) > Role::Unpromoted ? lists.promoted : lists.started)
         .push_back(board.node(place).name);
   }

@@ -47,7 +47,7 @@ std::string line_of(const Board& board, const Names& names, const Action& action
   if (action.pseudo) return "Pseudo action:   " + action.key;
   if (action.resource == kNone) return "Cluster action:  " + action.task + " on " + node;
   if (action.task == "clear_failcount" || action.task == "lrm_delete")
-    return "Cluster action:  " + action.task + " for " + names.of(board.resource(action.resource)) + " on " + node;
+    return "Cluster action:  " + action.task + " for " + written_name(board.resource(action.resource)) + " on " + node;
   std::string task = action.task;
   if (action.interval_ms != 0) task += "=" + std::to_string(action.interval_ms);
   return "Resource action: " + padded(names.of(board.resource(action.resource))) + " " + task + " on " + node;

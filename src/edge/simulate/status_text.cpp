@@ -135,6 +135,15 @@ bool target_role_is(const Board& board, ResourceId id, Role role) {
   return found != board.resource(id).meta.end() && policy::role_of(found->second) == role;
 }
 
+std::string probe_failure(const Board& board, ResourceId id, NodeId node) {
+  const Resource& resource = board.resource(id);
+  const std::string name = resource.unique || resource.definition == nullptr ? resource.id : resource.definition->id;
+  for (const FailedProbe& each : board.failed_probes)
+    if (each.resource == name && (node == kNone || each.node == node))
+      return each.rc == 2 ? "invalid parameter" : each.rc == 5 ? "not installed" : "OCF_" + std::to_string(each.rc);
+  return "";
+}
+
 std::string primitive_text(const Board& board, ResourceId id) {
   const Resource& resource = board.resource(id);
   const bool written = !resource.unique && resource.definition != nullptr;
@@ -156,6 +165,8 @@ std::string primitive_text(const Board& board, ResourceId id, const std::string&
   if (place != kNone) text += " " + board.node(place).name;
   const bool locked = resource.running_on.empty() && resource.lock_node != kNone;
   if (locked) text += " " + board.node(resource.lock_node).name;
+  if (displayed_role(board, resource, id) == Role::Stopped)
+    if (const std::string failure = probe_failure(board, id, place); !failure.empty()) text += " (" + failure + ")";
   std::vector<std::string> flags = flags_of(
       board, resource, id, place != kNone || resource.running_on.empty() ? place : resource.running_on.front());
   if (locked) flags.insert(flags.begin(), "LOCKED");

@@ -12,6 +12,9 @@ namespace bascule::simulate {
 
 /// One resource and what is in it, `indent` spaces in front.
 void append_resource(std::string& text, const policy::detail::Board& board, policy::detail::ResourceId id, int indent);
+/// Why a probe there said that the resource cannot run (kNone: any node); empty if none did.
+[[nodiscard]] std::string probe_failure(const policy::detail::Board& board, policy::detail::ResourceId id,
+                                        policy::detail::NodeId node);
 /// A primitive as one line, without indent or end of line.
 [[nodiscard]] std::string primitive_text(const policy::detail::Board& board, policy::detail::ResourceId id);
 /// The same by another name, and as running somewhere else: what is in a bundle is shown where its container is.

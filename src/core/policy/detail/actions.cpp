@@ -151,7 +151,7 @@ Need judge(Board& board, ResourceId id, NodeId current) {
   if (moving) {
     need.stop = true;
   } else if (resource.failed) {
-    need.stop = true;
+    need.stop = resource.must_stop;
     need.promote = !resource.must_stop && resource.next_role == Role::Promoted;
   } else if (resource.blocked) {
     need.stop = true;

@@ -110,11 +110,19 @@ void run_again(Board& board, ResourceId id, NodeId node, const cib::OperationRes
   board.action(made).reschedule = true;
 }
 
+bool contains(const std::vector<const cib::OperationResult*>& results, const cib::OperationResult* result) {
+  return std::find(results.begin(), results.end(), result) != results.end();
+}
+
 /// Returns whether something is different.
 bool check_result(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
   const Resource& resource = board.resource(id);
   if (result.interval_ms > 0 && find_operation(resource, result.operation, result.interval_ms) == nullptr) {
     if (board.properties.cancel_orphan_actions) cancel(board, id, node, result, "orphan");
+    return true;
+  }
+  if (!result.op_digest.empty() && contains(board.rescheduled, &result)) {
+    run_again(board, id, node, result);
     return true;
   }
   const Digest digest = compare(board, id, node, result);
@@ -145,10 +153,7 @@ void forget(Board& board, ResourceId id, NodeId node) {
 
 /// What has run since the last start or change of role.
 std::vector<const cib::OperationResult*> current_results(const cib::ResourceHistory& history) {
-  std::vector<const cib::OperationResult*> results;
-  for (const cib::OperationResult& each : history.operations) results.push_back(&each);
-  std::stable_sort(results.begin(), results.end(),
-                   [](const auto* left, const auto* right) { return later_than(*right, *left); });
+  std::vector<const cib::OperationResult*> results = in_order(history);
   std::ptrdiff_t start = -1, stop = -1, implied = -1;
   for (std::ptrdiff_t i = 0; i < std::ssize(results); ++i) {
     const cib::OperationResult& each = *results[static_cast<std::size_t>(i)];
@@ -180,7 +185,8 @@ void check_active(Board& board, ResourceId id, NodeId node, const cib::ResourceH
 void check_history(Board& board, ResourceId id, NodeId node, const cib::ResourceHistory& history) {
   const Resource& resource = board.resource(id);
   if (resource.orphan) {
-    if (resource.parent == kNone) forget(board, id, node);
+    const Resource& top = board.resource(board.top_of(id));
+    if (top.variant != Variant::clone || top.unique) forget(board, id, node);
     return;
   }
   const bool here = std::count(resource.running_on.begin(), resource.running_on.end(), node) != 0;

@@ -79,8 +79,12 @@ void apply_location(Board& board, ResourceId id, const Location& location) {
     if (bundle && each != id && (resource.remote_node != kNone || !resource.primitive() || resource.instance >= 0))
       return;
     if (promoted_only && location.role != resource.next_role) return;
+    // Of a group the first member speaks for all; the others only come to be allowed there.
+    const bool follows = each != id && resource.parent != kNone &&
+                         board.resource(resource.parent).variant == Variant::group &&
+                         board.resource(resource.parent).children.front() != each;
     for (const auto& [node, score] : location.nodes) {
-      board.add_score(each, node, score, {Cause::Kind::location, location.id});
+      board.add_score(each, node, follows ? 0 : score, {Cause::Kind::location, location.id});
       apply_discovery(board, resource, node, location.discovery);
     }
   });

@@ -141,8 +141,7 @@ ResourceId find_for_history(Board& board, NodeId node, const cib::ResourceHistor
       found = instance_for(board, clone, node, base_id(history.id));
   }
   if (found == kNone) found = make_orphan(board, history);
-  Resource& resource = board.resource(found);
-  resource.history_id = history.id;
+  if (Resource& resource = board.resource(found); resource.id != history.id) resource.history_id = history.id;
   return found;
 }
 

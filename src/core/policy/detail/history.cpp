@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/policy/detail/assign.h"
+#include "core/policy/detail/bundle.h"
 #include "core/policy/detail/changes.h"
 #include "core/policy/detail/failures.h"
 #include "core/policy/detail/find_resource.h"
@@ -89,8 +90,20 @@ void judge_by_rc(Board& board, const History& history, Outcome& outcome, bool ex
   }
 }
 
+/// A probe where the resource is not even installed says no more than that it does not run there; not so in a bundle,
+/// where it would have to be.
+bool masked(const Board& board, const History& history, const Outcome& outcome) {
+  if (!is_probe(outcome) || bundled(board, history.resource)) return false;
+  return outcome.result->rc == ocf_not_installed || outcome.result->rc == ocf_invalid ||
+         outcome.result->status == Outcome::not_installed;
+}
+
 /// The executor's status is final unless it is done or error: then the exit code against the expected one decides.
 void interpret(Board& board, const History& history, Outcome& outcome, bool expired) {
+  if (!expired && masked(board, history, outcome)) {
+    outcome.status = Outcome::done;
+    outcome.rc = ocf_not_running;
+  }
   if (outcome.rc == ocf_degraded) outcome.rc = ocf_ok;
   if (outcome.rc == ocf_degraded_promoted) outcome.rc = ocf_promoted;
   if (outcome.status != Outcome::done && outcome.status != Outcome::error) return;
@@ -112,8 +125,11 @@ void forgive(Board& board, History& history) {
     case OnFail::fence:
     case OnFail::migrate:
     case OnFail::standby:
-    case OnFail::reset_remote:
       return;  // only a person clears it
+    case OnFail::reset_remote:
+      // With a delay the connection stays down until the failure has expired.
+      if (board.resource(history.resource).reconnect_ms != 0) return;
+      [[fallthrough]];
     default:
       history.on_fail = OnFail::ignore;
       board.resource(history.resource).next_role = Role::Unknown;
@@ -168,7 +184,7 @@ void role_after_failure(Board& board, const History& history, const Outcome& out
   }
   if (is_probe(outcome) && outcome.rc == ocf_not_installed)
     resource.role = Role::Stopped;
-  else if (resource.role < Role::Started && task != "demote")
+  else if (resource.role < Role::Started)
     set_active(board, history.resource);
 }
 
@@ -220,7 +236,7 @@ void take_pending(Board& board, const History& history, const Outcome& outcome) 
     resource.role = Role::Promoted;
   } else if (task == "migrate_to" && board.node(history.node).unclean) {
     const NodeId target = board.find_node(outcome.result->migrate_target);
-    if (target != kNone) add_running(board, history.resource, target, false);
+    if (target != kNone) require_stop(board, history.resource, target);
   }
   if (!resource.pending_task.empty() || is_probe(outcome)) return;
   resource.pending_task = task;
@@ -233,17 +249,26 @@ bool old_failure(Board& board, const History& history, const Outcome& outcome) {
   return outcome.status != Outcome::not_installed && expired(board, history, outcome);
 }
 
+/// It is not there, and cannot be: the failure is shown, but nothing has to be recovered.
+void mask(Board& board, const History& history, const cib::OperationResult& result) {
+  const ResourceId top = board.top_of(history.resource);
+  const bool alone = board.resource(history.resource).unique;
+  board.failed_probes.push_back({history.node, base_id(board.resource(history.resource).history_id), result.rc});
+  ban(board, alone ? history.resource : top, history.node, "it cannot run there");
+}
+
 void take(Board& board, History& history, const cib::OperationResult& result) {
   if (result.operation == "notify" || result.operation == "meta-data" || result.status == Outcome::cancelled) return;
   Outcome outcome{&result, result.status, result.rc, expected_of(result)};
   const bool is_old = old_failure(board, history, outcome);
   interpret(board, history, outcome, is_old);
   if (outcome.on_fail_cleared) history.on_fail = OnFail::ignore;
-  if (is_old && outcome.rc != outcome.expected && outcome.status != Outcome::done) {
+  if (is_old && result.rc != outcome.expected) {
     const Node& node = board.node(history.node);
-    if (result.interval_ms != 0 && node.online && !node.unclean) history.rescheduled.push_back(&result);
-    return;
+    if (result.interval_ms == 0) return;
+    if (node.online && !node.unclean) return board.rescheduled.push_back(&result);
   }
+  if (masked(board, history, outcome)) return mask(board, history, result);
   switch (outcome.status) {
     case Outcome::pending:
       return take_pending(board, history, outcome);
@@ -265,21 +290,13 @@ void apply_target_role(Resource& resource) {
     resource.next_role = *resource.target_role;
 }
 
-std::vector<const cib::OperationResult*> in_order(const cib::ResourceHistory& history) {
-  std::vector<const cib::OperationResult*> results;
-  for (const cib::OperationResult& each : history.operations) results.push_back(&each);
-  std::stable_sort(results.begin(), results.end(),
-                   [](const auto* left, const auto* right) { return later_than(*right, *left); });
-  return results;
-}
-
 void read_history(Board& board, NodeId node, const cib::ResourceHistory& written) {
   const bool locked = board.properties.shutdown_lock && written.shutdown_lock_s != 0;
   if (written.operations.empty() && !locked) return;
   const ResourceId id = find_for_history(board, node, written);
   if (id == kNone) return;
   if (locked) read_shutdown_lock(board, id, node, written);
-  History history{id, node, OnFail::ignore, nullptr, in_order(written), {}};
+  History history{id, node, OnFail::ignore, nullptr, in_order(written)};
   const Role saved = board.resource(id).role;
   board.resource(id).role = Role::Unknown;
   for (const cib::OperationResult* result : history.results) take(board, history, *result);

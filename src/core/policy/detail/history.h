@@ -37,11 +37,14 @@ struct History {
   OnFail on_fail = OnFail::ignore;  ///< the worst that no success has made good
   const cib::OperationResult* last_failure = nullptr;
   std::vector<const cib::OperationResult*> results;
-  std::vector<const cib::OperationResult*> rescheduled;  ///< recurring, their failure has expired
 };
 
-/// Whether `left` happened after `right` on the same node: by call id; pending and clones' results by time.
-[[nodiscard]] bool later_than(const cib::OperationResult& left, const cib::OperationResult& right);
+/// Whether `left` happened after `right`: on one node by call id, on two by time; pending ones by their transition.
+[[nodiscard]] bool later_than(const cib::OperationResult& left, const cib::OperationResult& right,
+                              bool same_node = true);
+/// The results as they happened. What cannot be told stands as the latest written first, and where pending results make
+/// "later" contradict itself the outcome is that of a merge sort which halves.
+[[nodiscard]] std::vector<const cib::OperationResult*> in_order(const cib::ResourceHistory& history);
 /// A failure that is older than the resource's failure-timeout; its fail count is to be cleared.
 [[nodiscard]] bool expired(Board& board, const History& history, const Outcome& outcome);
 void migrated_away(Board& board, History& history, const Outcome& outcome);

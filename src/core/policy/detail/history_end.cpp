@@ -15,26 +15,6 @@ namespace {
 
 bool runs(Role role) { return role != Role::Stopped && role != Role::Unknown; }
 
-// ---- migration --------------------------------------------------------------------------------------------------
-
-const cib::OperationResult* last_result(const Board& board, NodeId node, const Resource& resource,
-                                        std::string_view task) {
-  const cib::NodeState* state = board.node(node).state;
-  const cib::OperationResult* found = nullptr;
-  if (state == nullptr) return nullptr;
-  for (const cib::ResourceHistory& history : state->resources) {
-    if (history.id != resource.id && history.id != resource.history_id) continue;
-    for (const cib::OperationResult& each : history.operations)
-      if (each.operation == task && (found == nullptr || later_than(each, *found))) found = &each;
-  }
-  return found;
-}
-
-bool stopped_since(const Board& board, NodeId node, const Resource& resource, const cib::OperationResult& since) {
-  const cib::OperationResult* stop = last_result(board, node, resource, "stop");
-  return stop != nullptr && stop->status == Outcome::done && stop->rc == 0 && later_than(*stop, since);
-}
-
 // ---- the worst failure --------------------------------------------------------------------------------------------
 
 void note_lost(Board& board, const History& history) {
@@ -89,7 +69,7 @@ void apply_failure(Board& board, const History& history, OnFail on_fail) {
       return;
     case OnFail::recover:
       if (!runs(resource.role)) return;
-      resource.failed = true;
+      resource.failed = resource.must_stop = true;
       return require_stop(board, history.resource, history.node);
     case OnFail::restart_container:
       return restart_container(board, history);
@@ -134,49 +114,6 @@ bool expired(Board& board, const History& history, const Outcome& outcome) {
   return old && !(probe && a_state);
 }
 
-void migrated_away(Board& board, History& history, const Outcome& outcome) {
-  const NodeId source = board.find_node(outcome.result->migrate_source);
-  const NodeId target = board.find_node(outcome.result->migrate_target);
-  Resource& resource = board.resource(history.resource);
-  resource.role = Role::Started;
-  if (source == kNone || target == kNone) return;
-  if (stopped_since(board, source, resource, *outcome.result)) return;
-  const cib::OperationResult* arrived = last_result(board, target, resource, "migrate_from");
-  const bool pending = arrived == nullptr || arrived->status == Outcome::pending;
-  if (!pending && arrived->status == Outcome::done && arrived->rc == 0) {
-    resource.dangling_migrations.push_back(source);
-    resource.role = Role::Stopped;
-    return;
-  }
-  if (!board.node(target).online) {
-    resource.failed = true;
-    resource.allow_migrate = false;
-    return;
-  }
-  if (!pending) return add_running(board, history.resource, target, true);
-  add_running(board, history.resource, target, false);
-  if (!board.node(source).online) return;
-  board.resource(history.resource).migration_source = source;
-  board.resource(history.resource).migration_target = target;
-}
-
-void migration_failed(Board& board, History& history, const Outcome& outcome) {
-  const NodeId source = board.find_node(outcome.result->migrate_source);
-  const NodeId target = board.find_node(outcome.result->migrate_target);
-  Resource& resource = board.resource(history.resource);
-  resource.role = Role::Started;
-  if (source == kNone || target == kNone) return;
-  // Where it is now nobody knows: it counts as active on the other side as well, unless that one says otherwise.
-  const bool to = outcome.result->operation == "migrate_to";
-  const NodeId other = to ? target : source;
-  const cib::OperationResult* there = last_result(board, other, resource, to ? "migrate_from" : "migrate_to");
-  if (to && there == nullptr && last_result(board, target, resource, "stop") == nullptr) {
-    if (board.node(target).online) add_running(board, history.resource, target, true);
-  } else if (!to && there != nullptr && !stopped_since(board, source, resource, *there) && board.node(source).online) {
-    add_running(board, history.resource, source, true);
-  }
-}
-
 void remember_recurring(Board& board, const History& history) {
   if (!board.node(history.node).online) return;
   std::size_t since = 0;
@@ -207,7 +144,9 @@ void settle(Board& board, History& history) {
     board.node(resource.remote_node).unseen = false;
   if (runs(resource.role)) {
     add_running(board, id, history.node, history.on_fail != OnFail::ignore);
-    if (on_fail == OnFail::demote || on_fail == OnFail::block) board.resource(id).failed = true;
+    if (on_fail != OnFail::ignore && on_fail != OnFail::none) board.resource(id).failed = true;
+  } else if (resource.history_id != resource.id && resource.history_id.find(':') != std::string::npos) {
+    resource.history_id = resource.id;  // it has no place, so nothing binds it to that number
   } else {
     for (const ActionId action : board.resource(id).actions)
       if (board.action(action).task == "stop" && board.action(action).node == history.node)

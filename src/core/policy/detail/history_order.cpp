@@ -38,19 +38,42 @@ int compare_pending(const cib::OperationResult& left, const cib::OperationResult
   return (b.graph >= 0 && a.graph > b.graph) || a.graph == -1 ? 1 : 0;
 }
 
-int compare(const cib::OperationResult& left, const cib::OperationResult& right) {
-  if (left.call_id == -1 && right.call_id == -1) return 0;
+int compare(const cib::OperationResult& left, const cib::OperationResult& right, bool same_node) {
+  if (same_node && left.call_id == -1 && right.call_id == -1) return 0;
   if (left.call_id >= 0 && right.call_id >= 0) {
-    if (left.call_id != right.call_id) return sign(left.call_id, right.call_id);
-    return sign(left.last_change_s, right.last_change_s);
+    if (same_node && left.call_id != right.call_id) return sign(left.call_id, right.call_id);
+    return left.has_last_change && right.has_last_change ? sign(left.last_change_s, right.last_change_s) : 0;
   }
   return compare_pending(left, right);
 }
 
+using Results = std::vector<const cib::OperationResult*>;
+
+Results merge_sorted(const Results& results) {
+  if (results.size() < 2) return results;
+  const auto middle = results.begin() + static_cast<std::ptrdiff_t>(results.size() / 2);
+  const Results left = merge_sorted(Results(results.begin(), middle));
+  const Results right = merge_sorted(Results(middle, results.end()));
+  Results merged;
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < left.size() && j < right.size())
+    merged.push_back(compare(*left[i], *right[j], true) <= 0 ? left[i++] : right[j++]);
+  merged.insert(merged.end(), left.begin() + static_cast<std::ptrdiff_t>(i), left.end());
+  merged.insert(merged.end(), right.begin() + static_cast<std::ptrdiff_t>(j), right.end());
+  return merged;
+}
+
 }  // namespace
 
-bool later_than(const cib::OperationResult& left, const cib::OperationResult& right) {
-  return compare(left, right) > 0;
+std::vector<const cib::OperationResult*> in_order(const cib::ResourceHistory& history) {
+  Results results;
+  for (auto each = history.operations.rbegin(); each != history.operations.rend(); ++each) results.push_back(&*each);
+  return merge_sorted(results);
+}
+
+bool later_than(const cib::OperationResult& left, const cib::OperationResult& right, bool same_node) {
+  return compare(left, right, same_node) > 0;
 }
 
 }  // namespace bascule::policy::detail

@@ -113,15 +113,23 @@ void constrain_member(Board& board, Chain& chain, ResourceId member) {
   chain.previous = member;
 }
 
-/// The group's colocations are those of its ends; if its members may be apart, those of each.
+/// The group's colocations are those of its ends; if its members may be apart, those of each. Behind a member that is
+/// not managed, and may stay where it should not be, each is bound itself by what the group must be with.
 void hand_on_colocations(Board& board, ResourceId group, bool colocated) {
   const std::vector<ResourceId>& members = board.resource(group).children;
+  bool any_unmanaged = false;
   for (std::size_t i = 0; i < members.size(); ++i) {
     const Resource& whole = board.resource(group);
     Resource& member = board.resource(members[i]);
-    if (i == 0 || !colocated) member.with.insert(member.with.end(), whole.with.begin(), whole.with.end());
+    if (i == 0 || !colocated) {
+      member.with.insert(member.with.end(), whole.with.begin(), whole.with.end());
+    } else if (any_unmanaged) {
+      for (const std::uint32_t index : whole.with)
+        if (board.colocations[index].score >= kInfinity) member.with.insert(member.with.begin(), index);
+    }
     if (i + 1 == members.size() || !colocated)
       member.others_with.insert(member.others_with.end(), whole.others_with.begin(), whole.others_with.end());
+    any_unmanaged = any_unmanaged || !member.managed;
   }
 }
 

@@ -31,10 +31,15 @@ void read_definition(const Board& board, Action& action) {
 bool quorum_allows(Board& board, const Action& action) {
   const Properties& properties = board.properties;
   if (!action.needs_quorum || properties.have_quorum) return true;
-  if (properties.no_quorum == NoQuorumPolicy::stop || properties.no_quorum == NoQuorumPolicy::demote)
-    return properties.no_quorum == NoQuorumPolicy::demote && action.task != "promote" && action.task != "start";
+  if (properties.no_quorum == NoQuorumPolicy::stop) return false;
+  Resource& resource = board.resource(action.resource);
+  if (properties.no_quorum == NoQuorumPolicy::demote) {
+    // What knows the role goes on without it.
+    if (resource.role < Role::Unpromoted) return false;
+    resource.next_role = std::min(resource.next_role, Role::Unpromoted);
+    return true;
+  }
   if (properties.no_quorum != NoQuorumPolicy::freeze) return true;
-  const Resource& resource = board.resource(action.resource);
   return active(board, action.resource, true) && resource.next_role <= resource.role;
 }
 

@@ -56,7 +56,7 @@ bool online_with_fencing(Board& board, NodeId id, const cib::NodeState& state) {
     online = process;
   } else if (state.in_ccm.empty()) {
     fence_node(board, id, "peer has not been seen by the cluster");
-  } else if (state.join == "nack") {
+  } else if (state.join == "banned") {
     fence_node(board, id, "peer failed Pacemaker membership criteria");
   } else if (!terminate && expected_down) {
     if (in_cluster || process) join_later();

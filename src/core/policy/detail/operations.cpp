@@ -115,7 +115,6 @@ OnFail on_fail_of(const Board& board, const Resource& resource, std::string_view
 
 Role fail_role_of(OnFail on_fail, std::string_view task) {
   if (on_fail == OnFail::stop) return Role::Stopped;
-  if (on_fail == OnFail::demote) return Role::Unpromoted;
   return task == "promote" ? Role::Unpromoted : Role::Started;
 }
 

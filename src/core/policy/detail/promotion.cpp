@@ -139,8 +139,12 @@ void weigh_by_colocations(Board& board, ResourceId clone, std::vector<Candidate>
                     {false, true, true});
   }
   board.resource(clone).merging = false;
+  const auto stays = [&board](const Candidate& each) {
+    const Resource& instance = board.resource(each.instance);
+    return !instance.managed && instance.next_role == Role::Promoted;
+  };
   for (Candidate& each : candidates)
-    if (each.node != kNone && each.key >= 0) each.key = scores[each.node];
+    if (each.node != kNone && each.key >= 0 && !stays(each)) each.key = scores[each.node];
 }
 
 void set_role_deep(Board& board, ResourceId instance, Role role) {
@@ -156,7 +160,7 @@ void set_role_deep(Board& board, ResourceId instance, Role role) {
 bool can_promote(const Board& board, ResourceId clone, const Candidate& candidate,
                  const std::vector<int>& promoted_on) {
   const CloneParts& parts = *board.resource(clone).clone;
-  if (parts.promoted_assigned >= parts.promoted_max || candidate.node == kNone) return false;
+  if (parts.promoted_assigned >= parts.promoted_max || candidate.node == kNone || candidate.key < 0) return false;
   bool everywhere = true;
   each_in(board, candidate.instance, [&](ResourceId each) {
     const Resource& resource = board.resource(each);

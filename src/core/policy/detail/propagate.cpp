@@ -81,6 +81,32 @@ void Propagation::set_unrunnable(ActionId id, ActionId because) {
   action.runnable = false;
   give_reason(action, Because::What::unrunnable, because);
   touched.push_back(id);
+  if (action.resource != kNone && (action.task == "start" || action.task == "promote")) block_dependents(id);
+}
+
+void Propagation::block_dependents(ActionId id) {
+  const bool start = board_.action(id).task == "start";
+  const std::string task = board_.action(id).task;
+  const ResourceId whole = board_.top_of(board_.action(id).resource);
+  // What is with a group is with its last member, where nobody looks: it starts all the same.
+  if (board_.resource(whole).variant == Variant::group) return;
+  // One instance that can is enough.
+  for (const ResourceId child : board_.resource(whole).children) {
+    const ActionId found = find_action(board_, child, task, kNone);
+    if (found == kNone || board_.action(found).runnable) return;
+  }
+  for (const std::uint32_t index : board_.resource(whole).others_with) {
+    const Colocation& colocation = board_.colocations[index];
+    if (colocation.score < kInfinity) continue;
+    if (!start && colocation.primary_role != Role::Promoted) continue;
+    block(colocation.dependent, colocation.dependent_role == Role::Promoted ? "promote" : "start", id);
+  }
+}
+
+void Propagation::block(ResourceId id, std::string_view task, ActionId because) {
+  for (const ActionId each : std::vector<ActionId>(board_.resource(id).actions))
+    if (board_.action(each).task == task) set_unrunnable(each, because);
+  for (const ResourceId child : board_.resource(id).children) block(child, task, because);
 }
 
 void Propagation::set_runnable(ActionId id) {

@@ -37,11 +37,14 @@ class Propagation {
   /// `because`: the action that it follows from.
   void set_required(ActionId id, ActionId because = kNone);
   void set_unrunnable(ActionId id, ActionId because = kNone);
+  /// What must be with a resource that can not start, or be promoted, cannot either.
+  void block_dependents(ActionId id);
   void set_runnable(ActionId id);
 
   std::vector<ActionId> touched;
 
  private:
+  void block(ResourceId id, std::string_view task, ActionId because);
   void apply_rules(const Relation& base, OrderFlags flags);
   void apply_alone(const Relation& base, OrderFlags flags);
   void printed(const Relation& base, OrderFlags flags, Standing then);

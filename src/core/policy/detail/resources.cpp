@@ -204,8 +204,25 @@ void take_in_clone(Board& board, ResourceId id, const cib::Resource& written) {
   board.resource(id).clone = clone_parts(board, board.resource(id).meta, promotable);
   board.resource(id).unique = board.resource(id).clone->unique;
   // One instance also if there are to be none: it takes in what the history knows.
-  const int instances = std::max(board.resource(id).clone->max, 1);
-  for (int number = 0; number < instances; ++number) add_instance(board, id, number);
+  for (int number = 0; number < std::max(board.resource(id).clone->max, 1); ++number) add_instance(board, id, number);
+}
+
+/// Agents that are not told which instance they are cannot be told apart.
+bool knows_its_instance(const Resource& resource) {
+  return resource.resource_class == "ocf" || resource.resource_class == "stonith";
+}
+
+void forget_identity(Board& board, ResourceId id) {
+  for (ResourceId each = id; each != kNone && board.resource(each).unique; each = board.resource(each).parent) {
+    Resource& resource = board.resource(each);
+    resource.unique = false;
+    for (const ResourceId child : resource.children) board.resource(child).unique = false;
+    if (!resource.clone) continue;
+    resource.clone->unique = false;
+    resource.clone->node_max = 1;
+    resource.clone->max = std::min(resource.clone->max, static_cast<int>(board.nodes.size()));
+    return;
+  }
 }
 
 ResourceId take_in(Board& board, const cib::Resource& written, ResourceId parent, const std::string& suffix) {
@@ -231,6 +248,8 @@ ResourceId take_in(Board& board, const cib::Resource& written, ResourceId parent
   }
   const ResourceId id = add(board, std::move(resource));
   interpret(board, board.resource(id));
+  const Resource& made = board.resource(id);
+  if (made.primitive() && made.unique && !knows_its_instance(made)) forget_identity(board, id);
   if (written.kind == Kind::group)
     for (const cib::Resource& child : definition->children) take_in(board, child, id, suffix);
   if (board.resource(id).variant == Variant::clone) take_in_clone(board, id, written);

@@ -21,6 +21,14 @@ void block_whole(Board& board, ResourceId id) {
   for (const ResourceId sister : whole.children) block(board, sister);
 }
 
+/// Of what is not managed the parents are there as well, but may still go elsewhere.
+void place_parents(Board& board, ResourceId id, NodeId node) {
+  for (ResourceId each = board.resource(id).parent; each != kNone; each = board.resource(each).parent) {
+    auto& places = board.resource(each).running_on;
+    if (std::find(places.begin(), places.end(), node) == places.end()) places.push_back(node);
+  }
+}
+
 void active_twice(Board& board, ResourceId id) {
   switch (board.resource(id).multiple_active) {
     case MultipleActive::stop_only:
@@ -53,9 +61,10 @@ void add_running(Board& board, ResourceId id, NodeId node_id, bool failed) {
   }
   if (!resource.managed) {
     add_score_deep(board, id, node_id, kInfinity, "it is not managed and runs there");
-  } else if (resource.primitive() && places.size() > 1) {
-    active_twice(board, id);
+    if (node.online) place_parents(board, id, node_id);
+    return;
   }
+  if (resource.primitive() && places.size() > 1) active_twice(board, id);
   if (board.resource(id).parent != kNone) add_running(board, board.resource(id).parent, node_id, false);
 }
 
