@@ -29,6 +29,17 @@ TEST(Crc32c, TheProcessorsInstructionAndTheTableAgree) {
     }
 }
 
+TEST(Crc32c, LongRunsInThreeLanesAgreeWithTheTable) {
+  Prng prng(8);
+  Bytes bytes(3 * 3 * 1024 + 20);
+  for (Byte& byte : bytes) byte = static_cast<Byte>(prng.next());
+  for (std::size_t lanes = 1; lanes <= 3; ++lanes)
+    for (std::size_t rest = 0; rest < 20; ++rest) {
+      const ByteView part = ByteView(bytes).subspan(rest % 9, lanes * 3 * 1024 + rest - rest % 9);
+      ASSERT_EQ(crc32c_raw(0x12345678, part), crc32c_by_table(0x12345678, part)) << lanes << " " << rest;
+    }
+}
+
 TEST(Digest, MatchesKnownVectors) {
   EXPECT_EQ(digest_of(Digest::crc32c, Bytes(4096, 0)), (Bytes{0x89, 0x41, 0xf9, 0x98}));  // as the kernel writes it
   EXPECT_EQ(digest_of(Digest::sha1, view_of("abc")).size(), digest_bytes(Digest::sha1));

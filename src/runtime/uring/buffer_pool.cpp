@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 
@@ -23,6 +25,8 @@ Result<std::unique_ptr<BufferPool>> BufferPool::create(Shape shape) {
 
 BufferPool::~BufferPool() {
   for (auto& [id, adopted] : adopted_) std::free(adopted.heap.data());
+  for (auto& [length, spares] : spare_)
+    for (const auto& memory : spares) std::free(memory.data());
   if (!arena_.empty()) munmap(arena_.data(), arena_.size());
 }
 
@@ -65,13 +69,28 @@ void BufferPool::adopt(Id id, std::size_t bytes) {
   BASCULE_ASSERT(id != 0 && !own(id) && !adopted_.contains(id));
   Adopted adopted{0, {}, 1};
   if (bytes <= kLargeBytes) adopted.inside = take(Use::engine, bytes);
-  if (adopted.inside == 0) {
-    const std::size_t size = (bytes + kPage - 1) / kPage * kPage;
-    void* const memory = std::aligned_alloc(kPage, size);
-    BASCULE_ASSERT(memory != nullptr);
-    adopted.heap = {static_cast<Byte*>(memory), size};
-  }
+  if (adopted.inside == 0) adopted.heap = take_heap(bytes);
   adopted_.emplace(id, adopted);
+}
+
+std::span<Byte> BufferPool::take_heap(std::size_t bytes) {
+  const std::size_t size = std::bit_ceil(std::max(bytes, kPage));
+  std::vector<std::span<Byte>>& spares = spare_[size];
+  if (!spares.empty()) {
+    const std::span<Byte> memory = spares.back();
+    spares.pop_back();
+    spare_bytes_ -= size;
+    return memory;
+  }
+  void* const memory = std::aligned_alloc(kPage, size);
+  BASCULE_ASSERT(memory != nullptr);
+  return {static_cast<Byte*>(memory), size};
+}
+
+void BufferPool::release_heap(std::span<Byte> memory) {
+  if (spare_bytes_ + memory.size() > kSpareBytes) return std::free(memory.data());
+  spare_[memory.size()].push_back(memory);
+  spare_bytes_ += memory.size();
 }
 
 bool BufferPool::known(Id id) const { return own(id) ? slots_[id - kFirstId].references > 0 : adopted_.contains(id); }
@@ -93,8 +112,10 @@ void BufferPool::release(Id id) {
   if (!own(id)) {
     Adopted& adopted = adopted_.at(id);
     if (--adopted.references > 0) return;
-    if (adopted.inside != 0) release(adopted.inside);
-    std::free(adopted.heap.data());
+    if (adopted.inside != 0)
+      release(adopted.inside);
+    else
+      release_heap(adopted.heap);
     adopted_.erase(id);
     return;
   }

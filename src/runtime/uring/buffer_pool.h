@@ -20,6 +20,7 @@ class BufferPool {
   enum class Use : std::uint8_t { application, peer, engine };
   static constexpr std::size_t kSmallBytes = 16 * 1024;
   static constexpr std::size_t kLargeBytes = 1024 * 1024;
+  static constexpr std::size_t kSpareBytes = 16 * 1024 * 1024;
   /// Ids made by take() begin here, one for each buffer of the arena; all others are left to adopt().
   static constexpr Id kFirstId = 0x4000'0000;
 
@@ -35,7 +36,8 @@ class BufferPool {
 
   /// A buffer of at least `bytes` (at most kLargeBytes) with one reference, or 0 when this use has none free.
   [[nodiscard]] Id take(Use use, std::size_t bytes);
-  /// Makes a buffer known under an id that somebody else chose. Never fails: takes memory from the heap if it must.
+  /// Makes a buffer known under an id that somebody else chose. Never fails: takes memory from the heap if it must,
+  /// and keeps up to kSpareBytes of it for the next, since fresh pages cost more than reading the disk into them.
   void adopt(Id id, std::size_t bytes);
   [[nodiscard]] bool known(Id id) const;
   /// All of the buffer; at least as long as was asked for.
@@ -45,6 +47,8 @@ class BufferPool {
 
   [[nodiscard]] std::span<Byte> arena() const { return arena_; }
   [[nodiscard]] std::size_t in_use(Use use) const { return in_use_[static_cast<std::size_t>(use)]; }
+  /// Heap memory that waits for the next adopt().
+  [[nodiscard]] std::size_t spare_bytes() const { return spare_bytes_; }
   /// Counts releases that made a buffer free again: changes when it is worth to try take() again.
   [[nodiscard]] std::uint64_t frees() const { return frees_; }
 
@@ -68,6 +72,8 @@ class BufferPool {
   void carve(Shape shape);
   void carve_slot(std::span<Byte> memory, Use use, bool small);
   Slot& slot(Id id);
+  [[nodiscard]] std::span<Byte> take_heap(std::size_t bytes);
+  void release_heap(std::span<Byte> memory);
   [[nodiscard]] bool own(Id id) const { return id >= kFirstId && id - kFirstId < slots_.size(); }
 
   std::span<Byte> arena_;
@@ -75,6 +81,8 @@ class BufferPool {
   std::array<FreeLists, 3> free_;
   std::array<std::size_t, 3> in_use_{};
   std::unordered_map<Id, Adopted> adopted_;
+  std::unordered_map<std::size_t, std::vector<std::span<Byte>>> spare_;  ///< by their length
+  std::size_t spare_bytes_ = 0;
   std::uint64_t frees_ = 0;
 };
 

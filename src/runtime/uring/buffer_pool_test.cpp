@@ -46,6 +46,21 @@ TEST(BufferPool, AdoptsForeignIdsEvenWhenTheArenaIsFull) {
   EXPECT_EQ(pool->in_use(Use::engine), 0u);
 }
 
+TEST(BufferPool, KeepsSomeHeapMemoryForTheNext) {
+  auto pool = std::move(*BufferPool::create({0, 0}));
+  constexpr std::size_t size = 128 * 1024;
+  pool->adopt(1, size - 100);
+  Byte* const first = pool->bytes(1).data();
+  pool->release(1);
+  EXPECT_EQ(pool->spare_bytes(), size);
+  pool->adopt(2, size);
+  EXPECT_EQ(pool->bytes(2).data(), first);
+  EXPECT_EQ(pool->spare_bytes(), 0u);
+  for (BufferPool::Id id = 3; id < 3 + 2 * BufferPool::kSpareBytes / size; ++id) pool->adopt(id, size);
+  for (BufferPool::Id id = 2; id < 3 + 2 * BufferPool::kSpareBytes / size; ++id) pool->release(id);
+  EXPECT_EQ(pool->spare_bytes(), BufferPool::kSpareBytes) << "a burst is not kept for ever";
+}
+
 TEST(BufferPool, BuffersDoNotOverlapAndArePageAligned) {
   auto pool = std::move(*BufferPool::create({8, 2}));
   std::set<std::uintptr_t> starts;

@@ -102,6 +102,12 @@ class Pair {
                 node.disk.begin() + static_cast<std::ptrdiff_t>(offset));
   }
   /// The network between them is cut: both sockets fail at both ends.
+  /// An application of a Primary writes a page.
+  void write(Node& node, std::uint64_t number) {
+    const BufferId buffer = next_buffer_++;
+    node.buffers[buffer] = random_bytes(page);
+    step(node, input::Write{next_request_++, number * page, page, buffer, false});
+  }
   void cut() {
     for (Node& node : nodes_) {
       const auto sockets = std::exchange(node.sockets, {});
@@ -285,6 +291,7 @@ class Pair {
   std::map<std::pair<std::size_t, input::SocketId>, Instant> last_arrival_;
   input::SocketId next_accepted_ = 1;
   BufferId next_buffer_ = 1;
+  RequestId next_request_ = 1;
 };
 
 }  // namespace bascule::replication::testing

@@ -34,6 +34,8 @@ class RangeOrder {
   [[nodiscard]] std::vector<Key> held_in(const Range& range) const;
   [[nodiscard]] bool empty() const { return held_.empty() && waiting_.empty(); }
   [[nodiscard]] std::size_t size() const { return held_.size() + waiting_.size(); }
+  /// Grows with each one that enters.
+  [[nodiscard]] std::uint64_t arrivals() const { return departures_ + size(); }
   /// Grows with each one that leaves.
   [[nodiscard]] std::uint64_t departures() const { return departures_; }
 

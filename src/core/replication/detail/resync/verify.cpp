@@ -7,7 +7,7 @@
 namespace bascule::replication::detail {
 namespace {
 
-constexpr std::uint64_t coarse_bytes = 128 * 1024;
+constexpr std::uint64_t coarse_bytes = 512 * 1024;
 constexpr std::size_t max_ranges = 8192;  ///< that a peer may have asked for
 /// Agreed on 100, the answering side counts results as blocks, and knows no stop sector (protocol facts, section 10).
 constexpr std::uint32_t first_with_stop_sector = 101;
@@ -32,10 +32,10 @@ void VerifySource::begin(std::uint64_t start_sector, std::uint64_t stop_sector, 
 }
 
 void VerifySource::stop() {
-  for (const auto& [offset, request] : requests_) late_ += request.digest.empty() ? 1 : 0;
+  for (const auto& [offset, request] : requests_) late_ += request.peers.empty() ? 1 : 0;
   for (const auto& [offset, request] : requests_) core_.unlock(request.range);
   requests_.clear();
-  answered_.clear();
+  waiting_.clear();
   again_.clear();
   next_ = stop_;
   pacing_.stop();
@@ -74,7 +74,8 @@ bool VerifySource::ask_next() {
     again_.front() = Range{range->end(), again_.front().length - range->length};
     if (again_.front().length == 0) again_.pop_front();
   }
-  requests_[range->offset] = Request{*range, next_number_++, core_.now, {}, false};
+  requests_[range->offset] = Request{*range, next_number_++, core_.now, {}, {}, true, false};
+  waiting_.push_back(range->offset);
   core_.lock(*range);
   pacing_.asked(range->length);
   core_.send_data(
@@ -85,29 +86,43 @@ bool VerifySource::ask_next() {
 bool VerifySource::reply(const drbd::VerifyReply& reply) {
   const auto found = requests_.find(reply.sector * 512);
   const bool expected = found != requests_.end() && found->second.range.length == reply.size_bytes &&
-                        found->second.digest.empty() && reply.digest.size() == digest_bytes(digest_);
+                        found->second.peers.empty() && reply.digest.size() == digest_bytes(digest_);
   // A run that has just ended here leaves answers on their way.
   if (!expected) return core_.connection != ConnectionState::VerifyS && late_ > 0 && late_-- > 0;
-  found->second.digest = reply.digest;
-  answered_.push_back(found->first);
-  read_answered();
+  read_again_what_the_peer_writes();  // what came before the answer is in it
+  found->second.peers = reply.digest;
+  compare(found);
   return true;
 }
 
-void VerifySource::read_answered() {
-  for (std::size_t left = answered_.size(); left > 0; --left) {
-    const std::uint64_t offset = answered_.front();
-    answered_.pop_front();
+void VerifySource::read_waiting() {
+  for (std::size_t left = waiting_.size(); left > 0; --left) {
+    const std::uint64_t offset = waiting_.front();
+    waiting_.pop_front();
     Request& request = requests_.at(offset);
     if (writes_.local_write_overlaps(request.range) || core_.peer_ranges.overlaps(request.range)) {
-      answered_.push_back(offset);
+      waiting_.push_back(offset);
       continue;
     }
     const auto length = static_cast<std::uint32_t>(request.range.length);
-    request.reading = true;
+    request.number = next_number_++;
+    request.stale = false;
     const BufferId buffer = reads_[request.number] = core_.take_buffer(length);
     core_.emit(
         effect::DiskRead{operation_of(Owner::VerifyRead, request.number), offset, length, buffer, digest_, false});
+  }
+}
+
+/// The peer sends its writes before an answer that was read after them.
+void VerifySource::read_again_what_the_peer_writes() {
+  if (std::exchange(peer_writes_seen_, core_.peer_ranges.arrivals()) == core_.peer_ranges.arrivals()) return;
+  for (auto& [offset, request] : requests_) {
+    if (!request.peers.empty() || !core_.peer_ranges.overlaps(request.range)) continue;
+    request.stale = true;
+    if (request.reading) continue;
+    request.own.clear();
+    request.reading = true;
+    waiting_.push_back(offset);
   }
 }
 
@@ -120,10 +135,19 @@ void VerifySource::read_done(const input::DiskDone& done) {
     return each.second.reading && each.second.number == rest_of(done.operation);
   });
   if (found == requests_.end()) return;  // of a run that is over
-  compared(found, done.error_number == 0 && done.digest == found->second.digest);
+  if (found->second.stale) return waiting_.push_back(found->first);
+  found->second.reading = false;
+  // What cannot be read differs: no digest is this long.
+  found->second.own = done.error_number == 0 ? done.digest : Bytes(digest_bytes(digest_) + 1, 0);
+  compare(found);
 }
 
-void VerifySource::compared(Requests::iterator request, bool equal) {
+void VerifySource::compare(Requests::iterator request) {
+  const Request& each = request->second;
+  if (!each.own.empty() && !each.peers.empty()) conclude(request, each.own == each.peers);
+}
+
+void VerifySource::conclude(Requests::iterator request, bool equal) {
   const Request checked = request->second;
   requests_.erase(request);
   core_.unlock(checked.range);
@@ -144,10 +168,11 @@ void VerifySource::compared(Requests::iterator request, bool equal) {
 }
 
 void VerifySource::advance() {
-  read_answered();
+  read_again_what_the_peer_writes();
   if (core_.application_io_at) pacing_.application_io(*core_.application_io_at);
   while (ask_next()) {
   }
+  read_waiting();
 }
 
 // ---- VerifyT ----------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@
 namespace bascule::replication::detail {
 
 /// The side of an online verify that drives it (VerifyS): asks for digests, compares them with its own, tells the
-/// result, and marks what differs. A range and application writes to it exclude each other. It asks for big ranges; one
-/// that differs is asked for again in blocks, so that exactly the blocks that differ are marked.
+/// result, and marks what differs. Both disks read at once; what a write of the peer reaches between this side's
+/// reading and the peer's is read again. A range and application writes to it exclude each other. It asks for big
+/// ranges; one that differs is asked for again in blocks, so that exactly the blocks that differ are marked.
 class VerifySource {
  public:
   VerifySource(Core& core, Metadata& metadata, Writes& writes);
@@ -40,16 +41,20 @@ class VerifySource {
     Range range;
     std::uint64_t number = 0;
     Instant asked_at{};
-    Bytes digest{};  ///< the peer's; empty: not answered
-    bool reading = false;
+    Bytes peers{};         ///< digest; empty: not answered
+    Bytes own{};           ///< digest; empty: not read
+    bool reading = false;  ///< or waits for that
+    bool stale = false;    ///< what is being read has been written to since
   };
   using Requests = std::map<std::uint64_t, Request>;  ///< by offset
 
   bool ask_next();
   [[nodiscard]] std::optional<Range> next_range(std::uint64_t most_bytes) const;
   [[nodiscard]] std::uint64_t request_bytes() const;
-  void read_answered();
-  void compared(Requests::iterator request, bool equal);
+  void read_waiting();
+  void read_again_what_the_peer_writes();
+  void compare(Requests::iterator request);
+  void conclude(Requests::iterator request, bool equal);
 
   Core& core_;
   Metadata& metadata_;
@@ -59,7 +64,8 @@ class VerifySource {
   std::uint64_t start_ = 0, stop_ = 0, next_ = 0;  ///< bytes
   std::deque<Range> again_;                        ///< differ somewhere: block by block
   Requests requests_;
-  std::deque<std::uint64_t> answered_;  ///< offsets of requests that this side has to read
+  std::deque<std::uint64_t> waiting_;   ///< offsets of requests that this side has to read
+  std::uint64_t peer_writes_seen_ = 0;  ///< arrivals() of the peer's ranges
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, BufferId> reads_;  ///< under way, by number; they outlive a run
   std::uint64_t done_bytes_ = 0, found_bytes_ = 0;
