@@ -7,7 +7,7 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
   case "$3" in
     --to|--on|--node) _bascule_names nodes; return ;;
   esac
-  if [ -z "$1" ]; then echo clear completion config drbdmeta drbdsetup events import move online simulate standby start status stop volume why; return; fi
+  if [ -z "$1" ]; then echo clear completion config drbdmeta drbdsetup events import move online simulate standby start status stop volume what-if why; return; fi
   if [ -z "$2" ]; then case "$1" in
     config) echo check ;;
     drbdsetup) echo cstate dstate events2 get-gi role show-gi status ;;

@@ -192,7 +192,7 @@ std::string why_changed(const Board& board, ResourceId id) {
     return failure.empty() ? "it failed on " + node_name(board, from) : failure;
   }
   if (const std::string trouble = node_trouble(board, from); !trouble.empty())
-    return node_name(board, from) + " " + trouble;
+    return node_name(board, from) + " " + trouble + (resource.node == kNone ? ", and " + why_nowhere(board, id) : "");
   if (resource.node == kNone) return why_nowhere(board, id);
   if (resource.node == from) return why_same_place(board, id);
   return better_elsewhere(board, resource, id, from);

@@ -4,8 +4,13 @@
 #include <charconv>
 #include <ctime>
 #include <fstream>
+#include <optional>
 #include <sstream>
+#include <utility>
 
+#include "core/explain/inject.h"
+#include "core/explain/words.h"
+#include "edge/cli/json_view.h"
 #include "wire/cib/parse.h"
 #include "wire/cib/times.h"
 
@@ -32,17 +37,75 @@ Result<std::int64_t> moment(const std::string& at, const cib::Cib& cib) {
   return found_s;
 }
 
+/// What was read, before it is understood.
+struct Source {
+  std::string xml;
+  std::optional<std::int64_t> now_s;
+};
+
+Result<Source> read_snapshot(const std::string& path) {
+  const auto text = read_file(path);
+  if (!text) return tl::unexpected(text.error());
+  const json read = json::parse(*text, nullptr, false);
+  const auto wrong = [&path](const char* why) {
+    return fail("the snapshot cannot be used", path, why, "bascule simulate --save-snapshot FILE writes one");
+  };
+  if (!read.is_object() || cli::text(read, "format") != "bascule-snapshot") return wrong("it is no snapshot");
+  if (number(read, "version", 0) != 1) return wrong("its version is not 1");
+  const json& xml = member(read, "cib");
+  if (!xml.is_string() || !member(read, "now_s").is_number_integer()) return wrong("cib or now_s is missing");
+  return Source{xml.get<std::string>(), number(read, "now_s", 0)};
+}
+
+std::string version_of(const cib::Cib& cib) {
+  return cib::value_of(cib.attributes, "admin_epoch", "0") + "." + cib::value_of(cib.attributes, "epoch", "0") + "." +
+         cib::value_of(cib.attributes, "num_updates", "0");
+}
+
+Result<void> save_snapshot(const std::string& path, const std::string& xml, const LoadedCib& loaded) {
+  if (path.empty()) return {};
+  const json made{{"format", "bascule-snapshot"},
+                  {"version", 1},
+                  {"now_s", loaded.now_s},
+                  {"time", explain::time_text(loaded.now_s)},
+                  {"cib_version", version_of(loaded.cib)},
+                  {"cib", xml}};
+  // Other bytes than UTF-8 would not come back as they are.
+  const std::string text = made.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+  if (json::parse(text)["cib"] != made["cib"])
+    return fail("the snapshot cannot be written", path, "the CIB is not UTF-8", "convert it first");
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  if (!(file << text) || !file.flush())
+    return fail_errno("the snapshot cannot be written", path, errno != 0 ? errno : EIO);
+  return {};
+}
+
+Result<Source> read_source(const CibInput& input) {
+  if (input.file.empty() == input.snapshot.empty())
+    return fail("it is not clear which cluster is meant", "", "one of --cib and --snapshot is needed",
+                "--cib /var/lib/pacemaker/cib/cib.xml");
+  if (!input.snapshot.empty()) return read_snapshot(input.snapshot);
+  auto xml = read_file(input.file);
+  if (!xml) return tl::unexpected(xml.error());
+  return Source{std::move(*xml), std::nullopt};
+}
+
 }  // namespace
 
 Result<LoadedCib> load_cib(const CibInput& input) {
-  const auto xml = read_file(input.file);
-  if (!xml) return tl::unexpected(xml.error());
-  auto document = cib::parse(*xml, input.file);
+  const auto source = read_source(input);
+  if (!source) return tl::unexpected(source.error());
+  auto document = cib::parse(source->xml, input.file.empty() ? input.snapshot : input.file);
   if (!document) return tl::unexpected(document.error());
-  const auto now_s = moment(input.at, document->cib);
+  const bool told = source->now_s && input.at.empty();
+  const auto now_s = told ? Result<std::int64_t>(*source->now_s) : moment(input.at, document->cib);
   if (!now_s) return tl::unexpected(now_s.error());
   LoadedCib loaded{std::move(document->cib), *now_s, {}};
   for (const cib::Notice& notice : document->notices) loaded.notices.push_back(notice.text());
+  if (const auto saved = save_snapshot(input.save, source->xml, loaded); !saved) return tl::unexpected(saved.error());
+  const auto injections = explain::parse_injections(input.inject, loaded.cib);
+  if (!injections) return tl::unexpected(injections.error());
+  for (const explain::Injection& each : *injections) explain::apply(loaded.cib, each, loaded.now_s);
   return loaded;
 }
 

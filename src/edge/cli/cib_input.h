@@ -9,10 +9,13 @@
 
 namespace bascule::cli {
 
-/// Which Pacemaker cluster a command is about.
+/// Which Pacemaker cluster a command is about, and what happens to it first.
 struct CibInput {
-  std::string file;  ///< a CIB as XML
-  std::string at;    ///< ISO 8601; empty: the CIB's execution-date, else now
+  std::string file;      ///< a CIB as XML
+  std::string snapshot;  ///< or a snapshot (see save_snapshot)
+  std::string at;        ///< ISO 8601; empty: the snapshot's time, the CIB's execution-date, else now
+  std::string inject;    ///< "node-fail=alice,quorum-lost"; empty: nothing
+  std::string save;      ///< a file for the snapshot of this input; empty: none
 };
 
 struct LoadedCib {
@@ -21,6 +24,10 @@ struct LoadedCib {
   std::vector<std::string> notices;
 };
 
+/// Reads the input, saves its snapshot if that is wanted, and lets happen what is injected (after the snapshot).
+///
+/// A snapshot is a JSON object: format "bascule-snapshot", version 1, now_s (seconds since the epoch), time (the same
+/// for people), cib_version (admin_epoch.epoch.num_updates), cib (the XML, to the byte).
 [[nodiscard]] Result<LoadedCib> load_cib(const CibInput& input);
 
 }  // namespace bascule::cli

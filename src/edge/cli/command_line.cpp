@@ -4,12 +4,23 @@
 #include <ostream>
 #include <sstream>
 
+#include "core/explain/inject.h"
 #include "edge/cli/detail/command_line.h"
 #include "edge/cli/drbdmeta_command.h"
 #include "edge/cli/manual.h"
 #include "edge/cli/volume_options.h"
 
 namespace bascule::cli {
+namespace {
+
+std::string joined(const std::vector<std::string>& words, const char* between) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : between) + word;
+  return text;
+}
+
+}  // namespace
+
 namespace detail {
 
 CLI::App* CommandLine::command(const std::string& words, const std::string& help, const std::string& example) {
@@ -71,11 +82,15 @@ void CommandLine::add_operation(const api::Operation& operation) {
 void CommandLine::add_local_commands() {
   add_volume_actions();
   add_drbdsetup();
-  const std::map<std::string, int (CommandLine::*)()> actions{
-      {"volume status", &CommandLine::volume_status}, {"volume create", &CommandLine::volume_create},
-      {"config check", &CommandLine::config_check},   {"import drbd", &CommandLine::import_drbd},
-      {"simulate", &CommandLine::simulate},           {"why", &CommandLine::why},
-      {"completion", &CommandLine::print_completion}, {"drbdmeta", &CommandLine::drbdmeta_help}};
+  const std::map<std::string, int (CommandLine::*)()> actions{{"volume status", &CommandLine::volume_status},
+                                                              {"volume create", &CommandLine::volume_create},
+                                                              {"config check", &CommandLine::config_check},
+                                                              {"import drbd", &CommandLine::import_drbd},
+                                                              {"simulate", &CommandLine::simulate},
+                                                              {"why", &CommandLine::why},
+                                                              {"what-if", &CommandLine::what_if},
+                                                              {"completion", &CommandLine::print_completion},
+                                                              {"drbdmeta", &CommandLine::drbdmeta_help}};
   for (const auto& local : local_commands()) {
     const std::string words = local.command;
     if (!actions.contains(words)) continue;
@@ -95,29 +110,40 @@ void CommandLine::add_local_commands() {
       app->add_option("--output", options_.drbd_import.output, "a new file for cluster.toml instead of the terminal");
       app->add_flag("--check", options_.check, "write nothing, only say whether it can be imported");
     }
-    if (words == "simulate") {
-      add_cib(*app, options_.simulation.input);
-      app->add_option("--format", options_.simulation.format, "text, or pacemaker: the layout of crm_simulate")
-          ->check(CLI::IsMember({"text", "pacemaker"}))
-          ->capture_default_str();
-      app->add_flag("-s,--scores", options_.simulation.scores, "each resource's score for each node, step by step");
-      app->add_option("--graph", options_.simulation.graph, "a file for the transition graph, as XML");
-    }
-    if (words == "why") {
-      add_cib(*app, options_.why.input);
-      app->add_option("resource", options_.why.resource, "a resource, as the CIB calls it")->required();
-      app->add_option("--on", options_.why.on, "why it is on this node")
-          ->excludes(app->add_option("--not-on", options_.why.not_on, "why it is not on this node"));
-    }
+    add_cib_options(*app, words);
     if (words == "completion")
       app->add_option("shell", options_.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
     app->callback([this, action = actions.at(words)] { chosen_ = [this, action] { return (this->*action)(); }; });
   }
 }
 
+/// What commands about a Pacemaker cluster need to know.
 void CommandLine::add_cib(CLI::App& app, CibInput& input) {
-  app.add_option("--cib", input.file, "a Pacemaker CIB with its status, as XML")->required();
+  auto* file = app.add_option("--cib", input.file, "a Pacemaker CIB with its status, as XML");
+  app.add_option("--snapshot", input.snapshot, "instead: a snapshot, with its time")->excludes(file);
+  app.add_option("--save-snapshot", input.save, "a file for the snapshot of what is read, to replay it later");
   app.add_option("-t,--at", input.at, "what time it is, ISO 8601");
+  app.add_option("--inject", input.inject,
+                 "what happens first, with commas between: " + joined(explain::verbs(), ", "));
+}
+
+void CommandLine::add_cib_options(CLI::App& app, const std::string& words) {
+  if (words == "simulate") {
+    add_cib(app, options_.simulation.input);
+    app.add_option("--format", options_.simulation.format, "text, or pacemaker: the layout of crm_simulate")
+        ->check(CLI::IsMember({"text", "pacemaker"}))
+        ->capture_default_str();
+    app.add_flag("-s,--scores", options_.simulation.scores, "each resource's score for each node, step by step");
+    app.add_option("--graph", options_.simulation.graph, "a file for the transition graph, as XML");
+  } else if (words == "why") {
+    add_cib(app, options_.why.input);
+    app.add_option("resource", options_.why.resource, "a resource, as the CIB calls it")->required();
+    app.add_option("--on", options_.why.on, "why it is on this node")
+        ->excludes(app.add_option("--not-on", options_.why.not_on, "why it is not on this node"));
+  } else if (words == "what-if") {
+    add_cib(app, options_.what_if.input);
+    app.add_option("phrase", options_.what_if.phrase, "what happens: " + joined(explain::phrases(), "; "))->required();
+  }
 }
 
 void CommandLine::add_volume_actions() {

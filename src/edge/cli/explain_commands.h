@@ -16,6 +16,13 @@ struct WhyRequest {
   std::string not_on;  ///< a node; empty: not asked
 };
 
+/// What `bascule what-if` is asked.
+struct WhatIfRequest {
+  CibInput input;
+  std::string phrase;  ///< "node alice fails"
+};
+
+[[nodiscard]] Result<json> run_what_if(const WhatIfRequest& request);
 /// The answer has ok, what edge/explain says as JSON, notices, and text: what is printed.
 [[nodiscard]] Result<json> run_why(const WhyRequest& request);
 

@@ -84,9 +84,14 @@ int CommandLine::import_drbd() {
   return ok;
 }
 
-int CommandLine::simulate() { return print_answer(run_simulate(options_.simulation)); }
+int CommandLine::simulate() {
+  options_.simulation.as_json = options_.as_json;
+  return print_answer(run_simulate(options_.simulation));
+}
 
 int CommandLine::why() { return print_answer(run_why(options_.why)); }
+
+int CommandLine::what_if() { return print_answer(run_what_if(options_.what_if)); }
 
 /// What was asked of a CIB.
 int CommandLine::print_answer(const Result<json>& answer) const {
@@ -94,7 +99,7 @@ int CommandLine::print_answer(const Result<json>& answer) const {
   for (const auto& notice : answer->at("notices"))
     if (!options_.as_json) around_.err << "bascule: " << notice.get<std::string>() << "\n";
   if (options_.as_json)
-    around_.out << *answer << "\n";
+    around_.out << answer->dump(-1, ' ', false, json::error_handler_t::replace) << "\n";  // a CIB may hold any bytes
   else
     around_.out << answer->at("text").get<std::string>();
   return ok;

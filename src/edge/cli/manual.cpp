@@ -22,12 +22,19 @@ std::vector<LocalCommand> own_commands() {
        "Reads /etc/drbd.conf and what it includes, and writes the cluster.toml of a machine that takes DRBD's place; "
        "what has no counterpart becomes a comment that says why.",
        "import drbd --node alice --output cluster.toml"},
-      {"why", "RESOURCE [--on NODE|--not-on NODE] --cib FILE [--at TIME]",
+      {"what-if", "\"PHRASE [and PHRASE]\" --cib FILE|--snapshot FILE [--at TIME]",
+       "What would be done in a Pacemaker cluster if something happened, what that would interrupt and for how long, "
+       "and "
+       "what would have nowhere to go; --help lists the phrases.",
+       "what-if \"node alice fails and quorum is lost\" --cib /var/lib/pacemaker/cib/cib.xml"},
+      {"why", "RESOURCE [--on NODE|--not-on NODE] --cib FILE|--snapshot FILE [--at TIME]",
        "Why a resource of a Pacemaker cluster is where it is: a sentence for each node, what the scores are made of, "
        "and "
        "the smallest change that would alter it.",
        "why web --not-on alice --cib /var/lib/pacemaker/cib/cib.xml"},
-      {"simulate", "--cib FILE [--format text|pacemaker] [--scores] [--at TIME] [--graph FILE]",
+      {"simulate",
+       "--cib FILE|--snapshot FILE [--format text|pacemaker] [--scores] [--inject CHANGES] [--at TIME] "
+       "[--graph FILE] [--save-snapshot FILE]",
        "What would be done for a Pacemaker cluster in that state, and how it is then; nothing is touched.",
        "simulate --cib /var/lib/pacemaker/cib/cib.xml"},
       {"completion", "bash|zsh", "Prints the completion script of a shell.",

@@ -21,15 +21,19 @@ Result<void> write_graph(const std::string& path, const std::string& graph) {
 Result<json> run_simulate(const SimulateRequest& request) {
   const auto loaded = load_cib(request.input);
   if (!loaded) return tl::unexpected(loaded.error());
-  const simulate::Answer answer = simulate::simulate(loaded->cib, loaded->now_s, request.scores);
+  const bool pacemaker = request.format == "pacemaker";
+  simulate::Answer answer =
+      simulate::simulate(loaded->cib, loaded->now_s, {request.scores, !pacemaker && !request.as_json, request.as_json});
   if (const auto written = write_graph(request.graph, answer.graph); !written) return tl::unexpected(written.error());
   json notices = json::array();
   for (const std::string& notice : loaded->notices) notices.push_back(notice);
   for (const std::string& notice : answer.notices) notices.push_back(notice);
-  return json{{"ok", true},
-              {"actions", answer.actions},
-              {"notices", notices},
-              {"text", request.format == "pacemaker" ? pacemaker_text(answer) : readable_text(answer)}};
+  json made = std::move(answer.json);
+  made["ok"] = true;
+  made["actions"] = answer.actions;
+  made["notices"] = notices;
+  if (!request.as_json) made["text"] = pacemaker ? pacemaker_text(answer) : readable_text(answer);
+  return made;
 }
 
 }  // namespace bascule::cli

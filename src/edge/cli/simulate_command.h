@@ -12,11 +12,13 @@ namespace bascule::cli {
 struct SimulateRequest {
   CibInput input;
   std::string format = "text";  ///< text or pacemaker
+  bool as_json = false;         ///< status, changes, transition with reasons and order, status afterwards
   bool scores = false;          ///< each resource's score for each node
   std::string graph;            ///< a file for the transition graph; empty: none
 };
 
-/// Plans and pretends that everything works. The answer has ok, actions, notices, and text: what is printed.
+/// Plans and pretends that everything works. The answer has ok, actions, notices, and text: what is printed
+/// (or, as JSON, what edge/simulate/transition_json.h makes).
 [[nodiscard]] Result<json> run_simulate(const SimulateRequest& request);
 
 }  // namespace bascule::cli

@@ -5,20 +5,29 @@
 #include "core/policy/plan.h"
 #include "edge/simulate/execute.h"
 #include "edge/simulate/graph_xml.h"
+#include "edge/simulate/readable_text.h"
 #include "edge/simulate/scores_text.h"
 #include "edge/simulate/status_text.h"
 #include "edge/simulate/summary_text.h"
+#include "edge/simulate/transition_json.h"
 
 namespace bascule::simulate {
 
-Answer simulate(const cib::Cib& cib, std::int64_t now_s, bool scores) {
-  const policy::Snapshot snapshot{std::make_shared<const cib::Cib>(cib), now_s, scores};
+Answer simulate(const cib::Cib& cib, std::int64_t now_s, const Wanted& wanted) {
+  const bool explain = wanted.scores || wanted.readable || wanted.json;
+  const policy::Snapshot snapshot{std::make_shared<const cib::Cib>(cib), now_s, explain};
   Answer answer;
-  answer.now = status_text(policy::observe(snapshot).board());
+  const policy::Plan seen = policy::observe(snapshot);
+  answer.now = status_text(seen.board());
   const policy::Plan plan = policy::plan(snapshot);
   answer.notices = plan.board().notices;
   answer.summary = summary_text(plan.board(), policy::detail::summarize(plan.board()));
-  answer.scores = scores_text(plan.board());
+  if (wanted.scores) answer.scores = scores_text(plan.board());
+  if (wanted.readable) answer.changes = changes_text(plan);
+  if (wanted.readable) answer.steps = steps_text(plan);
+  if (wanted.json)
+    answer.json = {
+        {"status", status_json(seen.board())}, {"changes", changes_json(plan)}, {"transition", transition_json(plan)}};
   answer.graph = graph_xml(plan);
   Execution execution = execute(plan, cib);
   answer.actions = std::move(execution.lines);
@@ -28,6 +37,7 @@ Answer simulate(const cib::Cib& cib, std::int64_t now_s, bool scores) {
   policy::detail::Board board = observed.board();
   for (policy::detail::Resource& resource : board.resources) resource.pending_task.clear();
   answer.afterwards = status_text(board);
+  if (wanted.json) answer.json["revised_status"] = status_json(board);
   return answer;
 }
 
@@ -41,11 +51,10 @@ std::string pacemaker_text(const Answer& answer) {
 
 std::string readable_text(const Answer& answer) {
   std::string text = "Now\n" + answer.now;
-  text += answer.actions.empty() ? "\nThere is nothing to do.\n" : "\nWhat would be done\n";
-  for (std::size_t i = 0; i < answer.actions.size(); ++i)
-    append_line(text, 2, std::to_string(i + 1) + ". " + answer.actions[i]);
-  if (!answer.actions.empty()) text += "\nAfterwards\n" + answer.afterwards;
-  return text;
+  if (!answer.scores.empty()) text += "\nScores\n" + answer.scores;
+  text += "\n" + answer.changes;
+  if (answer.steps.empty()) return text + "\nThere is nothing to do.\n";
+  return text + "\nStep by step\n" + answer.steps + "\nAfterwards\n" + answer.afterwards;
 }
 
 }  // namespace bascule::simulate

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,21 @@ struct Answer {
   std::string afterwards;            ///< the status when all of them have worked
   std::string graph;                 ///< as XML
   std::string scores;                ///< if they were asked for
+  std::string changes;               ///< the same as `summary` for people, with reasons; if it was asked for
+  std::string steps;                 ///< the actions for people, with reasons; if they were asked for
+  nlohmann::json json;               ///< status, changes, transition, status afterwards; if it was asked for
   std::vector<std::string> notices;  ///< what the configuration says that means nothing
 };
 
-/// `now_s`: seconds since the epoch; rules and failure timeouts depend on it. `scores`: of each resource
-/// for each node, too.
-[[nodiscard]] Answer simulate(const cib::Cib& cib, std::int64_t now_s, bool scores = false);
+/// What takes time, and not everybody needs.
+struct Wanted {
+  bool scores = false;    ///< of each resource for each node, step by step
+  bool readable = false;  ///< for people
+  bool json = false;
+};
+
+/// `now_s`: seconds since the epoch; rules and failure timeouts depend on it.
+[[nodiscard]] Answer simulate(const cib::Cib& cib, std::int64_t now_s, const Wanted& wanted = {});
 
 /// The whole answer in crm_simulate's layout.
 [[nodiscard]] std::string pacemaker_text(const Answer& answer);

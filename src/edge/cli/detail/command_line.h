@@ -32,6 +32,7 @@ struct Options {
   ImportRequest drbd_import;
   SimulateRequest simulation;
   WhyRequest why;
+  WhatIfRequest what_if;
   [[nodiscard]] std::string socket() const { return run_dir + "/manager.sock"; }
 };
 
@@ -47,6 +48,7 @@ class CommandLine {
   void add_operation(const api::Operation& operation);
   void add_parameter(CLI::App& app, const api::Parameter& parameter, bool first);
   void add_local_commands();
+  void add_cib_options(CLI::App& app, const std::string& words);
   static void add_cib(CLI::App& app, CibInput& input);
   void add_volume_actions();
   void add_drbdsetup();
@@ -65,6 +67,7 @@ class CommandLine {
   int import_drbd();
   int simulate();
   int why();
+  int what_if();
   int print_answer(const Result<json>& answer) const;
   int print_completion();
   int drbdmeta_help();

@@ -1,0 +1,119 @@
+// Commands about a Pacemaker CIB: simulate, why, what-if.
+#include "edge/cli/explain_commands.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "edge/cli/command_line.h"
+
+namespace bascule::cli {
+namespace {
+
+/// Two nodes; web runs on alice, which it likes.
+constexpr const char* kCib = R"(<cib admin_epoch="1" epoch="2" num_updates="3" have-quorum="1"><configuration>
+<crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="p" name="stonith-enabled" value="false"/>
+</cluster_property_set></crm_config>
+<nodes><node id="1" uname="alice"/><node id="2" uname="bob"/></nodes>
+<resources><primitive id="web" class="ocf" provider="heartbeat" type="Dummy"/></resources>
+<constraints><rsc_location id="likes" rsc="web" node="alice" score="50"/></constraints></configuration><status>
+<node_state id="1" uname="alice" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1"><lrm_resources>
+<lrm_resource id="web" class="ocf" provider="heartbeat" type="Dummy">
+<lrm_rsc_op id="web_last_0" operation="start" operation_key="web_start_0" interval="0" call-id="1" op-status="0"
+ rc-code="0" exec-time="1500" transition-key="1:1:0:u" transition-magic="0:0;1:1:0:u"/></lrm_resource>
+</lrm_resources></lrm></node_state>
+<node_state id="2" uname="bob" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="2"><lrm_resources>
+<lrm_resource id="web" class="ocf" provider="heartbeat" type="Dummy">
+<lrm_rsc_op id="web_last_0" operation="monitor" operation_key="web_monitor_0" interval="0" call-id="1" op-status="0"
+ rc-code="7" transition-key="1:1:7:u" transition-magic="0:7;1:1:7:u"/></lrm_resource>
+</lrm_resources></lrm></node_state></status></cib>)";
+
+struct ExplainCommands : testing::Test {
+  ExplainCommands() {
+    std::string pattern = "/tmp/bascule-explain-XXXXXX";
+    directory = mkdtemp(pattern.data());
+    cib = directory + "/cib.xml";
+    std::ofstream(cib) << kCib;
+  }
+  ~ExplainCommands() override { std::filesystem::remove_all(directory); }
+
+  int bascule(const std::vector<std::string>& arguments) {
+    out.str("");
+    err.str("");
+    return run(arguments, {out, err, {}, "alice", {}});
+  }
+  [[nodiscard]] json answer() const { return json::parse(out.str()); }
+
+  std::string directory, cib;
+  std::ostringstream out, err;
+};
+
+TEST_F(ExplainCommands, WhyAnswersInWordsAndAsJson) {
+  EXPECT_EQ(bascule({"why", "web", "--cib", cib}), ok);
+  EXPECT_EQ(out.str(),
+            "web runs on alice and stays there: its score 50 is the highest (bob has 0).\n\n"
+            "  alice  it runs there and stays: its score 50 is the highest (bob has 0).\n"
+            "  bob    not chosen, its score 0 is lower than 50 for alice.\n\n"
+            "Scores\n  alice: 50\n    +50        location likes\n  bob: 0\n\n"
+            "The smallest change that alters this\n"
+            "  lower the score of location likes (it counts for alice) from 50 to -1: then web runs on bob.\n");
+  EXPECT_EQ(bascule({"why", "web", "--not-on", "bob", "--cib", cib, "--json"}), ok);
+  EXPECT_EQ(answer()["nodes"][0]["node"], "bob");
+  EXPECT_EQ(answer()["nodes"][1]["contributions"][0], (json{{"score", 50}, {"cause", "location likes"}}));
+}
+
+TEST_F(ExplainCommands, WhatIfTellsThePlanAndWhatItCosts) {
+  EXPECT_EQ(bascule({"what-if", "node alice goes to standby", "--cib", cib, "--json"}), ok);
+  EXPECT_EQ(answer()["changes"][0]["verb"], "Move");
+  EXPECT_EQ(answer()["changes"][0]["reason"], "alice is in standby");
+  EXPECT_EQ(answer()["interrupted"][0]["resource"], "web");
+  EXPECT_EQ(answer()["interrupted"][0]["length_ms"], nullptr);
+  EXPECT_EQ(answer()["interrupted"][0]["not_measured"], json::array({"the stop of web"}));
+  EXPECT_EQ(bascule({"what-if", "node bob goes to standby and node alice is stopped", "--cib", cib}), ok);
+  EXPECT_NE(out.str().find("Has nowhere to go\n  web: no node can run it"), std::string::npos) << out.str();
+}
+
+TEST_F(ExplainCommands, ASnapshotGivesTheSameBytesAgain) {
+  const std::string snapshot = directory + "/snapshot.json";
+  EXPECT_EQ(bascule({"simulate", "--cib", cib, "--at", "2026-11-23 05:00:00Z", "--save-snapshot", snapshot}), ok);
+  const std::string first = out.str();
+  EXPECT_EQ(bascule({"simulate", "--snapshot", snapshot}), ok);
+  EXPECT_EQ(out.str(), first);
+  std::ifstream file(snapshot);
+  const json saved = json::parse(file);
+  EXPECT_EQ(saved["cib"], kCib);
+  EXPECT_EQ(saved["cib_version"], "1.2.3");
+  EXPECT_EQ(saved["time"], "2026-11-23 05:00:00Z");
+}
+
+TEST_F(ExplainCommands, SimulateAsJsonIsComplete) {
+  EXPECT_EQ(bascule({"simulate", "--cib", cib, "--inject", "node-standby=alice", "--json"}), ok);
+  const json found = answer();
+  EXPECT_EQ(found["status"]["resources"][0]["nodes"], json::array({"alice"}));
+  EXPECT_EQ(found["revised_status"]["resources"][0]["nodes"], json::array({"bob"}));
+  ASSERT_EQ(found["transition"].size(), 2U);
+  EXPECT_EQ(found["transition"][1]["after"], json::array({found["transition"][0]["id"]}));
+  for (const json& action : found["transition"]) EXPECT_NE(action["reason"], "");
+}
+
+TEST_F(ExplainCommands, ScoresAreShownAsPacemakerShowsThem) {
+  EXPECT_EQ(bascule({"simulate", "--cib", cib, "--format", "pacemaker", "-s"}), ok);
+  EXPECT_NE(out.str().find("pcmk__primitive_assign: web allocation score on alice: 50\n"), std::string::npos);
+}
+
+TEST_F(ExplainCommands, WhatIsUnknownIsRefused) {
+  EXPECT_EQ(bascule({"why", "wep", "--cib", cib}), refused);
+  EXPECT_NE(err.str().find("did you mean web?"), std::string::npos);
+  EXPECT_EQ(bascule({"what-if", "node alcie fails", "--cib", cib}), refused);
+  EXPECT_NE(err.str().find("did you mean alice?"), std::string::npos);
+  EXPECT_EQ(bascule({"simulate", "--inject", "node-fail=alcie", "--cib", cib}), refused);
+  EXPECT_EQ(bascule({"why", "web"}), refused);
+  EXPECT_EQ(bascule({"simulate", "--snapshot", cib}), refused);
+  EXPECT_NE(err.str().find("it is no snapshot"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace bascule::cli
