@@ -65,6 +65,13 @@ std::string header(const Board& board, const Resource& clone, ResourceId id) {
   return "* Clone Set: " + clone.id + " [" + name + "]" + (flags.empty() ? "" : " (" + flags + ")") + ":";
 }
 
+/// The clone itself, or what it is made of.
+bool to_be_stopped(const Board& board, ResourceId id) {
+  const Resource& clone = board.resource(id);
+  if (clone.meta.contains("target-role") || clone.children.empty()) return target_role_is(board, id, Role::Stopped);
+  return target_role_is(board, clone.children.front(), Role::Stopped);
+}
+
 struct Lists {
   std::vector<std::string> promoted, started;
 };
@@ -76,9 +83,12 @@ void append_lists(std::string& text, const Board& board, ResourceId id, const Li
     append_line(text, indent, "* " + list_text(clone.promotable() ? "Unpromoted" : "Started", lists.started));
   if (clone.unique || clone.clone->max <= static_cast<int>(lists.promoted.size() + lists.started.size())) return;
   std::map<std::string, std::vector<std::string>> stopped;  // by why
-  const std::string otherwise = target_role_is(board, id, Role::Stopped) ? "Stopped (disabled)" : "Stopped";
+  const std::string otherwise = to_be_stopped(board, id) ? "Stopped (disabled)" : "Stopped";
+  const bool nowhere =
+      std::all_of(clone.scores.begin(), clone.scores.end(), [](policy::Score score) { return score == kNotAllowed; });
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
-    if (clone.scores[node] == kNotAllowed) continue;
+    const bool known = std::count(clone.known_on.begin(), clone.known_on.end(), node) != 0;
+    if (nowhere ? !known : clone.scores[node] == kNotAllowed) continue;
     if (std::count(clone.running_on.begin(), clone.running_on.end(), node) != 0) continue;
     const std::string failure = probe_failure(board, clone.children.empty() ? id : clone.children.front(), node);
     stopped[failure.empty() ? otherwise : "Stopped (" + failure + ")"].push_back(board.node(node).name);

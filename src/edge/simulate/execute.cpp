@@ -115,11 +115,8 @@ class Effects {
     if (action.task == "stonith" && !action.pseudo) return fenced(state);
     if (action.resource == kNone || action.pseudo) return;
     const std::string name = names_.of(board_.resource(action.resource));
-    if (action.task == "clear_failcount") return forget_failures(state, name);
-    if (action.task == "delete") {
-      std::erase_if(state.resources, [&](const cib::ResourceHistory& each) { return each.id == name; });
-      return;
-    }
+    // crm_simulate only says these.
+    if (action.task == "clear_failcount" || action.task == "lrm_delete" || action.task == "delete") return;
     if (action.task == "notify") return;
     cib::ResourceHistory& history = history_of(state, board_.resource(action.resource), name);
     if (action.task == "cancel") {
@@ -154,18 +151,6 @@ class Effects {
     state.expected = "down";
     state.resources.clear();
     state.transient_attributes.clear();
-  }
-
-  static void forget_failures(cib::NodeState& state, const std::string& name) {
-    for (cib::NameValueSet& set : state.transient_attributes)
-      std::erase_if(set.pairs, [&](const cib::NameValue& pair) {
-        return pair.name.rfind("fail-count-" + name, 0) == 0 || pair.name.rfind("last-failure-" + name, 0) == 0;
-      });
-    for (cib::ResourceHistory& history : state.resources)
-      if (history.id == name)
-        std::erase_if(history.operations, [](const cib::OperationResult& each) {
-          return each.id.find("_last_failure_0") != std::string::npos;
-        });
   }
 
   const Board& board_;

@@ -90,9 +90,10 @@ NodeId guest_node(Board& board, const std::string& name) {
 }
 
 /// Nothing else may run there.
-void reserve(Board& board, NodeId node, ResourceId child) {
+void reserve(Board& board, NodeId node, ResourceId child, bool existed) {
   for (Resource& resource : board.resources) {
-    resource.scores[node] = -kInfinity;
+    // What was read before the node existed does not know it.
+    resource.scores[node] = existed ? -kInfinity : kNotAllowed;
     if (resource.discovery.empty()) resource.discovery.assign(board.nodes.size(), Discovery::always);
     resource.discovery[node] = Discovery::never;
   }
@@ -108,6 +109,7 @@ void make_connection(Board& board, ResourceId bundle, BundleReplica& replica) {
   std::string name = written.id + "-" + std::to_string(replica.offset);
   if (board.find_resource(name) != kNone) name = written.id + "-remote-" + std::to_string(replica.offset);
   const std::string port = cib::value_of(written.bundle->network, "control-port");
+  const bool existed = board.find_node(name) != kNone;
   replica.node = guest_node(board, name);
   board.merged.push_back(connection_definition(
       name, board.resource(replica.container).id, "",
@@ -116,7 +118,7 @@ void make_connection(Board& board, ResourceId bundle, BundleReplica& replica) {
   board.resource(replica.remote).remote_hosts = true;
   for (NodeId node = 0; node < board.nodes.size(); ++node)
     if (board.node(node).is_remote()) board.resource(replica.remote).scores[node] = -kInfinity;
-  reserve(board, replica.node, replica.child);
+  reserve(board, replica.node, replica.child, existed);
 }
 
 void make_replica(Board& board, ResourceId bundle, BundleReplica& replica) {

@@ -1,6 +1,7 @@
 #include "core/policy/detail/changes.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <string>
 #include <vector>
@@ -84,6 +85,44 @@ Digest compare(const Board& board, ResourceId id, NodeId node, const cib::Operat
   return result.interval_ms == 0 && own ? Digest::restart : Digest::all;
 }
 
+/// What a device is told about its own use; older versions did not count it.
+bool is_fencing_parameter(std::string_view name) {
+  if (name == "provides" || name == "stonith-timeout") return true;
+  if (name.substr(0, 5) != "pcmk_") return false;
+  name.remove_prefix(5);
+  for (const std::string_view known :
+       {"action_limit", "delay_base", "delay_max", "host_argument", "host_check", "host_list", "host_map"})
+    if (name == known) return true;
+  const std::size_t end = name.find('_');
+  const std::string_view about = end == std::string_view::npos ? std::string_view() : name.substr(end);
+  return about == "_action" || about == "_timeout" || about == "_retries";
+}
+
+/// Before 3.16.0 timeouts and what concerns fencing alone were left out.
+bool is_old(const std::string& feature_set) {
+  int major = 0;
+  int minor = 0;
+  const char* end = feature_set.data() + feature_set.size();
+  const auto [at, error] = std::from_chars(feature_set.data(), end, major);
+  if (error == std::errc{} && at != end) std::from_chars(at + 1, end, minor);
+  return major < 3 || (major == 3 && minor < 16);
+}
+
+/// A CIB that was handed on has its secrets replaced: that they differ is no change.
+bool only_secrets_differ(const Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
+  if (result.op_secure_digest.empty()) return false;
+  const bool old = is_old(result.feature_set);
+  Meta open = old ? resource_parameters(board, id, node) : operation_parameters(board, id, node, result);
+  std::erase_if(open, [&](const auto& each) {
+    return result.op_secure_params.find(" " + each.first + " ") != std::string::npos ||
+           each.first.rfind("CRM_meta_", 0) == 0 ||
+           (old && board.resource(id).fence_device && is_fencing_parameter(each.first));
+  });
+  if (!old && result.interval_ms > 0)
+    open["CRM_meta_timeout"] = timeout_ms(board, board.resource(id), result, resource_parameters(board, id, node));
+  return digest_of(open) == result.op_secure_digest;
+}
+
 // ---- what follows -------------------------------------------------------------------------------------------------
 
 void cancel(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result, std::string_view reason) {
@@ -127,6 +166,7 @@ bool check_result(Board& board, ResourceId id, NodeId node, const cib::Operation
   }
   const Digest digest = compare(board, id, node, result);
   if (digest == Digest::match || (digest == Digest::unknown && result.op_digest.empty())) return false;
+  if (only_secrets_differ(board, id, node, result)) return false;
   if (digest != Digest::restart && result.interval_ms > 0)
     run_again(board, id, node, result);
   else if (digest != Digest::restart && !result.op_restart_digest.empty())

@@ -25,14 +25,14 @@ Score rule_score(const Board& board, const cib::Rule& rule, NodeId node) {
   return found == board.node(node).attributes.end() ? 0 : parse_score(found->second).value_or(0);
 }
 
-Location location_by_rule(const Board& board, const cib::LocationConstraint& written, const cib::Rule& rule,
-                          const std::vector<std::string>& matches) {
+Location location_by_rule(const Board& board, ResourceId id, const cib::LocationConstraint& written,
+                          const cib::Rule& rule, const std::vector<std::string>& matches) {
   Location location;
   location.id = written.id;
   location.role = limit_of(rule.role.empty() ? written.role : rule.role);
   location.discovery = discovery_of(written.discovery);
   for (NodeId node = 0; node < board.nodes.size(); ++node)
-    if (rule_holds(board, rule, node, matches)) location.nodes.emplace_back(node, rule_score(board, rule, node));
+    if (rule_holds(board, id, rule, node, matches)) location.nodes.emplace_back(node, rule_score(board, rule, node));
   return location;
 }
 
@@ -51,7 +51,7 @@ void add_locations(Board& board, ResourceId id, const cib::LocationConstraint& w
     return;
   }
   for (const cib::Rule& rule : written.rules) {
-    Location location = location_by_rule(board, written, rule, matches);
+    Location location = location_by_rule(board, id, written, rule, matches);
     if (!location.nodes.empty()) resource.locations.push_back(std::move(location));
   }
 }

@@ -22,7 +22,7 @@ void read_order(Board& board, const cib::OrderConstraint& written);
 void order_tasks_of(Board& board, ResourceId first, const std::string& first_task, ResourceId then,
                     const std::string& then_task, OrderFlags flags);
 /// Whether a rule holds for a node now.
-[[nodiscard]] bool rule_holds(const Board& board, const cib::Rule& rule, NodeId node,
+[[nodiscard]] bool rule_holds(const Board& board, ResourceId resource, const cib::Rule& rule, NodeId node,
                               const std::vector<std::string>& matches);
 void add_colocation(Board& board, Colocation colocation);
 /// Orders and colocations between a resource and what is in it.

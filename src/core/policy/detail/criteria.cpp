@@ -116,7 +116,7 @@ ResourceId whole_of(const Board& board, ResourceId id) {
 
 void ban_after_failures(Board& board, ResourceId id, NodeId node) {
   const Resource& resource = board.resource(id);
-  if (resource.migration_threshold == 0 || !resource.managed) return;
+  if (resource.migration_threshold == 0 || !resource.managed || resource.failure_ignored) return;
   const FailCount failures = fail_count_with_fillers(board, id, node);
   if (failures.count <= 0 || resource.migration_threshold > failures.count) return;
   ban(board, whole_of(board, id), node, {Cause::Kind::failures, "", id});

@@ -73,9 +73,9 @@ ResourceId instance_for(Board& board, ResourceId clone, NodeId node, const std::
       if (board.resource(candidate).running_on.empty())
         return may_be_elsewhere(board, candidate, clone, node) ? orphan_instance(board, clone, base) : candidate;
       only_active = true;  // a second history on this node: one too many
-      break;
+      continue;
     }
-    const bool free = at.empty() && !board.resource(instance).blocked;
+    const bool free = !only_active && at.empty() && !board.resource(instance).blocked;
     if (free && idle == kNone) idle = candidate;
   }
   if (only_active || idle == kNone || may_be_elsewhere(board, idle, clone, node))

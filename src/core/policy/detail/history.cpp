@@ -321,7 +321,9 @@ void read_node(Board& board, NodeId id) {
     judge_remote_node(board, id);
     take_remote_state(board, id);
   }
-  for (const cib::ResourceHistory& history : node.state->resources) read_history(board, id, history);
+  const cib::NodeState& state = *node.state;
+  for (const cib::ResourceHistory& history : state.resources) read_history(board, id, history);
+  for (const cib::ResourceHistory& history : state.resources) join_container(board, history);
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ void make_probes(Board& board) {
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
     const Node& where = board.node(node);
     if (lost_remote_node(board, node)) fence_node(board, node, "the connection is unrecoverable");
-    if (!where.online || where.unclean || where.pending || !where.discovery) continue;
+    if (!where.online || where.unclean || !where.discovery) continue;
     if (probed_anew(board, node)) continue;
     const std::vector<ResourceId> top = board.top;
     for (const ResourceId id : top) make_probe(board, id, node);

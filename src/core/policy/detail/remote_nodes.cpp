@@ -222,6 +222,18 @@ void finish_remote_nodes(Board& board) {
   }
 }
 
+void join_container(Board& board, const cib::ResourceHistory& history) {
+  if (history.container.empty()) return;
+  const ResourceId container = board.find_resource(history.container);
+  const ResourceId id = board.find_resource(history.id);
+  if (container == kNone || id == kNone) return;
+  Resource& filler = board.resource(id);
+  if (!filler.orphan_filler || filler.container != kNone) return;
+  filler.container = container;
+  board.resource(container).fillers.push_back(id);
+  if (filler.remote_node != kNone) board.node(filler.remote_node).container = container;
+}
+
 bool dangling_guest(const Board& board, NodeId id) {
   const Node& node = board.node(id);
   return node.is_remote() && node.connection != kNone && board.resource(node.connection).container == kNone &&

@@ -30,6 +30,8 @@ void take_remote_state(Board& board, NodeId node);
 [[nodiscard]] bool remote_history_readable(const Board& board, NodeId node);
 /// Those whose connection or container is to stop with them, and those without a history.
 void finish_remote_nodes(Board& board);
+/// What is not configured any more runs in the container that its history names.
+void join_container(Board& board, const cib::ResourceHistory& history);
 /// A connection that is orphaned with its container.
 [[nodiscard]] bool dangling_guest(const Board& board, NodeId node);
 /// The resource is what a guest node runs in.

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "core/policy/detail/constraints.h"
 #include "core/policy/detail/steps.h"
 #include "core/policy/rules.h"
@@ -21,8 +23,18 @@ RuleInput input_for(const Board& board, NodeId node) {
 
 }  // namespace
 
-bool rule_holds(const Board& board, const cib::Rule& rule, NodeId node, const std::vector<std::string>& matches) {
+bool rule_holds(const Board& board, ResourceId id, const cib::Rule& rule, NodeId node,
+                const std::vector<std::string>& matches) {
   RuleInput input = input_for(board, node);
+  const Resource& resource = board.resource(id);
+  input.meta = looks_up(resource.meta);
+  std::optional<Meta> parameters;  // few rules ask for them
+  input.parameter = [&](std::string_view name) -> const std::string* {
+    if (!parameters)
+      parameters = resource.definition == nullptr ? Meta{} : resolve(board, resource.definition->parameters, node);
+    const auto found = parameters->find(name);
+    return found == parameters->end() ? nullptr : &found->second;
+  };
   for (const std::string& each : matches) input.submatches.emplace_back(each);
   return passes(rule, input);
 }

@@ -19,6 +19,11 @@ Loss loss_of(const Board& board, const std::string& word, Role role) {
   return Loss::stop;
 }
 
+/// Fencing and freezing are for what has the role that needs the ticket.
+bool has_role(const Resource& resource, const TicketUse& use) {
+  return use.role == Role::Unknown || use.role == resource.role;
+}
+
 /// What runs though its ticket is gone.
 void lose(Board& board, ResourceId id, const TicketUse& use) {
   switch (use.loss) {
@@ -29,13 +34,14 @@ void lose(Board& board, ResourceId id, const TicketUse& use) {
       if (use.role != Role::Promoted) ban_everywhere(board, id, {Cause::Kind::ticket, use.ticket});
       return;
     case Loss::fence: {
-      if (!board.resource(id).managed) return;
+      if (!board.resource(id).managed || !has_role(board.resource(id), use)) return;
       ban_everywhere(board, id, {Cause::Kind::ticket, use.ticket});
       const std::vector<NodeId> places = board.resource(id).running_on;
       for (const NodeId place : places) fence_node(board, place, "deadman ticket was lost");
       return;
     }
     case Loss::freeze:
+      if (!has_role(board.resource(id), use)) return;
       board.resource(id).managed = false;
       board.resource(id).blocked = true;
       return;
@@ -53,7 +59,8 @@ void restrain(Board& board, ResourceId id, const TicketUse& use, const Ticket& t
 }
 
 void use_ticket(Board& board, const cib::TicketConstraint& written, ResourceId id, const std::string& role_word) {
-  const Role role = role_of(role_word);
+  const Role written_role = role_of(role_word);
+  const Role role = written_role == Role::Started ? Role::Unknown : written_role;
   const TicketUse use{written.id, id, written.ticket, role, loss_of(board, written.loss_policy, role)};
   board.resource(id).tickets.push_back(static_cast<std::uint32_t>(board.ticket_uses.size()));
   board.ticket_uses.push_back(use);
