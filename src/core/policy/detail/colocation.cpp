@@ -141,7 +141,9 @@ Affects affects(const Board& board, const Resource& dependent, const Resource& p
   if (dependent.assigned_yet) return Affects::nothing;
   const Role wanted = colocation.dependent_role;
   if (wanted != Role::Unknown && wanted != dependent.next_role && colocation.score > 0) return Affects::nothing;
-  if (colocation.primary_role != Role::Unknown && colocation.primary_role != primary.next_role) return Affects::nothing;
+  // To be apart from a role is to be apart from what does not have it yet.
+  const bool has_role = colocation.primary_role == primary.next_role;
+  if (colocation.primary_role != Role::Unknown && has_role != (colocation.score > 0)) return Affects::nothing;
   return Affects::place;
 }
 
@@ -179,36 +181,60 @@ void affect_role(Board& board, Resource& dependent, const Resource& primary, con
 /// What the dependent is with: of a group the last member for a mandatory colocation, else the first.
 void with_primary(Board& board, ResourceId dependent, ResourceId primary, const Colocation& colocation);
 
+/// What is bound to the promoted (or unpromoted) role of a clone: it must be, or prefers to be, where an instance has
+/// it; that such an instance likes a node counts for the dependent as well.
+void with_role(Board& board, ResourceId dependent_id, ResourceId clone, const Colocation& colocation) {
+  Resource& dependent = board.resource(dependent_id);
+  std::vector<NodeId> places;
+  for (const ResourceId instance : members(board, clone)) {
+    const Resource& each = board.resource(instance);
+    if (each.node == kNone || each.next_role != colocation.primary_role) continue;
+    places.push_back(each.node);
+    if (colocation.score >= kInfinity) {
+      Score& score = dependent.scores[each.node];
+      score = score == kNotAllowed ? -kInfinity : add(score, each.scores[each.node]);
+      continue;
+    }
+    const std::string wanted = attribute_value(board, each.node, colocation.node_attribute);
+    for (NodeId node = 0; node < dependent.scores.size(); ++node)
+      if (dependent.scores[node] != kNotAllowed && attribute_value(board, node, colocation.node_attribute) == wanted)
+        dependent.scores[node] = add(dependent.scores[node], colocation.score);
+  }
+  if (colocation.score < kInfinity) return;
+  for (NodeId node = 0; node < dependent.scores.size(); ++node)
+    if (dependent.scores[node] != kNotAllowed && std::find(places.begin(), places.end(), node) == places.end())
+      dependent.scores[node] = -kInfinity;
+}
+
+bool any_blocked(const Board& board, ResourceId id) {
+  return board.resource(id).blocked || std::any_of(members(board, id).begin(), members(board, id).end(),
+                                                   [&](ResourceId each) { return any_blocked(board, each); });
+}
+
 void with_clone(Board& board, ResourceId dependent_id, ResourceId clone, const Colocation& colocation) {
   Resource& dependent = board.resource(dependent_id);
   if (!board.resource(clone).assigned_yet) return;
+  if (board.resource(clone).promotable() && colocation.primary_role != Role::Unknown)
+    return with_role(board, dependent_id, clone, colocation);
   const Resource& whole = board.resource(colocation.dependent);
   if (whole.clone && whole.clone->interleave && whole.clone->node_max == board.resource(clone).clone->node_max) {
-    const ResourceId partner = counterpart(board, dependent_id, clone, colocation.primary_role, false);
+    const ResourceId partner = counterpart(board, dependent_id, clone, Role::Unknown, false);
     if (partner != kNone) return with_primary(board, dependent_id, partner, colocation);
     if (colocation.score >= kInfinity && !dependent.assigned_yet) finalize(board, dependent_id, kNone, true);
     return;
   }
-  const auto counts = [&](const Resource& instance) {
-    return instance.node != kNone &&
-           (colocation.primary_role == Role::Unknown || colocation.primary_role == instance.next_role);
-  };
   if (colocation.score < kInfinity) {
-    for (const ResourceId instance : members(board, clone))
-      if (counts(board.resource(instance))) with_primary(board, dependent_id, instance, colocation);
+    for (const ResourceId instance : members(board, clone)) with_primary(board, dependent_id, instance, colocation);
     return;
   }
   // Mandatory: anywhere where an instance is.
-  for (NodeId node = 0; node < dependent.scores.size(); ++node) {
-    if (dependent.scores[node] == kNotAllowed) continue;
-    const std::string here = attribute_value(board, node, colocation.node_attribute);
-    const bool there =
-        std::any_of(members(board, clone).begin(), members(board, clone).end(), [&](ResourceId instance) {
-          const Resource& each = board.resource(instance);
-          return counts(each) && attribute_value(board, each.node, colocation.node_attribute) == here;
-        });
-    if (!there) dependent.scores[node] = -kInfinity;
-  }
+  std::vector<NodeId> places;
+  for (const ResourceId instance : members(board, clone))
+    if (board.resource(instance).node != kNone && !any_blocked(board, instance))
+      places.push_back(board.resource(instance).node);
+  for (NodeId node = 0; node < dependent.scores.size(); ++node)
+    if (dependent.scores[node] != kNotAllowed && std::find(places.begin(), places.end(), node) == places.end())
+      dependent.scores[node] = -kInfinity;
 }
 
 /// A bundle is where its containers are.
