@@ -211,7 +211,7 @@ void schedule_group(Board& board, ResourceId id) {
 
 struct Doing {
   bool starting = false, stopping = false, active = false, promoting = false, demoting = false;
-  bool may_migrate = true;  ///< nothing in it stops but to migrate
+  bool may_migrate = true;  ///< nothing in it restarts or moves: what depends on it may migrate meanwhile
 };
 
 void look_at(const Board& board, ResourceId id, Doing& doing) {
@@ -221,12 +221,11 @@ void look_at(const Board& board, ResourceId id, Doing& doing) {
   for (const ActionId each : board.resource(id).actions) {
     const Action& action = board.action(each);
     if (action.optional) continue;
-    if (!action.pseudo && !action.runnable) continue;
-    doing.starting = doing.starting || action.task == "start";
-    doing.stopping = doing.stopping || action.task == "stop";
-    if (action.task == "stop" && !action.migrate_runnable) doing.may_migrate = false;
     doing.promoting = doing.promoting || action.task == "promote";
     doing.demoting = doing.demoting || action.task == "demote";
+    if (!action.pseudo && !action.runnable) continue;
+    doing.starting = doing.starting || (action.task == "start" && action.runnable);
+    doing.stopping = doing.stopping || action.task == "stop";
   }
 }
 
@@ -242,7 +241,7 @@ void schedule_clone(Board& board, ResourceId id) {
     doing.promoting = doing.promoting || one.promoting;
     doing.demoting = doing.demoting || one.demoting;
     doing.active = doing.active || one.active;
-    doing.may_migrate = doing.may_migrate && one.may_migrate;
+    doing.may_migrate = doing.may_migrate && !(one.starting && one.stopping);
   }
   CloneParts parts = *board.resource(id).clone;
   parts.start = make_pseudo(board, id, key_of(board, id, "start"), "start", !doing.starting, true);

@@ -151,6 +151,9 @@ void make_replicas(Board& board, ResourceId id) {
     bundle.child = add_child(board, id, board.merged.back());
     instances = board.resource(bundle.child).children;
     std::erase(board.resource(id).children, bundle.child);
+    // Nobody writes this clone: that it is to hear of changes is said of the primitive.
+    for (const ResourceId each : instances)
+      if (board.resource(each).notify) board.resource(bundle.child).notify = true;
   }
   std::string address = cib::value_of(parts.network, "ip-range-start");
   for (int offset = 0; offset < replicas; ++offset) {

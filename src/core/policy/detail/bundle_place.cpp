@@ -181,7 +181,7 @@ void schedule_bundle(Board& board, ResourceId id) {
   make_pseudo(board, id, key_of(board, id, "start"), "start", !doing.starting, true);
   make_pseudo(board, id, key_of(board, id, "running"), "running", !doing.starting, doing.active || doing.starting);
   make_pseudo(board, id, key_of(board, id, "stop"), "stop", !doing.stopping, true);
-  make_pseudo(board, id, key_of(board, id, "stopped"), "stopped", !doing.stopping, doing.stopping || !doing.all_active);
+  make_pseudo(board, id, key_of(board, id, "stopped"), "stopped", !doing.stopping, true);
   if (bundle.child == kNone) return;
   schedule(board, bundle.child);
   if (!board.resource(bundle.child).promotable()) return;
