@@ -90,21 +90,18 @@ std::string key_of(const Board& board, ResourceId id, std::string_view task) {
 }
 
 struct Doing {
-  bool starting = false, stopping = false, active = false, all_active = true;
+  bool starting = false, stopping = false, active = false;
 };
 
 Doing containers_do(const Board& board, const BundleParts& bundle) {
   Doing doing;
   for (const BundleReplica& replica : bundle.replicas) {
     const Resource& container = board.resource(replica.container);
-    if (container.running_on.empty())
-      doing.all_active = false;
-    else
-      doing.active = true;
+    doing.active = doing.active || !container.running_on.empty();
     for (const ActionId each : container.actions) {
       const Action& action = board.action(each);
       if (action.optional || (!action.pseudo && !action.runnable)) continue;
-      doing.starting = doing.starting || action.task == "start";
+      doing.starting = doing.starting || (action.task == "start" && action.runnable);
       doing.stopping = doing.stopping || action.task == "stop";
     }
   }
@@ -166,6 +163,7 @@ void constrain_bundle(Board& board, ResourceId id) {
   if (clone == kNone) return;
   constrain_inside(board, clone);
   if (!board.resource(clone).promotable()) return;
+  order_roles_of_whole(board, id);
   order_tasks_of(board, id, "promote", clone, "promote", order_implies_first_printed);
   order_tasks_of(board, clone, "promoted", id, "promoted", order_implies_then_printed);
   order_tasks_of(board, id, "demote", clone, "demote", order_implies_first_printed);

@@ -25,6 +25,8 @@ void order_tasks_of(Board& board, ResourceId first, const std::string& first_tas
 [[nodiscard]] bool rule_holds(const Board& board, ResourceId resource, const cib::Rule& rule, NodeId node,
                               const std::vector<std::string>& matches);
 void add_colocation(Board& board, Colocation colocation);
+/// In which order a promotable clone, or a bundle of one, changes as a whole.
+void order_roles_of_whole(Board& board, ResourceId resource);
 /// Orders and colocations between a resource and what is in it.
 void constrain_inside(Board& board, ResourceId resource);
 

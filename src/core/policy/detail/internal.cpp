@@ -155,12 +155,8 @@ void constrain_group(Board& board, ResourceId group) {
 // ---- clones ---------------------------------------------------------------------------------------------------------
 
 void constrain_promotable(Board& board, ResourceId clone) {
-  order_tasks_of(board, clone, "demote", clone, "demoted", order_optional);
   order_tasks_of(board, clone, "running", clone, "promote", order_runnable_left);
-  order_tasks_of(board, clone, "demoted", clone, "stop", order_optional);
-  order_tasks_of(board, clone, "demoted", clone, "start", order_optional);
-  order_tasks_of(board, clone, "stopped", clone, "promote", order_optional);
-  order_tasks_of(board, clone, "demoted", clone, "promote", order_optional);
+  order_roles_of_whole(board, clone);
   ResourceId previous = kNone;
   for (const ResourceId instance : board.resource(clone).children) {
     order_tasks_of(board, clone, "promote", instance, "promote", order_optional);
@@ -198,6 +194,16 @@ void constrain_clone(Board& board, ResourceId clone) {
 }
 
 }  // namespace
+
+void order_roles_of_whole(Board& board, ResourceId id) {
+  order_tasks_of(board, id, "stopped", id, "start", order_optional);
+  order_tasks_of(board, id, "stopped", id, "promote", order_optional);
+  order_tasks_of(board, id, "demoted", id, "start", order_optional);
+  order_tasks_of(board, id, "running", id, "promote", order_optional);
+  order_tasks_of(board, id, "demoted", id, "stop", order_optional);
+  order_tasks_of(board, id, "demote", id, "demoted", order_optional);
+  order_tasks_of(board, id, "demoted", id, "promote", order_optional);
+}
 
 void constrain_inside(Board& board, ResourceId id) {
   switch (board.resource(id).variant) {

@@ -124,78 +124,6 @@ void Propagation::set_not_migratable(ActionId id, ActionId because) {
   touched.push_back(id);
 }
 
-// ---- how an action looks --------------------------------------------------------------------------------------------
-
-Standing Propagation::plain(ActionId id) const { return {board_.action(id).optional, board_.action(id).runnable}; }
-
-/// Required if any member's is, not runnable if any member's is not.
-Standing Propagation::of_group(ActionId id, NodeId node) {
-  Standing sum;
-  const Action action = board_.action(id);
-  for (const ResourceId member : board_.resource(action.resource).children) {
-    const std::string task = member_task(board_, action, member);
-    const ActionId found = find_action(board_, member, task, node);
-    if (found == kNone) {
-      if (task != "stop" && task != "demote") sum.runnable = false;
-      continue;
-    }
-    const Standing one = members_standing(found, node);
-    if (!one.optional) {
-      sum.optional = false;
-      set_required(id);
-    }
-    if (task != action.task && !one.runnable) {
-      sum.runnable = false;
-      set_unrunnable(id);
-    }
-  }
-  return sum;
-}
-
-/// Required if any instance's is, runnable if any instance's is.
-Standing Propagation::of_clone(ActionId id, NodeId node) {
-  Standing sum;
-  bool any_runnable = false;
-  const Action action = board_.action(id);
-  for (const ResourceId instance : board_.resource(action.resource).children) {
-    const std::string task = member_task(board_, action, instance);
-    const bool primitive = board_.resource(instance).primitive();
-    const ActionId found = find_action(board_, instance, task, primitive ? node : kNone);
-    if (found == kNone) continue;
-    const Standing one = members_standing(found, node);
-    if (!one.optional) {
-      sum.optional = false;
-      set_required(id);
-    }
-    any_runnable = any_runnable || one.runnable;
-  }
-  sum.runnable = any_runnable;
-  if (!any_runnable && node == kNone) set_unrunnable(id);
-  return sum;
-}
-
-Standing Propagation::members_standing(ActionId id, NodeId node) {
-  const ResourceId resource = board_.action(id).resource;
-  if (resource == kNone) return plain(id);
-  switch (board_.resource(resource).variant) {
-    case Variant::group:
-      return of_group(id, node);
-    case Variant::clone:
-      return of_clone(id, node);
-    default:
-      return plain(id);
-  }
-}
-
-Standing Propagation::standing(ActionId id, NodeId node) {
-  const Standing anywhere = members_standing(id, kNone);
-  const ResourceId resource = board_.action(id).resource;
-  if (node == kNone || resource == kNone || board_.resource(resource).variant != Variant::clone) return anywhere;
-  Standing here = members_standing(id, node);
-  here.runnable = here.runnable || anywhere.runnable;
-  return here;
-}
-
 // ---- the rules of an edge -------------------------------------------------------------------------------------------
 
 void Propagation::apply(ActionId first, ActionId then, OrderFlags flags) {
@@ -278,11 +206,12 @@ void Propagation::update(ResourceId method, const Relation& relation) {
       update_pair(relation);
       return update_members(relation);
     case Variant::clone:
+    case Variant::bundle:
       if (interleaves(board_, board_.action(relation.first), board_.action(relation.then)))
         return update_interleaved(relation);
       update_pair(relation);
       return update_instances(relation);
-    default:
+    case Variant::primitive:
       return update_pair(relation);
   }
 }
@@ -302,7 +231,7 @@ void Propagation::update_members(const Relation& relation) {
 void Propagation::update_instances(const Relation& relation) {
   const Action then = board_.action(relation.then);
   if (then.resource == kNone) return;
-  for (const ResourceId instance : board_.resource(then.resource).children) {
+  for (const ResourceId instance : instances_of(board_, then.resource)) {
     const ActionId found = find_action(board_, instance, then.task, relation.node);
     if (found == kNone || !members_standing(found, relation.node).runnable) continue;
     Relation inner = relation;

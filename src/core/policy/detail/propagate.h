@@ -54,6 +54,7 @@ class Propagation {
   void update_instances(const Relation& relation);
   void update_interleaved(const Relation& relation);
   void update_counterparts(ResourceId first_instance, ResourceId then_instance, const Relation& relation);
+  void give_up(ResourceId id);
   void implied(const Relation& relation);
   void restart(const Relation& relation);
   void asymmetric(const Relation& relation);
@@ -78,6 +79,8 @@ class Propagation {
 [[nodiscard]] Role role_of_whole(const Board& board, ResourceId id);
 /// Where the whole or the first of its members is, now or as planned; kNone: nowhere.
 [[nodiscard]] NodeId place_of_whole(const Board& board, ResourceId id, bool now);
+/// What a clone or bundle consists of: its instances, its containers.
+[[nodiscard]] std::vector<ResourceId> instances_of(const Board& board, ResourceId id);
 /// Whether instances wait only for their counterparts of the other clone.
 [[nodiscard]] bool interleaves(const Board& board, const Action& first, const Action& then);
 /// The instance of `clone` that shares a node with `instance`; kNone: there is none.
