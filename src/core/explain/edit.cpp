@@ -78,7 +78,7 @@ bool of_resource(std::string_view attribute, const std::string& resource) {
   return false;
 }
 
-bool failed(const cib::OperationResult& each) {
+bool to_forget(const cib::OperationResult& each) {
   if (each.id.find("_last_failure_0") != std::string::npos || each.status > 1) return true;
   const std::string wanted = ":" + std::to_string(each.rc) + ":";
   return each.rc != 0 && each.rc != 7 && each.rc != 8 && each.transition_key.find(wanted) == std::string::npos;
@@ -197,7 +197,8 @@ Undo forget_failures(cib::Cib& cib, const std::string& resource, const std::stri
   for (cib::NameValueSet& set : state->transient_attributes)
     std::erase_if(set.pairs, [&](const cib::NameValue& pair) { return of_resource(pair.name, resource); });
   for (cib::ResourceHistory& history : state->resources)
-    if (history.id == resource || history.id.rfind(resource + ":", 0) == 0) std::erase_if(history.operations, failed);
+    if (history.id == resource || history.id.rfind(resource + ":", 0) == 0)
+      std::erase_if(history.operations, to_forget);
   return undo;
 }
 

@@ -18,8 +18,6 @@ using policy::Role;
 /// More than these are not told of one interruption.
 constexpr std::size_t kMostUnmeasured = 4;
 
-std::string base_of(const std::string& id) { return id.substr(0, id.rfind(':')); }
-
 /// How long operations took, by resource and task: the longest time on any node.
 class Durations {
  public:

@@ -72,9 +72,6 @@ Result<void> known(const std::string& name, const Names& names, const char* kind
               like.empty() ? "" : "did you mean " + like + "?");
 }
 
-/// An instance's number is not part of the configuration.
-std::string base_of(const std::string& id) { return id.substr(0, id.rfind(':')); }
-
 Result<void> check(const Injection& made, const cib::Cib& cib) {
   Names resources;
   collect_resources(cib.resources, resources);

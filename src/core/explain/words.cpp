@@ -95,11 +95,6 @@ std::string health_text(const Board& board, NodeId node) {
   return text.find('(') == std::string::npos ? text : text + ")";
 }
 
-std::string base_of(const std::string& id) {
-  const std::size_t colon = id.rfind(':');
-  return colon == std::string::npos ? id : id.substr(0, colon);
-}
-
 /// fail-count-NAME#TASK_INTERVAL, or with an instance's number behind the name.
 bool about(std::string_view attribute, std::string_view prefix, const std::string& name) {
   if (attribute.rfind(prefix, 0) != 0) return false;
@@ -120,7 +115,7 @@ int expected_of(const cib::OperationResult& result) {
   return parts[2];
 }
 
-bool failed(const cib::OperationResult& result) {
+bool is_failure(const cib::OperationResult& result) {
   if (result.status > 1) return true;
   const bool degraded = result.rc == 190 || result.rc == 191;
   const bool probe = result.operation == "monitor" && result.interval_ms == 0;
@@ -130,6 +125,11 @@ bool failed(const cib::OperationResult& result) {
 }
 
 }  // namespace
+
+std::string base_of(const std::string& id) {
+  const std::size_t colon = id.rfind(':');
+  return colon == std::string::npos ? id : id.substr(0, colon);
+}
 
 std::string time_text(std::int64_t epoch_s) {
   const cib::CalendarTime time = cib::calendar_of(epoch_s);
@@ -200,7 +200,7 @@ Failures failures_of(const Board& board, ResourceId id, NodeId node) {
   for (const cib::ResourceHistory& history : board.node(node).state->resources) {
     if (history.id != resource.id && history.id != resource.history_id && history.id != name) continue;
     for (const cib::OperationResult& each : history.operations)
-      if (failed(each) && (found.result == nullptr || each.call_id > found.result->call_id)) found.result = &each;
+      if (is_failure(each) && (found.result == nullptr || each.call_id > found.result->call_id)) found.result = &each;
   }
   if (found.result != nullptr) found.last_s = std::max(found.last_s, found.result->last_change_s);
   return found;

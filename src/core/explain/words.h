@@ -16,6 +16,8 @@ namespace bascule::explain {
 [[nodiscard]] std::string length_text(std::int64_t length_ms);
 /// "a", "a and b", "a, b and 3 more": at most `most` of them by name.
 [[nodiscard]] std::string list_text(const std::vector<std::string>& names, std::size_t most = 5);
+/// An instance's name without its number.
+[[nodiscard]] std::string base_of(const std::string& id);
 /// The name most like `wanted`, or nothing if none is.
 [[nodiscard]] std::string most_like(std::string_view wanted, const std::vector<std::string>& names);
 
