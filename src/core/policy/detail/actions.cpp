@@ -3,6 +3,7 @@
 
 #include "core/policy/detail/assign.h"
 #include "core/policy/detail/bundle.h"
+#include "core/policy/detail/changes.h"
 #include "core/policy/detail/make_action.h"
 #include "core/policy/detail/notifications.h"
 #include "core/policy/detail/schedule.h"
@@ -49,10 +50,7 @@ void stop_everywhere(Board& board, ResourceId id, bool optional) {
       board.action(stop).reason = "being multiply active";
     if (!board.resource(id).managed) board.action(stop).runnable = false;
     order_stop_before_unfencing(board, id, place, stop);
-    if (board.properties.remove_after_stop && !here_optional) {
-      const ActionId remove = make_simple(board, id, "delete", place, false);
-      order(board, stop, remove, order_optional);
-    }
+    if (board.properties.remove_after_stop) schedule_cleanup(board, id, place, here_optional);
   }
 }
 
@@ -137,17 +135,16 @@ bool stop_first_because_doubled(Board& board, ResourceId id) {
          resource.multiple_active == MultipleActive::stop_unexpected;
 }
 
-bool migration_goes_on(const Board& board, const Resource& resource) {
+bool migration_goes_on(const Resource& resource, NodeId current) {
   return resource.migration_source != kNone && resource.migration_target != kNone && resource.running_on.size() == 2 &&
-         resource.node == resource.migration_target && board.usable(resource.migration_source);
+         resource.node == resource.migration_target && current == resource.migration_source;
 }
 
-Need judge(Board& board, ResourceId id, NodeId current) {
+Need judge(Board& board, ResourceId id, bool moving) {
   Need need;
   Resource& resource = board.resource(id);
   if (resource.restart_needed && resource.node != kNone)
     board.action(make_simple(board, id, "start", resource.node, false)).reason = "resource definition change";
-  const bool moving = current != kNone && resource.node != kNone && current != resource.node;
   if (moving) {
     need.stop = true;
   } else if (resource.failed) {
@@ -155,7 +152,7 @@ Need judge(Board& board, ResourceId id, NodeId current) {
     need.promote = !resource.must_stop && resource.next_role == Role::Promoted;
   } else if (resource.blocked) {
     need.stop = true;
-  } else if (resource.role > Role::Started && current != kNone && resource.node != kNone) {
+  } else if (resource.role > Role::Started && !resource.running_on.empty() && resource.node != kNone) {
     const ActionId start = make_simple(board, id, "start", resource.node, true);
     if (!board.action(start).optional) need.stop = true;
   }
@@ -168,25 +165,27 @@ void schedule_primitive(Board& board, ResourceId id) {
   const NodeId current = current_node(board, id);
   const std::vector<NodeId> dangling = resource.dangling_migrations;
   for (const NodeId node : dangling) make_simple(board, id, "stop", node, false);
+  const bool moving = current != kNone && board.resource(id).node != kNone && current != board.resource(id).node &&
+                      board.resource(id).next_role >= Role::Started;
+  bool may_migrate = moving && can_migrate(board, id, current);
+  bool from_scratch = false;
   const bool partial = board.resource(id).migration_source != kNone || board.resource(id).migration_target != kNone;
-  bool doubled = false;
   if (!partial) {
-    doubled = stop_first_because_doubled(board, id);
-  } else if (!migration_goes_on(board, board.resource(id))) {
+    from_scratch = stop_first_because_doubled(board, id);
+  } else if (!may_migrate || !migration_goes_on(board.resource(id), current)) {
     board.resource(id).migration_source = board.resource(id).migration_target = kNone;
+    may_migrate = false;
     board.resource(id).allow_migrate = false;
-    doubled = stop_first_because_doubled(board, id);
+    from_scratch = true;
   }
-  if (board.resource(id).start_pending && current != kNone)
-    board.action(make_simple(board, id, "start", current, true)).print_always = true;
-  Need need = judge(board, id, current);
-  const bool may_migrate = can_migrate(board, id, current);
-  need.stop = need.stop || doubled;
+  if (board.resource(id).start_pending && board.resource(id).node != kNone)
+    board.action(make_simple(board, id, "start", board.resource(id).node, true)).print_always = true;
+  Need need = judge(board, id, moving);
+  need.stop = need.stop || from_scratch;
   restart(board, id, current, need);
   go_to_next_role(board, id);
   make_recurring(board, id);
-  const bool moving = current != kNone && board.resource(id).node != kNone && current != board.resource(id).node;
-  if (may_migrate && (moving || board.resource(id).migration_target != kNone)) make_migration(board, id, current);
+  if (may_migrate) make_migration(board, id, current);
   order_by_load(board, id);
 }
 

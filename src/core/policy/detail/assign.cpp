@@ -118,10 +118,16 @@ bool any_available(const Board& board, const Scores& scores) {
 
 NodeId current_node(const Board& board, ResourceId id) {
   const Resource& resource = board.resource(id);
-  if (resource.migration_source != kNone) return resource.migration_source;
-  for (const NodeId node : resource.running_on)
-    if (board.node(node).online && !board.node(node).unclean) return node;
-  return resource.running_on.empty() ? kNone : resource.running_on.front();
+  const auto& places = resource.running_on;
+  if (places.empty()) return kNone;
+  if (resource.migration_source != kNone)
+    return std::count(places.begin(), places.end(), resource.migration_source) != 0 ? resource.migration_source
+                                                                                    : places.front();
+  // What needs no fencing counts as active only where that is certain.
+  if (resource.needs < Requires::fencing)
+    for (const NodeId node : places)
+      if (board.node(node).online && !board.node(node).unclean) return node;
+  return places.front();
 }
 
 std::vector<NodeId> by_preference(const Board& board, const Scores& scores, NodeId current) {

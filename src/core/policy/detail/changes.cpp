@@ -183,14 +183,6 @@ bool agent_changed(const Resource& resource, const cib::ResourceHistory& history
          history.resource_class != resource.resource_class;
 }
 
-void forget(Board& board, ResourceId id, NodeId node) {
-  const Node& place = board.node(node);
-  if (board.resource(id).failed || place.unclean || !place.online) return;
-  make_simple(board, id, "delete", node, false);
-  order_tasks(board, id, "stop", id, "delete", order_optional);
-  order_tasks(board, id, "delete", id, "start", order_optional);
-}
-
 /// What has run since the last start or change of role.
 std::vector<const cib::OperationResult*> current_results(const cib::ResourceHistory& history) {
   std::vector<const cib::OperationResult*> results = in_order(history);
@@ -226,18 +218,30 @@ void check_history(Board& board, ResourceId id, NodeId node, const cib::Resource
   const Resource& resource = board.resource(id);
   if (resource.orphan) {
     const Resource& top = board.resource(board.top_of(id));
-    if (top.variant != Variant::clone || top.unique) forget(board, id, node);
+    if (top.variant != Variant::clone || top.unique) schedule_cleanup(board, id, node, false);
     return;
   }
   const bool here = std::count(resource.running_on.begin(), resource.running_on.end(), node) != 0;
   if (agent_changed(resource, history)) {
-    if (here) require_stop(board, id, node);
-    forget(board, id, node);
+    if (here) {
+      require_stop(board, id, node);
+      board.resource(id).start_pending = true;
+    }
+    schedule_cleanup(board, id, node, false);
   }
   if (here) check_active(board, id, node, history);
 }
 
 }  // namespace
+
+void schedule_cleanup(Board& board, ResourceId id, NodeId node, bool optional) {
+  const Node& place = board.node(node);
+  if (board.resource(id).failed || place.unclean || !place.online) return;
+  make_simple(board, id, "delete", node, optional);
+  const OrderFlags flags = optional ? order_implies_then : order_optional;
+  order_tasks(board, id, "stop", id, "delete", flags);
+  order_tasks(board, id, "delete", id, "start", flags);
+}
 
 bool parameters_changed(Board& board, ResourceId resource, NodeId node, const cib::OperationResult& result) {
   if (result.operation != "start" && result.operation != "monitor") return false;
@@ -273,7 +277,7 @@ void check_changes(Board& board) {
   }
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
     const Node& place = board.node(node);
-    if (place.state == nullptr || (!place.online && !place.maintenance)) continue;
+    if (place.state == nullptr || (!board.usable(node) && !place.maintenance)) continue;
     for (const cib::ResourceHistory& history : place.state->resources) {
       if (history.operations.empty()) continue;
       const auto found = named.find(history.id);

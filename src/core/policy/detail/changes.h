@@ -15,4 +15,7 @@ ActionId clear_fail_count(Board& board, ResourceId resource, NodeId node, std::s
 /// Nobody will ask for the failures of what is not configured any more.
 void forget_orphaned_failures(Board& board);
 
+/// Its history there is to be forgotten, once it is stopped there.
+void schedule_cleanup(Board& board, ResourceId resource, NodeId node, bool optional);
+
 }  // namespace bascule::policy::detail

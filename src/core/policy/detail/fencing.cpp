@@ -111,9 +111,12 @@ ActionId make_shutdown(Board& board, NodeId node) {
   action.node = node;
   for (ResourceId id = 0; id < board.resources.size(); ++id)
     for (const ActionId each : std::vector<ActionId>(board.resource(id).actions)) {
-      const Action& stop = board.action(each);
-      if (stop.task == "stop" && stop.node == node && board.resource(id).managed)
-        order(board, each, made, order_optional | order_runnable_left);
+      if (board.action(each).task != "stop" || board.action(each).node != node) continue;
+      // What is left alone does not hold up the shutdown; what is blocked does.
+      const Resource& resource = board.resource(id);
+      if (resource.maintenance || board.node(node).maintenance || (!resource.managed && !resource.blocked)) continue;
+      board.action(each).optional = false;
+      order(board, each, made, order_optional | order_runnable_left);
     }
   return made;
 }

@@ -130,7 +130,7 @@ ResourceId find_for_history(Board& board, NodeId node, const cib::ResourceHistor
   if (found != kNone && !board.resource(found).primitive()) found = kNone;
   if (found == kNone) {
     const ResourceId first = board.find_resource(base_id(history.id) + ":0");
-    if (first != kNone && board.resource(first).primitive() && !board.resource(first).unique) found = first;
+    if (first != kNone && board.resource(first).primitive() && anonymous_clone_of(board, first) != kNone) found = first;
   }
   if (found != kNone) {
     const ResourceId clone = anonymous_clone_of(board, found);

@@ -51,7 +51,7 @@ void judge_runnable(Board& board, Action& action) {
   }
   const Node& node = board.node(action.node);
   const bool recovering_guest = node.is_guest() && !node.remote_requires_reset;
-  if (!node.online && !recovering_guest && action.task != "clear_failcount") {
+  if (!node.online && !recovering_guest && action.task != "clear_failcount" && action.task != "lrm_delete") {
     action.runnable = false;
     const bool lost_stop = action.task == "stop" && action.required() && board.resource(action.resource).managed;
     if (lost_stop && !node.unclean) fence_node(board, action.node, "resource actions are unrunnable");

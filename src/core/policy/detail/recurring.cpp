@@ -54,8 +54,7 @@ void for_active_role(Board& board, ResourceId id, const Recurring& operation, Ac
   }
   const Role next = board.resource(id).next_role;
   const bool other_role = operation.role == Role::Unknown ? next == Role::Promoted : operation.role != next;
-  const bool plain = operation.role == Role::Started && next != Role::Promoted;
-  if (other_role && !plain) return for_other_role(board, id, operation, node, optional && node != kNone);
+  if (other_role) return for_other_role(board, id, operation, node, optional && node != kNone);
   const ActionId made = make_action(board, id, operation.key, operation.task, node, optional);
   Action& action = board.action(made);
   const bool usable = node != kNone && board.node(node).online && !board.node(node).unclean;
