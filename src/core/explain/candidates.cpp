@@ -86,6 +86,9 @@ class Collector {
 
   void come(ResourceId leaf, NodeId node, int depth) {
     of_resource(leaf);
+    // Where a group is its first member decides.
+    const ResourceId group = board_.resource(leaf).parent;
+    if (group != kNone && board_.resource(group).variant == Variant::group) leaf = board_.resource(group).children[0];
     of_node(node);
     of_failures(leaf, node);
     of_scores(leaf, node, depth);
@@ -169,7 +172,8 @@ class Collector {
         raise(leaf, node, more);
         lower(leaf, place, more);
       }
-      new_location(leaf, node, {gap, gap + 1});
+      if (gap > 0) new_location(leaf, node, {gap});
+      new_location(leaf, node, {gap + 1});
     } else {
       for (const Contribution& each : board_.ledger->of(leaf, place))
         if (each.score >= kInfinity) drop(each);

@@ -14,7 +14,7 @@ using namespace policy::detail;  // NOLINT: this file reads what is there
 /// How many changes are planned: an answer shall not take longer for a large cluster.
 std::size_t limit_for(const Board& board) {
   const std::size_t cells = board.nodes.size() * board.resources.size() + 1;
-  return std::clamp<std::size_t>(48'000 / cells, 2, 60);
+  return std::clamp<std::size_t>(80'000 / cells, 2, 60);
 }
 
 bool reached(const std::vector<std::string>& now, const std::vector<std::string>& before, Goal::What what,

@@ -28,9 +28,9 @@ Result<json> run_what_if(const WhatIfRequest& request) {
   const auto happens = explain::parse_phrases(request.phrase, loaded->cib);
   if (!happens) return tl::unexpected(happens.error());
   const policy::Snapshot snapshot{std::make_shared<const cib::Cib>(std::move(loaded->cib)), loaded->now_s, false};
-  explain::WhatIf answer = explain::what_if(snapshot, *happens);
+  explain::WhatIf answer = explain::what_if(snapshot, *happens, request.as_json);
   answer.json["notices"] = loaded->notices;
-  answer.json["text"] = std::move(answer.text);
+  if (!request.as_json) answer.json["text"] = std::move(answer.text);
   return std::move(answer.json);
 }
 

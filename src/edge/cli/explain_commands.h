@@ -20,6 +20,7 @@ struct WhyRequest {
 struct WhatIfRequest {
   CibInput input;
   std::string phrase;  ///< "node alice fails"
+  bool as_json = false;
 };
 
 [[nodiscard]] Result<json> run_what_if(const WhatIfRequest& request);

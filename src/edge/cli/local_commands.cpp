@@ -91,7 +91,10 @@ int CommandLine::simulate() {
 
 int CommandLine::why() { return print_answer(run_why(options_.why)); }
 
-int CommandLine::what_if() { return print_answer(run_what_if(options_.what_if)); }
+int CommandLine::what_if() {
+  options_.what_if.as_json = options_.as_json;
+  return print_answer(run_what_if(options_.what_if));
+}
 
 /// What was asked of a CIB.
 int CommandLine::print_answer(const Result<json>& answer) const {

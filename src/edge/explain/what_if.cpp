@@ -80,13 +80,18 @@ json json_for(const policy::Plan& plan, const Impact& impact, const std::vector<
 
 }  // namespace
 
-WhatIf what_if(const policy::Snapshot& snapshot, const std::vector<Injection>& happens) {
+WhatIf what_if(const policy::Snapshot& snapshot, const std::vector<Injection>& happens, bool as_json) {
   const policy::Plan before = policy::observe(snapshot);
   auto changed = std::make_shared<cib::Cib>(*snapshot.cib);
   for (const Injection& each : happens) apply(*changed, each, snapshot.now_s);
   const policy::Plan plan = policy::plan({std::move(changed), snapshot.now_s, true});
   const Impact impact = impact_of(before, plan);
-  return {text_for(plan, impact, happens), json_for(plan, impact, happens)};
+  WhatIf answer;
+  if (as_json)
+    answer.json = json_for(plan, impact, happens);
+  else
+    answer.text = text_for(plan, impact, happens);
+  return answer;
 }
 
 }  // namespace bascule::explain

@@ -10,11 +10,12 @@
 namespace bascule::explain {
 
 struct WhatIf {
-  std::string text;     ///< for people
-  nlohmann::json json;  ///< for programs: happens, changes, transition, interrupted, stranded, losses
+  std::string text;  ///< for people; empty if JSON was asked for
+  nlohmann::json
+      json;  ///< for programs, if it was asked for: happens, changes, transition, interrupted, stranded, losses
 };
 
 /// The plan for what is asked, what is interrupted and for how long, and what has nowhere to go.
-[[nodiscard]] WhatIf what_if(const policy::Snapshot& snapshot, const std::vector<Injection>& happens);
+[[nodiscard]] WhatIf what_if(const policy::Snapshot& snapshot, const std::vector<Injection>& happens, bool as_json);
 
 }  // namespace bascule::explain
