@@ -5,24 +5,19 @@
 #include <ctime>
 #include <fstream>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "core/explain/inject.h"
 #include "core/explain/words.h"
 #include "edge/cli/json_view.h"
+#include "runtime/files/read_file.h"
 #include "wire/cib/parse.h"
 #include "wire/cib/times.h"
 
 namespace bascule::cli {
 namespace {
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) return fail_errno("the CIB cannot be read", path, errno != 0 ? errno : EIO);
-  return text.str();
-}
+Result<std::string> read_file(const std::string& path) { return files::read_file(path, "the CIB cannot be read"); }
 
 Result<std::int64_t> moment(const std::string& at, const cib::Cib& cib) {
   const std::int64_t clock_s = std::time(nullptr);

@@ -2,10 +2,9 @@
 
 #include <glob.h>
 
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+
+#include "runtime/files/read_file.h"
 
 namespace bascule::cli {
 namespace {
@@ -13,15 +12,9 @@ namespace {
 constexpr std::uintmax_t file_bytes_max = 4 << 20;
 
 Result<drbd_config::Source> read_source(const std::string& path) {
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(path, error);
-  if (error) return fail("the file cannot be read", path, error.message());
-  if (bytes > file_bytes_max) return fail("the file cannot be read", path, "it is larger than 4 MiB");
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) return fail_errno("the file cannot be read", path, errno != 0 ? errno : EIO);
-  return drbd_config::Source{path, std::move(text)};
+  auto text = files::read_file(path, "the file cannot be read", file_bytes_max);
+  if (!text) return tl::unexpected(text.error());
+  return drbd_config::Source{path, std::move(*text)};
 }
 
 std::vector<std::string> matching(const std::string& pattern) {

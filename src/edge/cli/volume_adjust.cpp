@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <ostream>
-#include <sstream>
 
 #include "edge/cli/blockd_client.h"
 #include "edge/cli/volume_actions.h"
+#include "runtime/files/read_file.h"
 #include "runtime/watchdog/config_file.h"
 
 namespace bascule::cli {
@@ -24,11 +23,9 @@ bool all_done(const json& answer) {
 // Checked here, so that a mistake is told with its line whatever runs the volume.
 Result<json> adjust_request(const VolumeRequest& request) {
   if (const auto checked = config::load(request.config_file); !checked) return tl::unexpected(checked.error());
-  std::ifstream file(request.config_file, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (!file) return fail("the configuration cannot be read", request.config_file, "it is gone");
-  json made{{"op", "adjust"}, {"id", 1}, {"config", content.str()}, {"file", request.config_file}};
+  auto content = files::read_file(request.config_file, "the configuration cannot be read");
+  if (!content) return tl::unexpected(content.error());
+  json made{{"op", "adjust"}, {"id", 1}, {"config", std::move(*content)}, {"file", request.config_file}};
   made["dry_run"] = flag(request.arguments, "dry_run");
   if (made.dump().size() > kRequestBytesMax)
     return fail("the configuration cannot be handed over", request.config_file, "it is longer than 60 KiB");

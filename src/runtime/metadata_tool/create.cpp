@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
+#include "runtime/files/read_file.h"
 #include "runtime/metadata_tool/commands.h"
 #include "runtime/metadata_tool/found.h"
 #include "wire/drbd_metadata/convert.h"
@@ -116,10 +114,9 @@ Answer<Outcome> create_new(const Request& request, const Device& device) {
 Answer<ParsedDump> read_dump(const Request& request) {
   if (request.words.size() != 1)
     return failure(wrong_usage, {request.command + " needs the file of a dump", "", "", ""});
-  std::ifstream file(request.words[0], std::ios::binary);
-  if (!file) return failure(unusable, {"the dump cannot be read", request.words[0], std::strerror(errno), ""});
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  auto parsed = parse_dump(text);
+  const auto text = files::read_file(request.words[0], "the dump cannot be read");
+  if (!text) return failure(unusable, text.error());
+  auto parsed = parse_dump(*text);
   if (!parsed) {
     Error error = parsed.error();
     error.where = request.words[0] + ", " + error.where;

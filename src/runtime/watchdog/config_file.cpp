@@ -2,9 +2,7 @@
 
 #include <sys/utsname.h>
 
-#include <cerrno>
-#include <fstream>
-#include <iterator>
+#include "runtime/files/read_file.h"
 
 namespace bascule::config {
 
@@ -14,11 +12,9 @@ std::string host_name() {
 }
 
 Result<ClusterConfig> load(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) return fail_errno("the configuration cannot be read", path, errno == 0 ? EIO : errno);
-  return parse(text, path);
+  const auto text = files::read_file(path, "the configuration cannot be read");
+  if (!text) return tl::unexpected(text.error());
+  return parse(*text, path);
 }
 
 }  // namespace bascule::config
