@@ -102,7 +102,7 @@ std::string refused_text(const Board& board, const Subject& subject, ResourceId 
   if (score < chosen)
     return "not chosen, its score " + score_text(score) + " is lower than " + score_text(chosen) + " for " + there;
   if (score > chosen) return "not chosen, though its score " + score_text(score) + " is higher: it is kept on " + there;
-  return "not chosen, as good as " + there + " (score " + score_text(score) + "): of those, " +
+  return "not chosen: " + there + " is as good (score " + score_text(score) + "), and " +
          tie_text(board, leaf, resource.node, node);
 }
 

@@ -10,6 +10,12 @@ namespace {
 using namespace policy::detail;  // NOLINT: this file reads what is there
 using policy::Role;
 
+/// Instances above clone-max are told of only while they still run.
+bool wanted(const Board& board, ResourceId instance) {
+  const Resource& resource = board.resource(instance);
+  return !resource.orphan || !resource.running_on.empty();
+}
+
 void collect_leaves(const Board& board, ResourceId id, std::vector<ResourceId>& leaves) {
   const Resource& resource = board.resource(id);
   switch (resource.variant) {
@@ -20,7 +26,8 @@ void collect_leaves(const Board& board, ResourceId id, std::vector<ResourceId>& 
       if (!resource.children.empty()) leaves.push_back(resource.children.front());
       return;
     case Variant::clone:
-      for (const ResourceId instance : resource.children) collect_leaves(board, instance, leaves);
+      for (const ResourceId instance : resource.children)
+        if (wanted(board, instance)) collect_leaves(board, instance, leaves);
       return;
     case Variant::bundle:
       for (const BundleReplica& replica : resource.bundle->replicas) leaves.push_back(replica.container);
@@ -32,7 +39,7 @@ Subject by_definition(const Board& board, std::string_view name) {
   Subject subject{std::string(name), kNone, {}};
   for (ResourceId id = 0; id < board.resources.size(); ++id) {
     const Resource& resource = board.resource(id);
-    if (resource.definition == nullptr || resource.definition->id != name) continue;
+    if (resource.definition == nullptr || resource.definition->id != name || !wanted(board, id)) continue;
     if (subject.whole == kNone) subject.whole = board.top_of(id);
     collect_leaves(board, id, subject.leaves);
   }

@@ -77,7 +77,7 @@ std::string attraction_text(const Board& board, NodeId node, const Contribution&
   if (summand.factor != kWhole && summand.factor != 0) text += ", times " + factor_text(summand.factor);
   std::vector<std::string> behind;
   collect_behind(board, summand.other, behind);
-  return behind.empty() ? text : text + ", and so does what is with " + dependent.id + ": " + list_text(behind, 3);
+  return behind.empty() ? text : text + ", together with what is with " + dependent.id + ": " + list_text(behind, 3);
 }
 
 std::string failures_text(const Board& board, ResourceId id, NodeId node) {

@@ -48,7 +48,8 @@ void Ledger::note(const Board& board, std::uint32_t resource, const Cause& cause
     Score change = 0;
     const Score before = cause.kind == Cause::Kind::taken_back ? sum(summands, start) : found.last[node];
     found.last[node] = now;
-    if (before == now) continue;
+    if (now == kNotAllowed) summands.clear();
+    if (before == now || now == kNotAllowed) continue;
     if (!difference(before, now, change)) {
       summands.clear();
       change = now;
@@ -59,6 +60,8 @@ void Ledger::note(const Board& board, std::uint32_t resource, const Cause& cause
 
 void Ledger::add(const Board& board, std::uint32_t resource, std::uint32_t node, Score score, const Cause& cause) {
   Entry& found = entry(board, resource);
+  // A node that was not allowed starts from this score.
+  if (found.last[node] == kNotAllowed) found.summands[node].clear();
   found.last[node] = board.resource(resource).scores[node];
   if (score == 0 && !found.summands[node].empty()) return;
   found.summands[node].push_back({score, cause.kind, std::string(cause.text), cause.other, cause.factor});
