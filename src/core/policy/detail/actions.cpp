@@ -228,6 +228,25 @@ void look_at(const Board& board, ResourceId id, Doing& doing) {
   }
 }
 
+/// Of an ordered clone those that start or stop do so one after another, whoever stays between them.
+void order_instances(Board& board, ResourceId clone) {
+  if (!board.resource(clone).clone->ordered) return;
+  ActionId last_start = kNone;
+  ActionId last_stop = kNone;
+  for (const ResourceId instance : board.resource(clone).children) {
+    const ActionId start = find_action(board, instance, "start", kNone);
+    const ActionId stop = find_action(board, instance, "stop", kNone);
+    if (start != kNone && board.action(start).required()) {
+      order(board, last_start, start, order_optional);
+      last_start = start;
+    }
+    if (stop != kNone && board.action(stop).required()) {
+      order(board, stop, last_stop, order_optional);
+      last_stop = stop;
+    }
+  }
+}
+
 void schedule_clone(Board& board, ResourceId id) {
   Doing doing;
   const std::vector<ResourceId> instances = board.resource(id).children;
@@ -249,6 +268,7 @@ void schedule_clone(Board& board, ResourceId id) {
   parts.stop = make_pseudo(board, id, key_of(board, id, "stop"), "stop", !doing.stopping, true);
   parts.stopped = make_pseudo(board, id, key_of(board, id, "stopped"), "stopped", !doing.stopping, true);
   board.action(parts.stop).migrate_runnable = doing.may_migrate;
+  order_instances(board, id);
   const Notices start = make_notices(board, id, "start", parts.start, parts.started);
   const Notices stop = make_notices(board, id, "stop", parts.stop, parts.stopped);
   order(board, stop.after_done, start.before, order_optional);
