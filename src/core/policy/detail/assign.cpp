@@ -141,7 +141,10 @@ std::vector<NodeId> by_preference(const Board& board, const Scores& scores, Node
 
 bool finalize(Board& board, ResourceId id, NodeId chosen, bool force) {
   Resource& resource = board.resource(id);
-  if (!force && chosen != kNone && !available(board, resource.scores, chosen)) {
+  // Of a guest node it is assumed that it will come up; if it does not, the graph holds back what is to run there.
+  const bool possible = chosen != kNone && resource.scores[chosen] >= 0 &&
+                        (board.node(chosen).is_guest() || available(board, resource.scores, chosen));
+  if (!force && chosen != kNone && !possible) {
     chosen = kNone;
     resource.next_role = Role::Stopped;
   }

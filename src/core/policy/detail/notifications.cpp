@@ -30,15 +30,28 @@ bool any_does(const Board& board, ResourceId clone, std::string_view task) {
   each_in(board, clone, [&](ResourceId each) {
     for (const ActionId id : board.resource(each).actions) {
       const Action& action = board.action(id);
-      any = any || (action.task == task && action.required() && action.node != kNone);
+      any = any || (action.task == task && action.required() && action.runnable && action.node != kNone);
     }
   });
   return any;
 }
 
+bool happens(const Board& board, ActionId id) { return id != kNone && board.action(id).required(); }
+
+/// The connection to the node goes down and does not come back: nobody there hears of anything.
+bool goes_away(const Board& board, NodeId node) {
+  const ResourceId connection = board.node(node).connection;
+  if (connection == kNone) return false;
+  const ActionId stop = find_action(board, connection, "stop", kNone);
+  const ActionId start = find_action(board, connection, "start", kNone);
+  return happens(board, stop) && (!happens(board, start) || !board.action(start).runnable);
+}
+
 void notify(Board& board, ResourceId id, NodeId node, ActionId round, ActionId done, std::string_view when,
             std::string_view task) {
   if (round == kNone || done == kNone || !board.node(node).online || !board.action(round).runnable) return;
+  const ActionId stop = find_action(board, id, "stop", kNone);
+  if (!happens(board, stop) && goes_away(board, node)) return;
   const ActionId made =
       make_action(board, id, notice_key(board, id, when, task), "notify", node, board.action(round).optional);
   order(board, round, made, order_optional);
@@ -53,14 +66,14 @@ void notify_after(Board& board, ResourceId id, NodeId node, const Round& round) 
       order(board, round.after_done, each, order_optional);
 }
 
-bool happens(const Board& board, ActionId id) { return id != kNone && board.action(id).required(); }
-
 /// Those that are there hear of what leaves or is demoted, before and, if they stay, after.
 void notify_leaving(Board& board, ResourceId id, const Round& round) {
   const ActionId stop = find_action(board, id, "stop", kNone);
   const std::vector<NodeId> places = board.resource(id).running_on;
   for (const NodeId node : places) {
-    if (stop != kNone && board.action(stop).pseudo && board.node(node).unclean) continue;
+    if (stop != kNone && board.action(stop).pseudo &&
+        (board.node(node).unclean || board.node(node).remote_requires_reset))
+      continue;
     notify(board, id, node, round.before, round.before_done, "pre", round.task);
     if (round.task == "demote" || !happens(board, stop)) notify_after(board, id, node, round);
   }

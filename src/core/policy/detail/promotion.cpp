@@ -170,6 +170,8 @@ bool can_promote(const Board& board, ResourceId clone, const Candidate& candidat
   if (!everywhere) return false;
   if (!instance.managed) return true;
   if (instance.priority < 0 || !board.usable(candidate.node)) return false;
+  const ResourceId container = board.node(candidate.node).container;
+  if (container != kNone && board.resource(container).node == kNone) return false;
   if (promoted_on[candidate.node] >= parts.promoted_node_max) return false;
   const Properties& properties = board.properties;
   const bool frozen = !properties.have_quorum && properties.no_quorum == NoQuorumPolicy::freeze;

@@ -2,6 +2,7 @@
 
 #include "core/policy/detail/make_action.h"
 #include "core/policy/detail/schedule.h"
+#include "core/policy/detail/steps.h"
 #include "core/policy/operations.h"
 
 namespace bascule::policy::detail {
@@ -118,7 +119,9 @@ ActionId make_cancel(Board& board, ResourceId id, std::string_view task, std::ui
   action.cancel_task = task;
   action.key = key;
   action.interval_ms = interval_ms;
-  action.runnable = board.node(node).online;
+  const Node& place = board.node(node);
+  const bool recovering_guest = place.is_guest() && !place.remote_requires_reset && can_fence(board, node);
+  action.runnable = place.online || recovering_guest;
   board.actions.push_back(std::move(action));
   board.resource(id).actions.push_back(made);
   return made;

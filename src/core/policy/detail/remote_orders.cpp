@@ -78,7 +78,7 @@ void order_guest(Board& board, const Action& action, ResourceId connection, Reso
   } else if (action.task == "stop" || action.task == "demote") {
     // Of a failed container all this happens by itself.
     if (!failed) before_stop(board, action, connection, order_none);
-  } else {
+  } else if (action.task != "cancel") {
     after_start(board, connection, action, action.interval_ms != 0 ? order_implies_then : order_none);
   }
 }
