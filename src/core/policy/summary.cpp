@@ -79,7 +79,7 @@ class ResourceChanges {
     if (migrate != nullptr && migrate->required() && current_ != kNone && migrate->runnable) {
       add(Verb::Migrate, current_, next_, start_);
       if (!changes_.empty()) changes_.back().reason.clear();
-    } else if (resource_.reload_needed) {
+    } else if (resource_.reload_needed && (start_ == nullptr || start_->optional)) {
       add(Verb::Reload, current_, next_, start_);
     } else if (start_ == nullptr || start_->optional) {
       if (promoted_anew) add(Verb::RePromote, current_, next_, promote_, demote_);
@@ -148,7 +148,7 @@ void append_changes(const Board& board, ResourceId id, std::vector<Change>& chan
 }  // namespace
 
 std::string reason_of(const Board& board, const Action& action) {
-  static constexpr const char* words[] = {"", "required ", "unrunnable ", "unmigrateable "};
+  static constexpr const char* words[] = {"", "required ", "unrunnable ", "unrunnable "};
   if (action.because.what == Because::What::none) return action.reason;
   const Action& other = board.action(action.because.other);
   const std::string whose = other.resource == kNone ? "" : board.resource(other.resource).id + " ";

@@ -26,8 +26,12 @@ void note_lost(Board& board, const History& history) {
     return fence_node(board, history.node, resource.id + " is thought to be active there");
   }
   if (!board.properties.fencing) return;
-  if (node.is_remote() && node.connection != kNone && !board.resource(node.connection).failed) node.unseen = true;
-  fence_node(board, history.node, resource.id + " is thought to be active there");
+  const bool may_return = node.is_remote() && node.connection != kNone && !board.resource(node.connection).failed;
+  if (may_return) node.unseen = true;
+  fence_node(board, history.node,
+             resource.id + (may_return ? " is active there (fencing will be revoked if remote connection can be "
+                                         "re-established elsewhere)"
+                                       : " is thought to be active there"));
 }
 
 void restart_container(Board& board, const History& history) {
