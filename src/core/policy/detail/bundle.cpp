@@ -151,6 +151,10 @@ void make_replicas(Board& board, ResourceId id) {
     bundle.child = add_child(board, id, board.merged.back());
     instances = board.resource(bundle.child).children;
     std::erase(board.resource(id).children, bundle.child);
+    // Whether instances are notified is the primitive's word.
+    const bool notify = std::any_of(instances.begin(), instances.end(),
+                                    [&board](ResourceId each) { return board.resource(each).notify; });
+    if (notify) board.resource(bundle.child).notify = board.resource(bundle.child).clone->notify = true;
     // Nobody writes this clone: that it is to hear of changes is said of the primitive.
     for (const ResourceId each : instances)
       if (board.resource(each).notify) board.resource(bundle.child).notify = true;

@@ -95,6 +95,10 @@ void apply_locations(Board& board) {
   for (ResourceId id = 0; id < board.resources.size(); ++id) {
     const std::vector<Location> locations = board.resource(id).locations;
     for (const Location& location : locations) apply_location(board, id, location);
+    // A role is for what runs inside, which comes after the bundle.
+    const ResourceId inside = board.resource(id).bundle ? board.resource(id).bundle->child : kNone;
+    for (const Location& location : locations)
+      if (inside != kNone && location.role >= Role::Unpromoted) board.resource(inside).locations.push_back(location);
   }
 }
 
