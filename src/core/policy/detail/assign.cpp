@@ -97,6 +97,21 @@ void restrict_role(Board& board, Resource& resource, ResourceId id) {
     resource.next_role = resource.role;
 }
 
+bool is_for_stopped(const Action& action) {
+  return action.definition != nullptr && role_of(cib::value_of(action.definition->attributes, "role")) == Role::Stopped;
+}
+
+/// What was planned for it before it was known that it has no place.
+void give_up_actions(Board& board, ResourceId id) {
+  for (const ActionId each : board.resource(id).actions) {
+    Action& action = board.action(each);
+    if (action.task == "stop")
+      action.optional = false;
+    else if (action.task == "start" || (action.interval_ms != 0 && !is_for_stopped(action)))
+      action.runnable = false;
+  }
+}
+
 }  // namespace
 
 bool available(const Board& board, const Scores& scores, NodeId node, bool negative_too) {
@@ -152,6 +167,7 @@ bool finalize(Board& board, ResourceId id, NodeId chosen, bool force) {
   resource.assigned_yet = true;
   if (chosen == kNone) {
     resource.next_role = Role::Stopped;
+    give_up_actions(board, id);
     return false;
   }
   resource.node = chosen;

@@ -203,7 +203,9 @@ void take_failure(Board& board, History& history, const Outcome& outcome) {
   if (task == "stop") ban(board, history.resource, history.node, "a stop failed there");
   if (task == "migrate_to" || task == "migrate_from") migration_failed(board, history, outcome);
   role_after_failure(board, history, outcome, on_fail);
-  const Role fail_role = fail_role_of(on_fail, task);
+  // With a delay a lost connection stays down until its failure has expired.
+  const bool waits = on_fail == OnFail::reset_remote && resource.reconnect_ms != 0;
+  const Role fail_role = waits ? Role::Stopped : fail_role_of(on_fail, task);
   if (fail_role != Role::Started && resource.next_role < fail_role) resource.next_role = fail_role;
   if (fail_role == Role::Stopped) ban_everywhere(board, whole(board, history.resource), "on-fail=stop");
 }

@@ -130,7 +130,7 @@ void weigh_by_colocations(Board& board, ResourceId clone, std::vector<Candidate>
     const Colocation colocation = board.colocations[index];
     if (colocation.dependent_role == Role::Promoted)
       add_colocated(board, colocation.primary, scores, colocation.node_attribute, factor_of(colocation.score),
-                    {true, false, colocation.score >= kInfinity});
+                    {true, false, colocation.score < kInfinity});
   }
   for (const std::uint32_t index : sorted_others_with(board, clone)) {
     const Colocation colocation = board.colocations[index];
