@@ -36,9 +36,16 @@ Location location_by_rule(const Board& board, ResourceId id, const cib::Location
   return location;
 }
 
+/// What is said of a bundle's roles is said of the clone in it.
+void add_location(Board& board, ResourceId id, Location location) {
+  const Resource& resource = board.resource(id);
+  if (resource.bundle && resource.bundle->child != kNone && location.role >= Role::Unpromoted)
+    board.resource(resource.bundle->child).locations.push_back(location);
+  board.resource(id).locations.push_back(std::move(location));
+}
+
 void add_locations(Board& board, ResourceId id, const cib::LocationConstraint& written, const std::string& score,
                    const std::string& role, const std::vector<std::string>& matches) {
-  Resource& resource = board.resource(id);
   if (!written.node.empty()) {
     const NodeId node = board.find_node(written.node);
     if (node == kNone) return;
@@ -47,12 +54,12 @@ void add_locations(Board& board, ResourceId id, const cib::LocationConstraint& w
     location.role = limit_of(role);
     location.discovery = discovery_of(written.discovery);
     location.nodes.emplace_back(node, parse_score(score).value_or(0));
-    resource.locations.push_back(std::move(location));
+    add_location(board, id, std::move(location));
     return;
   }
   for (const cib::Rule& rule : written.rules) {
     Location location = location_by_rule(board, id, written, rule, matches);
-    if (!location.nodes.empty()) resource.locations.push_back(std::move(location));
+    if (!location.nodes.empty()) add_location(board, id, std::move(location));
   }
 }
 

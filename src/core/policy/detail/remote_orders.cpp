@@ -136,12 +136,19 @@ bool remote_probe(Board& board, ResourceId id, NodeId node_id) {
   if (!node.is_guest()) return true;
   if (holds_guest_node(board, id)) return false;
   const Resource& container = board.resource(node.container);
-  if (container.role == Role::Stopped) return false;
+  const ResourceId outermost = board.top_of(id);
+  const ResourceId top = board.resource(outermost).clone ? outermost : id;
+  if (container.role == Role::Stopped) {
+    // Nothing can be active there, unless the container is after all.
+    const auto& known = container.known_on;
+    if (container.node != kNone && std::find(known.begin(), known.end(), container.node) == known.end())
+      order_tasks(board, node.container, "monitor", top, "start", order_optional);
+    return false;
+  }
   const bool moves =
       container.role > Role::Stopped && container.node != kNone &&
       std::find(container.running_on.begin(), container.running_on.end(), container.node) == container.running_on.end();
   if (!container.failed && container.next_role != Role::Stopped && !moves) return true;
-  const ResourceId top = board.top_of(id);
   order_later(board, node.container, operation_key(container.id, "stop", 0), kNone, top,
               operation_key(board.resource(top).id, "start", 0), kNone, order_optional);
   return false;
