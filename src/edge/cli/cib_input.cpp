@@ -4,13 +4,19 @@
 #include <charconv>
 #include <ctime>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "core/explain/inject.h"
 #include "core/explain/words.h"
+#include "core/policy/plan.h"
+#include "core/sources/defaults.h"
+#include "core/sources/services.h"
 #include "edge/cli/json_view.h"
+#include "edge/simulate/execute.h"
 #include "runtime/files/read_file.h"
+#include "runtime/watchdog/config_file.h"
 #include "wire/cib/parse.h"
 #include "wire/cib/times.h"
 
@@ -76,18 +82,13 @@ Result<void> save_snapshot(const std::string& path, const std::string& xml, cons
 }
 
 Result<Source> read_source(const CibInput& input) {
-  if (input.file.empty() == input.snapshot.empty())
-    return fail("it is not clear which cluster is meant", "", "one of --cib and --snapshot is needed",
-                "--cib /var/lib/pacemaker/cib/cib.xml");
   if (!input.snapshot.empty()) return read_snapshot(input.snapshot);
   auto xml = read_file(input.file);
   if (!xml) return tl::unexpected(xml.error());
   return Source{std::move(*xml), std::nullopt};
 }
 
-}  // namespace
-
-Result<LoadedCib> load_cib(const CibInput& input) {
+Result<LoadedCib> load_document(const CibInput& input) {
   const auto source = read_source(input);
   if (!source) return tl::unexpected(source.error());
   auto document = cib::parse(source->xml, input.file.empty() ? input.snapshot : input.file);
@@ -98,9 +99,39 @@ Result<LoadedCib> load_cib(const CibInput& input) {
   LoadedCib loaded{std::move(document->cib), *now_s, {}};
   for (const cib::Notice& notice : document->notices) loaded.notices.push_back(notice.text());
   if (const auto saved = save_snapshot(input.save, source->xml, loaded); !saved) return tl::unexpected(saved.error());
-  const auto injections = explain::parse_injections(input.inject, loaded.cib);
+  return loaded;
+}
+
+Result<LoadedCib> load_config(const CibInput& input) {
+  if (!input.save.empty())
+    return fail("the snapshot cannot be written", input.save, "a snapshot is of a CIB", "use --cib");
+  const auto config = config::load(input.config);
+  if (!config) return tl::unexpected(config.error());
+  cib::Cib compiled = sources::compile(*config);
+  sources::all_up(compiled);
+  const auto now_s = moment(input.at, compiled);
+  if (!now_s) return tl::unexpected(now_s.error());
+  if (input.started) {
+    const policy::Plan first = policy::plan({std::make_shared<const cib::Cib>(compiled), *now_s, false});
+    compiled = simulate::execute(first, compiled).after;
+  }
+  return LoadedCib{std::move(compiled), *now_s, {}};
+}
+
+}  // namespace
+
+Result<LoadedCib> load_cib(const CibInput& input) {
+  if (input.file.empty() + input.snapshot.empty() + input.config.empty() != 2)
+    return fail("it is not clear which cluster is meant", "", "one of --cib, --snapshot and --config is needed",
+                "--cib /var/lib/pacemaker/cib/cib.xml");
+  auto loaded = input.config.empty() ? load_document(input) : load_config(input);
+  if (!loaded) return loaded;
+  if (input.own_defaults)
+    for (std::string& line : sources::apply_defaults(loaded->cib, loaded->now_s))
+      loaded->notices.push_back("default of ours: " + std::move(line));
+  const auto injections = explain::parse_injections(input.inject, loaded->cib);
   if (!injections) return tl::unexpected(injections.error());
-  for (const explain::Injection& each : *injections) explain::apply(loaded.cib, each, loaded.now_s);
+  for (const explain::Injection& each : *injections) explain::apply(loaded->cib, each, loaded->now_s);
   return loaded;
 }
 

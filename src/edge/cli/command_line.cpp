@@ -121,6 +121,10 @@ void CommandLine::add_local_commands() {
 void CommandLine::add_cib(CLI::App& app, CibInput& input) {
   auto* file = app.add_option("--cib", input.file, "a Pacemaker CIB with its status, as XML");
   app.add_option("--snapshot", input.snapshot, "instead: a snapshot, with its time")->excludes(file);
+  app.add_option("--config", input.config, "instead: a cluster.toml, with all nodes up");
+  app.add_flag(
+      "--own-defaults", input.own_defaults,
+      "as if our defaults were meant where nothing else is said: a monitor for each, failures fade, moves end");
   app.add_option("--save-snapshot", input.save, "a file for the snapshot of what is read, to replay it later");
   app.add_option("-t,--at", input.at, "what time it is, ISO 8601");
   app.add_option("--inject", input.inject,
@@ -137,11 +141,13 @@ void CommandLine::add_cib_options(CLI::App& app, const std::string& words) {
     app.add_option("--graph", options_.simulation.graph, "a file for the transition graph, as XML");
   } else if (words == "why") {
     add_cib(app, options_.why.input);
+    options_.why.input.started = true;
     app.add_option("resource", options_.why.resource, "a resource, as the CIB calls it")->required();
     app.add_option("--on", options_.why.on, "why it is on this node")
         ->excludes(app.add_option("--not-on", options_.why.not_on, "why it is not on this node"));
   } else if (words == "what-if") {
     add_cib(app, options_.what_if.input);
+    options_.what_if.input.started = true;
     app.add_option("phrase", options_.what_if.phrase, "what happens: " + joined(explain::phrases(), "; "))->required();
   }
 }

@@ -115,5 +115,31 @@ TEST_F(ExplainCommands, WhatIsUnknownIsRefused) {
   EXPECT_NE(err.str().find("it is no snapshot"), std::string::npos);
 }
 
+/// cluster.toml in the place of a CIB.
+TEST_F(ExplainCommands, AConfigurationOfOursIsPlannedAndExplained) {
+  const std::string config = directory + "/cluster.toml";
+  std::ofstream(config) << R"([cluster]
+name = "boutique"
+[node.alice]
+address = "10.77.0.1"
+[service.web]
+run = "ocf:heartbeat:apache"
+)";
+  EXPECT_EQ(bascule({"--json", "simulate", "--config", config}), ok);
+  EXPECT_NE(answer().dump().find("web-apache_start_0"), std::string::npos) << "nothing runs yet";
+  EXPECT_EQ(bascule({"why", "web", "--config", config}), ok);
+  EXPECT_EQ(out.str().rfind("web runs on alice", 0), 0U) << "it has been started: " << out.str();
+  EXPECT_NE(bascule({"why", "web", "--config", config, "--cib", cib}), ok) << "which of the two?";
+  EXPECT_NE(err.str().find("one of --cib, --snapshot and --config is needed"), std::string::npos) << err.str();
+}
+
+TEST_F(ExplainCommands, OurDefaultsAreSaidAndOnlyWhenAskedFor) {
+  EXPECT_EQ(bascule({"--json", "simulate", "--cib", cib}), ok);
+  EXPECT_EQ(answer()["notices"].dump().find("default of ours"), std::string::npos);
+  EXPECT_EQ(bascule({"--json", "simulate", "--cib", cib, "--own-defaults"}), ok);
+  EXPECT_NE(answer()["notices"].dump().find("default of ours: web has no monitor"), std::string::npos);
+  EXPECT_NE(answer().dump().find("web_monitor_10000"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace bascule::cli

@@ -1,0 +1,96 @@
+#include "core/sources/services.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "core/policy/board.h"
+#include "core/policy/plan.h"
+
+namespace bascule::sources {
+namespace {
+
+constexpr const char* shop = R"([cluster]
+name = "boutique"
+[node.alice]
+address = "10.77.0.1"
+[node.bob]
+address = "10.77.0.2"
+[node.carol]
+address = "10.77.0.3"
+role = "witness"
+[volume.data]
+size = "1G"
+disk = "/srv/data.img"
+[service.shop]
+volume = "data"
+prefer = "bob"
+mount = "/srv/shop"
+address = "10.77.0.10/24"
+run = [ { agent = "ocf:heartbeat:mysql", start_timeout = "90s" }, "ocf:heartbeat:apache" ]
+)";
+
+cib::Cib compiled(const std::string& toml) {
+  cib::Cib cib = compile(config::parse(toml, "cluster.toml").value());
+  all_up(cib);
+  return cib;
+}
+
+/// Keys of all that the plan does, with the node: "shop-apache_start_0 bob".
+std::vector<std::string> actions(const cib::Cib& cib) {
+  const policy::Plan plan = policy::plan({std::make_shared<const cib::Cib>(cib), 1'700'000'000, false});
+  std::vector<std::string> keys;
+  for (const auto& action : plan.board().actions)
+    if (action.in_graph || (action.required() && action.runnable && !action.pseudo))
+      keys.push_back(action.key +
+                     (action.node < plan.board().nodes.size() ? " " + plan.board().nodes[action.node].name : ""));
+  return keys;
+}
+
+bool contains(const std::vector<std::string>& keys, const std::string& key) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+TEST(Services, AreGroupsOnThePromotedReplicaWhereTheyPreferToBe) {
+  const std::vector<std::string> done = actions(compiled(shop));
+  EXPECT_TRUE(contains(done, "data-replica:0_promote_0 bob") || contains(done, "data-replica:1_promote_0 bob"))
+      << testing::PrintToString(done);
+  for (const char* step : {"shop-Filesystem", "shop-IPaddr2", "shop-mysql", "shop-apache"})
+    EXPECT_TRUE(contains(done, std::string(step) + "_start_0 bob")) << step << testing::PrintToString(done);
+}
+
+TEST(Services, GoWhereTheVolumeIs) {
+  cib::Cib cib = compiled(shop);
+  cib.node_states[1].in_ccm = "false";
+  cib.node_states[1].crmd = "offline";
+  cib.node_states[1].join = cib.node_states[1].expected = "down";
+  EXPECT_TRUE(contains(actions(cib), "shop-apache_start_0 alice"));
+}
+
+TEST(Services, KeepTheirTimeoutsAndMonitors) {
+  const cib::Cib cib = compiled(shop);
+  const cib::Resource& group = cib.resources.back();
+  ASSERT_EQ(group.children.size(), 4U);
+  const cib::Resource& mysql = group.children[2];
+  EXPECT_EQ(mysql.id, "shop-mysql");
+  EXPECT_EQ(cib::value_of(mysql.operations[0].attributes, "timeout"), "90000ms");
+  EXPECT_EQ(mysql.operations[2].interval, "2000ms");
+}
+
+TEST(Services, ThatAreNotToStartAreNotStarted) {
+  const std::vector<std::string> done = actions(compiled(std::string(shop) + "autostart = false\n"));
+  EXPECT_FALSE(contains(done, "shop-apache_start_0 bob"));
+}
+
+TEST(Services, MayBeCalledAsTheirVolume) {
+  std::string toml = shop;
+  toml.replace(toml.find("[volume.data]"), 13, "[volume.shop]");
+  toml.replace(toml.find("volume = \"data\""), 15, "volume = \"shop\"");
+  const cib::Cib cib = compiled(toml);
+  EXPECT_EQ(cib.resources.front().id, "shop-volume");
+  EXPECT_TRUE(contains(actions(cib), "shop-apache_start_0 bob"));
+}
+
+}  // namespace
+}  // namespace bascule::sources
