@@ -60,6 +60,14 @@ bool probe_primitive(Board& board, ResourceId id, NodeId node) {
   return true;
 }
 
+/// Placement left the instances in the order in which they were served.
+void sort_by_number(Board& board, ResourceId clone) {
+  std::vector<ResourceId>& instances = board.resource(clone).children;
+  std::stable_sort(instances.begin(), instances.end(), [&board](ResourceId left, ResourceId right) {
+    return board.resource(left).instance < board.resource(right).instance;
+  });
+}
+
 /// Of instances without identity one is enough: the one that is to be there, or is, else the first.
 bool probe_anonymous(Board& board, ResourceId clone, NodeId node) {
   const std::vector<ResourceId> instances = board.resource(clone).children;
@@ -87,6 +95,7 @@ bool make_probe(Board& board, ResourceId id, NodeId node) {
   const Resource& resource = board.resource(id);
   if (resource.primitive()) return probe_primitive(board, id, node);
   if (resource.variant == Variant::bundle) return probe_bundle(board, id, node);
+  if (resource.variant == Variant::clone) sort_by_number(board, id);
   if (resource.variant == Variant::clone && !resource.unique) {
     const bool not_there = resource.exclusive_discovery &&
                            (resource.discovery.empty() || resource.discovery[node] != Discovery::exclusive);
