@@ -259,6 +259,13 @@ void mask(Board& board, const History& history, const cib::OperationResult& resu
   ban(board, alone ? history.resource : top, history.node, "it cannot run there");
 }
 
+OnFail configured_on_fail(const Board& board, const History& history, const Outcome& outcome) {
+  const Resource& resource = board.resource(history.resource);
+  const cib::OperationResult& result = *outcome.result;
+  const cib::Operation* definition = find_operation(resource, result.operation, result.interval_ms, true);
+  return on_fail_of(board, resource, result.operation, result.interval_ms, definition);
+}
+
 void take(Board& board, History& history, const cib::OperationResult& result) {
   if (result.operation == "notify" || result.operation == "meta-data" || result.status == Outcome::cancelled) return;
   Outcome outcome{&result, result.status, result.rc, expected_of(result)};
@@ -277,6 +284,8 @@ void take(Board& board, History& history, const cib::OperationResult& result) {
     case Outcome::done:
       return take_success(board, history, outcome, outcome.rc);
     case Outcome::not_installed:
+      // That cannot be ignored.
+      if (configured_on_fail(board, history, outcome) == OnFail::ignore) history.on_fail = OnFail::migrate;
       ban(board, whole(board, history.resource), history.node, "not installed there");
       return take_failure(board, history, outcome);
     default:

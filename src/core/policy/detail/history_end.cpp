@@ -96,21 +96,31 @@ void note_known(Board& board, const History& history) {
   }
 }
 
+/// The failed monitor of a lost connection counts until its node has been fenced: it would not be reported again.
+bool waits_for_fencing(const Board& board, const History& history, const cib::OperationResult& result) {
+  const Resource& resource = board.resource(history.resource);
+  return resource.reconnect_ms != 0 && board.properties.fencing && result.interval_ms != 0 &&
+         result.operation == "monitor" && resource.remote_node != kNone &&
+         !board.node(resource.remote_node).remote_was_fenced;
+}
+
 }  // namespace
 
 bool expired(Board& board, const History& history, const Outcome& outcome) {
   const cib::OperationResult& result = *outcome.result;
+  const bool last_failure = result.id.size() > 15 && result.id.rfind("_last_failure_0") == result.id.size() - 15;
   const std::int64_t timeout_s = board.resource(history.resource).failure_timeout_s;
   bool old = false;
   if (timeout_s > 0 && result.last_change_s > 0) {
-    old = board.snapshot.now_s >= result.last_change_s + timeout_s;
+    old = board.snapshot.now_s >= result.last_change_s + timeout_s && !waits_for_fencing(board, history, result);
     const FailCount fresh = fail_count(board, history.resource, history.node, true);
     const FailCount all = fail_count(board, history.resource, history.node, false);
     if (board.resource(history.resource).failure_timeout_s == 0) old = false;  // a blocking failure stays
     if (old && all.count > 0 && fresh.count > 0) old = false;
     if (old && all.count > 0) clear_fail_count(board, history.resource, history.node, "it expired");
+    if (old && all.count == 0 && last_failure && board.resource(history.resource).reconnect_ms != 0)
+      clear_fail_count(board, history.resource, history.node, "reconnect interval is set");
   }
-  const bool last_failure = result.id.size() > 15 && result.id.rfind("_last_failure_0") == result.id.size() - 15;
   if (!old && last_failure && parameters_changed(board, history.resource, history.node, result))
     clear_fail_count(board, history.resource, history.node, "resource parameters have changed");
   const bool probe = result.operation == "monitor" && result.interval_ms == 0;
