@@ -123,5 +123,44 @@ TEST(Failures, WhatMustBeWithSomethingThatCannotStartDoesNotStart) {
   EXPECT_EQ(decisions(cluster), Decisions{});
 }
 
+TEST(Failures, AMandatoryColocationWithWhatIsStoppedForbidsThePromotion) {
+  Failing cluster = promoted_that_failed("restart");
+  cluster.on_a = history("p", result("p", "promote", 1, 0, 0)) + history("x", result("x", "monitor", 2, 7, 7));
+  cluster.on_b += history("x", result("x", "monitor", 2, 7, 7));
+  cluster.resources +=
+      "<primitive id='x' class='ocf' provider='heartbeat' type='Dummy'><meta_attributes id='xm'><nvpair id='xr' "
+      "name='target-role' value='Stopped'/></meta_attributes></primitive>";
+  cluster.constraints = "<rsc_colocation id='co' rsc='c' rsc-role='Promoted' with-rsc='x' score='INFINITY'/>";
+  EXPECT_EQ(decisions(cluster), (Decisions{"demote p:0 on a"}));
+  cluster.constraints = "<rsc_colocation id='co' rsc='c' rsc-role='Promoted' with-rsc='x' score='100'/>";
+  EXPECT_EQ(decisions(cluster), (Decisions{"monitor p:0 on a"}));
+}
+
+TEST(Failures, AFailCountThatIsBeingClearedDrivesNobodyAway) {
+  Failing cluster;
+  cluster.resources =
+      "<primitive id='web' class='ocf' provider='heartbeat' type='Dummy'><meta_attributes id='m'><nvpair id='m1' "
+      "name='failure-timeout' value='60s'/></meta_attributes></primitive>";
+  cluster.constraints = "<rsc_location id='l' rsc='web' node='a' score='100'/>";
+  cluster.attributes_a =
+      "<nvpair id='f' name='fail-count-web#monitor_1000' value='INFINITY'/><nvpair id='l' "
+      "name='last-failure-web#monitor_1000' value='1000'/>";
+  cluster.on_a = history("web", result("web", "stop", 1, 0, 0, 0, "last-rc-change='1000'"));
+  cluster.on_b = history("web", result("web", "monitor", 1, 7, 7));
+  EXPECT_EQ(decisions(cluster), (Decisions{"clear_failcount web on a", "start web on a"}));
+}
+
+TEST(Failures, AnAgentThatIsMissingCannotBeIgnored) {
+  Failing cluster;
+  cluster.resources =
+      "<primitive id='web' class='ocf' provider='heartbeat' type='Dummy'><operations><op id='m' name='monitor' "
+      "interval='10s' on-fail='ignore'/></operations></primitive>";
+  std::string failure = result("web", "monitor", 2, 5, 0, 10'000);
+  failure.replace(failure.find("op-status='0'"), 13, "op-status='7'");
+  cluster.on_a = history("web", result("web", "start", 1, 0, 0) + failure);
+  cluster.on_b = history("web", result("web", "monitor", 1, 7, 7));
+  EXPECT_EQ(decisions(cluster), (Decisions{"stop web on a", "start web on b", "monitor web on b"}));
+}
+
 }  // namespace
 }  // namespace bascule::policy

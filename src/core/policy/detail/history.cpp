@@ -43,8 +43,11 @@ void set_active(Board& board, ResourceId id) {
 
 // ---- what a result means ----------------------------------------------------------------------------------------
 
-bool fatal_for_node(Board& board, const History& history, const Outcome& outcome) {
-  return !can_fence(board, history.node) && outcome.result->operation == "stop";
+/// What could not be stopped, and cannot be fenced, is left as it is.
+void block_if_unrecoverable(Board& board, const History& history, const Outcome& outcome) {
+  if (outcome.result->operation != "stop" || can_fence(board, history.node)) return;
+  board.resource(history.resource).managed = false;
+  board.resource(history.resource).blocked = true;
 }
 
 void judge_by_rc(Board& board, const History& history, Outcome& outcome, bool expired) {
@@ -82,7 +85,8 @@ void judge_by_rc(Board& board, const History& history, Outcome& outcome, bool ex
     case ocf_invalid:
     case ocf_permission:
     case ocf_not_installed:
-      outcome.status = fatal_for_node(board, history, outcome) ? Outcome::error_fatal : Outcome::error_hard;
+      block_if_unrecoverable(board, history, outcome);
+      outcome.status = Outcome::error_hard;
       break;
     default:
       if (outcome.status == Outcome::done)

@@ -48,6 +48,8 @@ void read_fencing(Properties& properties) {
   properties.priority_fencing_delay_ms = duration_ms(all, "priority-fencing-delay", 0);
   properties.watchdog_fencing =
       flag(all, "have-watchdog", false) && duration_ms(all, "stonith-watchdog-timeout", 0) > 0;
+  // A watchdog counts as a device, whether or not it is to be relied on.
+  properties.have_fencing_device = flag(all, "have-watchdog", false);
 }
 
 }  // namespace
