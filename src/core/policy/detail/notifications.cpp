@@ -50,8 +50,6 @@ bool goes_away(const Board& board, NodeId node) {
 void notify(Board& board, ResourceId id, NodeId node, ActionId round, ActionId done, std::string_view when,
             std::string_view task) {
   if (round == kNone || done == kNone || !board.node(node).online || !board.action(round).runnable) return;
-  const ActionId stop = find_action(board, id, "stop", kNone);
-  if (!happens(board, stop) && goes_away(board, node)) return;
   const ActionId made =
       make_action(board, id, notice_key(board, id, when, task), "notify", node, board.action(round).optional);
   order(board, round, made, order_optional);
@@ -82,7 +80,7 @@ void notify_leaving(Board& board, ResourceId id, const Round& round) {
 /// Those that will be there hear of what comes or is promoted; who only starts now hears of it afterwards.
 void notify_coming(Board& board, ResourceId id, const Round& round) {
   const NodeId node = board.resource(id).node;
-  if (node == kNone) return;
+  if (node == kNone || goes_away(board, node)) return;
   const ActionId start = find_action(board, id, "start", kNone);
   if (round.task != "start" || !happens(board, start))
     notify(board, id, node, round.before, round.before_done, "pre", round.task);

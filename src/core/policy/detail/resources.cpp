@@ -167,7 +167,7 @@ ResourceId add(Board& board, Resource resource) {
   resource.scores.assign(board.nodes.size(), board.properties.symmetric ? 0 : kNotAllowed);
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
     if (!board.node(node).for_bundle) continue;
-    resource.scores[node] = -kInfinity;
+    resource.scores[node] = kNotAllowed;
     if (resource.discovery.empty()) resource.discovery.assign(board.nodes.size(), Discovery::always);
     resource.discovery[node] = Discovery::never;
   }
