@@ -28,9 +28,10 @@ struct TestCluster {
   static std::string operation(const std::string& id, const std::string& task, int rc, int call, int exec_ms = 0) {
     const std::string code = std::to_string(rc);
     return "<lrm_rsc_op id=\"" + id + "_" + task + "_last\" operation=\"" + task + "\" operation_key=\"" + id + "_" +
-           task + R"(_0" interval="0" call-id=")" + std::to_string(call) + R"(" op-status="0" rc-code=")" + code +
-           "\" exec-time=\"" + std::to_string(exec_ms) + "\" transition-key=\"1:1:" + code +
-           ":u\" transition-magic=\"0:" + code + ";1:1:" + code + ":u\"/>";
+           task + R"(_0" interval="0" call-id=")" + std::to_string(call) +
+           R"(" op-digest="f2317cad3d54cec5d7d7aa7d0bf35cf8" op-status="0" rc-code=")" + code + "\" exec-time=\"" +
+           std::to_string(exec_ms) + "\" transition-key=\"1:1:" + code + ":u\" transition-magic=\"0:" + code +
+           ";1:1:" + code + ":u\"/>";
   }
   static std::string history(const std::string& id, const std::string& operations) {
     return "<lrm_resource id=\"" + id + R"(" class="ocf" provider="heartbeat" type="Dummy">)" + operations +

@@ -264,6 +264,17 @@ struct Resource {
   [[nodiscard]] bool promotable() const { return clone && clone->promotable; }
 };
 
+/// How much of a net of colocations is followed. Each path through it counts, and there may be very many of them.
+struct ColocationVisits {
+  int depth = 0;
+  int left = 0;
+  int exhausted = 0;  ///< how often a resource had more paths than were followed
+
+  static constexpr int kMost = 100'000;     ///< for one resource
+  static constexpr int kMostLater = 1'000;  ///< the same, once that was too few several times
+  static constexpr int kExhaustedMost = 8;
+};
+
 // ---- the board --------------------------------------------------------------------------------------------------
 
 /// A probe whose result only means that the resource cannot run there.
@@ -280,6 +291,7 @@ struct Board {
 
   const Snapshot snapshot;
   Properties properties;
+  ColocationVisits colocation_visits;
   std::deque<cib::Resource> merged;   ///< definitions with their templates' parts, and made-up ones
   std::deque<cib::Resource> implied;  ///< connections to guest nodes
   std::vector<Node> nodes;

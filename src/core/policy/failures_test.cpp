@@ -33,10 +33,12 @@ std::string up(const std::string& name, const std::string& history, const std::s
 /// One lrm_rsc_op: `expected` is what the transition asked for.
 std::string result(const std::string& id, const std::string& task, int call, int rc, int expected, int interval_ms = 0,
                    const std::string& more = "") {
+  // Of no parameters, and of the timeout of 20 s.
+  const std::string digest = interval_ms == 0 ? "f2317cad3d54cec5d7d7aa7d0bf35cf8" : "4811cef7f7f94e3a35a70be7916cb2fd";
   return "<lrm_rsc_op id='" + id + task + std::to_string(call) + "' operation='" + task + "' operation_key='" + id +
          "_" + task + "_" + std::to_string(interval_ms) + "' interval='" + std::to_string(interval_ms) + "' call-id='" +
          std::to_string(call) + "' op-status='0' rc-code='" + std::to_string(rc) +
-         "' transition-key='1:1:" + std::to_string(expected) + ":u' " + more + "/>";
+         "' transition-key='1:1:" + std::to_string(expected) + ":u' op-digest='" + digest + "' " + more + "/>";
 }
 
 std::string history(const std::string& id, const std::string& results) {

@@ -45,6 +45,8 @@ std::string plain(const std::string& id, const std::string& inside = "") {
 
 std::string result(const std::string& id, const std::string& task, int rc, const std::string& more = "") {
   const std::string code = std::to_string(rc);
+  const bool own = more.find("op-digest") != std::string::npos;
+  const std::string digest = own ? "" : " op-digest=\"f2317cad3d54cec5d7d7aa7d0bf35cf8\" ";  // of no parameters
   return "<lrm_rsc_op id=\"" + id + R"(_last_0" operation=")" + task + "\" operation_key=\"" + id + "_" + task +
          R"(_0" interval="0" call-id="1" op-status="0" rc-code=")" + code + R"(" transition-key="1:1:)" + code +
          ":u\" transition-magic=\"0:" + code + ";1:1:" + code + ":u\" " + more + "/>";

@@ -49,8 +49,9 @@ std::string recorded(const std::string& id, const char* task, int rc) {
   const std::string code = std::to_string(rc);
   return "<lrm_resource id=\"" + id + R"(" class="ocf" provider="heartbeat" type="Dummy"><lrm_rsc_op id=")" + id +
          R"(_last_0" operation=")" + task + "\" operation_key=\"" + id + "_" + task +
-         R"(_0" interval="0" call-id="1" op-status="0" rc-code=")" + code + R"(" transition-key="1:1:)" + code +
-         ":u\" transition-magic=\"0:" + code + ";1:1:" + code + ":u\"/></lrm_resource>";
+         R"(_0" interval="0" call-id="1" op-digest="f2317cad3d54cec5d7d7aa7d0bf35cf8" op-status="0" rc-code=")" + code +
+         R"(" transition-key="1:1:)" + code + ":u\" transition-magic=\"0:" + code + ";1:1:" + code +
+         ":u\"/></lrm_resource>";
 }
 std::string running(const std::string& id) { return recorded(id, "start", 0); }
 std::string stopped(const std::string& id) { return recorded(id, "monitor", 7); }

@@ -20,8 +20,9 @@ std::string history(const std::string& id, const char* task, int rc, int expecte
   const std::string key = "1:1:" + std::to_string(expected) + ":u";
   return "<lrm_resource id=\"" + id + "\" class=\"ocf\" provider=\"pacemaker\" type=\"" + type +
          "\"><lrm_rsc_op id=\"" + id + "_last_0\" operation=\"" + task + "\" operation_key=\"" + id + "_" + task +
-         R"(_0" interval="0" call-id="1" op-status="0" rc-code=")" + std::to_string(rc) + "\" transition-key=\"" + key +
-         "\" transition-magic=\"0:" + std::to_string(rc) + ";" + key + "\"/></lrm_resource>";
+         R"(_0" interval="0" call-id="1" op-digest="f2317cad3d54cec5d7d7aa7d0bf35cf8" op-status="0" rc-code=")" +
+         std::to_string(rc) + "\" transition-key=\"" + key + "\" transition-magic=\"0:" + std::to_string(rc) + ";" +
+         key + "\"/></lrm_resource>";
 }
 
 std::string node_status(const std::string& name, bool up, const std::string& histories) {

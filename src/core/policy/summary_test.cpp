@@ -22,8 +22,9 @@ std::string history(const std::string& id, const char* task, int rc, int call) {
   const std::string code = std::to_string(rc);
   return "<lrm_resource id=\"" + id + R"(" class="ocf" provider="heartbeat" type="Dummy"><lrm_rsc_op id=")" + id +
          R"(_last_0" operation=")" + task + "\" operation_key=\"" + id + "_" + task + R"(_0" interval="0" call-id=")" +
-         std::to_string(call) + R"(" op-status="0" rc-code=")" + code + "\" transition-key=\"1:1:" + code +
-         ":u\" transition-magic=\"0:" + code + ";1:1:" + code + ":u\"/></lrm_resource>";
+         std::to_string(call) + R"(" op-digest="f2317cad3d54cec5d7d7aa7d0bf35cf8" op-status="0" rc-code=")" + code +
+         "\" transition-key=\"1:1:" + code + ":u\" transition-magic=\"0:" + code + ";1:1:" + code +
+         ":u\"/></lrm_resource>";
 }
 
 struct Told {

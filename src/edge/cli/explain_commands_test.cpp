@@ -22,12 +22,12 @@ constexpr const char* kCib = R"(<cib admin_epoch="1" epoch="2" num_updates="3" h
 <constraints><rsc_location id="likes" rsc="web" node="alice" score="50"/></constraints></configuration><status>
 <node_state id="1" uname="alice" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1"><lrm_resources>
 <lrm_resource id="web" class="ocf" provider="heartbeat" type="Dummy">
-<lrm_rsc_op id="web_last_0" operation="start" operation_key="web_start_0" interval="0" call-id="1" op-status="0"
+<lrm_rsc_op id="web_last_0" operation="start" operation_key="web_start_0" interval="0" call-id="1" op-digest="f2317cad3d54cec5d7d7aa7d0bf35cf8" op-status="0"
  rc-code="0" exec-time="1500" transition-key="1:1:0:u" transition-magic="0:0;1:1:0:u"/></lrm_resource>
 </lrm_resources></lrm></node_state>
 <node_state id="2" uname="bob" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="2"><lrm_resources>
 <lrm_resource id="web" class="ocf" provider="heartbeat" type="Dummy">
-<lrm_rsc_op id="web_last_0" operation="monitor" operation_key="web_monitor_0" interval="0" call-id="1" op-status="0"
+<lrm_rsc_op id="web_last_0" operation="monitor" operation_key="web_monitor_0" interval="0" call-id="1" op-digest="f2317cad3d54cec5d7d7aa7d0bf35cf8" op-status="0"
  rc-code="7" transition-key="1:1:7:u" transition-magic="0:7;1:1:7:u"/></lrm_resource>
 </lrm_resources></lrm></node_state></status></cib>)";
 

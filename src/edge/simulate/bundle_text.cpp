@@ -23,10 +23,7 @@ void append_bundle(std::string& text, const Board& board, ResourceId id, int ind
   std::string line = "* Container bundle" + std::string(parts.replicas.size() > 1 ? " set" : "") + ": " + bundle.id +
                      " [" + image_of(bundle) + "]";
   if (bundle.unique) line += " (unique)";
-  if (bundle.maintenance)
-    line += " (maintenance)";
-  else if (!bundle.managed)
-    line += " (unmanaged)";
+  if (!bundle.managed) line += " (unmanaged)";
   append_line(text, indent, line + ":");
   for (const BundleReplica& replica : parts.replicas) append_replica(text, board, replica, indent + 2);
 }

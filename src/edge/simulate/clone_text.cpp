@@ -57,10 +57,7 @@ std::string header(const Board& board, const Resource& clone, ResourceId id) {
   const auto add = [&flags](const char* word) { flags += (flags.empty() ? "" : ", ") + std::string(word); };
   if (clone.promotable()) add("promotable");
   if (clone.unique) add("unique");
-  if (clone.maintenance)
-    add("maintenance");
-  else if (!clone.managed)
-    add("unmanaged");
+  if (!clone.managed) add("unmanaged");
   if (target_role_is(board, id, Role::Stopped)) add("disabled");
   return "* Clone Set: " + clone.id + " [" + name + "]" + (flags.empty() ? "" : " (" + flags + ")") + ":";
 }

@@ -117,13 +117,9 @@ class Effects {
     const std::string name = names_.of(board_.resource(action.resource));
     // crm_simulate only says these.
     if (action.task == "clear_failcount" || action.task == "lrm_delete" || action.task == "delete") return;
-    if (action.task == "notify") return;
+    // What is cancelled leaves its last result behind.
+    if (action.task == "notify" || action.task == "cancel") return;
     cib::ResourceHistory& history = history_of(state, board_.resource(action.resource), name);
-    if (action.task == "cancel") {
-      const std::string id = operation_key(history.id, action.cancel_task, action.interval_ms);
-      std::erase_if(history.operations, [&](const cib::OperationResult& each) { return each.id == id; });
-      return;
-    }
     record(history, written_name(board_.resource(action.resource)), action);
   }
 

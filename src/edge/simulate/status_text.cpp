@@ -12,16 +12,27 @@ using policy::Role;
 
 // ---- nodes ----------------------------------------------------------------------------------------------------------
 
+/// Words first: under some strategies red and yellow have the same score.
 std::string health_of(const Board& board, const Node& node) {
-  if (board.properties.health_strategy == "none") return "";
-  bool red = false;
-  bool yellow = false;
+  const std::string& strategy = board.properties.health_strategy;
+  if (strategy == "none") return "";
+  const bool fixed = strategy == "migrate-on-red" || strategy == "only-green";
+  const auto score_of = [&](const char* name, policy::Score otherwise) {
+    const auto found = board.properties.all.find(name);
+    if (fixed || found == board.properties.all.end()) return otherwise;
+    return policy::parse_score(found->second).value_or(otherwise);
+  };
+  const policy::Score red = score_of("node-health-red", -policy::kInfinity);
+  const policy::Score yellow = score_of("node-health-yellow", strategy == "only-green" ? -policy::kInfinity : 0);
+  const policy::Score green = score_of("node-health-green", 0);
+  bool worried = false;
   for (const auto& [name, value] : node.attributes) {
-    if (name.rfind("#health", 0) != 0) continue;
-    red = red || value == "red" || (value.size() > 1 && value[0] == '-');
-    yellow = yellow || value == "yellow";
+    if (name.rfind("#health", 0) != 0 || value == "green") continue;
+    const policy::Score score = policy::parse_score(value).value_or(0);
+    if (value == "red" || (value != "yellow" && score <= red)) return " (health is RED)";
+    worried = worried || value == "yellow" || (score <= yellow && yellow != green);
   }
-  return red ? " (health is RED)" : yellow ? " (health is YELLOW)" : "";
+  return worried ? " (health is YELLOW)" : "";
 }
 
 /// Empty: it goes into a list of its like.
@@ -90,10 +101,8 @@ std::vector<std::string> flags_of(const Board& board, const Resource& resource, 
   if (promotable && target_role_is(board, id, Role::Unpromoted)) flags.emplace_back("target-role:Unpromoted");
   if (resource.blocked)
     flags.emplace_back("blocked");
-  else if (resource.maintenance)
-    flags.emplace_back("maintenance");
   else if (!resource.managed)
-    flags.emplace_back("unmanaged");
+    flags.emplace_back("unmanaged");  // in maintenance as well
   if (resource.failure_ignored) flags.emplace_back("failure ignored");
   return flags;
 }
@@ -147,7 +156,10 @@ std::string probe_failure(const Board& board, ResourceId id, NodeId node) {
 std::string primitive_text(const Board& board, ResourceId id) {
   const Resource& resource = board.resource(id);
   const bool written = !resource.unique && resource.definition != nullptr;
-  const NodeId place = resource.running_on.size() == 1 ? resource.running_on.front() : kNone;
+  // What does not run yet, or any more, is where something is being done about it.
+  const NodeId place = resource.running_on.empty()       ? resource.pending_node
+                       : resource.running_on.size() == 1 ? resource.running_on.front()
+                                                         : kNone;
   std::string text = primitive_text(board, id, written ? resource.definition->id : resource.id, place);
   if (resource.running_on.size() > 1) {
     text += " [";
@@ -185,7 +197,7 @@ void append_resource(std::string& text, const Board& board, ResourceId id, int i
       return append_bundle(text, board, id, indent);
     default: {
       std::vector<std::string> flags;
-      if (!resource.managed) flags.emplace_back(resource.maintenance ? "maintenance" : "unmanaged");
+      if (!resource.managed) flags.emplace_back("unmanaged");
       if (target_role_is(board, id, Role::Stopped)) flags.emplace_back("disabled");
       append_line(text, indent,
                   "* Resource Group: " + resource.id + (flags.empty() ? "" : " (" + joined(flags) + ")") + ":");

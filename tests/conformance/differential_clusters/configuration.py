@@ -5,6 +5,8 @@ NODE_STATES = {"offline": "offline", "unclean": "unclean", "pending_node": "pend
 
 
 def draw_properties(world):
+    if world.has("op_defaults"):
+        world.default_timeout_ms = world.pick((30_000, 90_000))
     values = {"stonith-enabled": "true" if world.has("fencing") else "false"}
     if world.has("quorum"):
         values["no-quorum-policy"] = world.pick(("stop", "freeze", "ignore", "demote", "suicide"))
@@ -117,7 +119,7 @@ def draw_defaults(world):
         if values and world.chance(0.3):
             _default_rule(world)
     if world.has("op_defaults"):
-        values = {"timeout": world.pick(("30s", "90s"))}
+        values = {"timeout": f"{world.default_timeout_ms // 1000}s"}
         if world.maybe("on_fail", 0.5):
             values["on-fail"] = world.pick(("ignore", "block", "restart", "stop", "standby"))
         world.pairs(world.add(world.configuration, "op_defaults"), "meta_attributes", values)

@@ -8,7 +8,7 @@ import subprocess
 HEADS = {"Current cluster status:": "status", "Executing Cluster Transition:": "actions",
          "Revised Cluster Status:": "placement"}
 LEVELS = ("status", "placement", "actions")
-TIMEOUT_S = 60
+TIMEOUT_S = 20  # Pacemaker follows each path through a net of colocations, and may take for ever
 
 
 class Engines:

@@ -79,8 +79,8 @@ class HistoryWriter:
                   "transition-magic": f"{status}:{rc};{key}", "call-id": str(self.calls if status != -1 else -1),
                   "rc-code": str(rc), "op-status": str(status), "interval": str(interval_ms),
                   "last-rc-change": str(NOW_S - 10_000 + 7 * self.calls), "on_node": node.name, **more}
-        if primitive.parameters and world.has("digest"):
-            self._digest(values, primitive)
+        if task != "stop" and not world.maybe("partial", 0.05):
+            self._digest(values, primitive, interval_ms)
         if task in ("migrate_to", "migrate_from") and entry.endswith("_last_0"):
             values["id"] = f"{name}_{task}_0"
         holder = self.resource(node, name, primitive)
@@ -91,22 +91,22 @@ class HistoryWriter:
         for attribute, value in values.items():
             made.set(attribute, value)
 
-    def _digest(self, values, primitive):
+    def _digest(self, values, primitive, interval_ms):
+        """Of the parameters as they are configured, or as they were before they were changed."""
         world = self.world
-        kind = world.random.random()
-        if kind < 0.3:
-            return
         parameters = dict(primitive.parameters)
-        if kind < 0.45:
+        if interval_ms:
+            parameters["CRM_meta_timeout"] = str(primitive.timeouts_ms.get(interval_ms, world.default_timeout_ms))
+        if world.maybe("digest", 0.15):
             parameters["delay"] = "99"
         values["op-digest"] = digest(parameters)
-        if world.chance(0.3):
+        if "state" in parameters and world.maybe("digest", 0.5):
             values["op-force-restart"] = " state "
             values["op-restart-digest"] = digest({"state": parameters["state"]})
 
 
 def digest(parameters):
-    text = " <parameters " + " ".join(f'{key}="{parameters[key]}"' for key in sorted(parameters)) + "/>\n"
+    text = " <parameters" + "".join(f' {key}="{parameters[key]}"' for key in sorted(parameters)) + "/>\n"
     return hashlib.md5(text.encode()).hexdigest()
 
 

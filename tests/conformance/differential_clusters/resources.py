@@ -106,7 +106,7 @@ def operations(world, made, stateful):
         interval_s = world.pick((5, 10, 60))
         for role in roles:
             made.monitors.append((interval_s * 1000, role))
-            _operation(world, holder, "monitor", interval_s, role)
+            made.timeouts_ms[interval_s * 1000] = _operation(world, holder, "monitor", interval_s, role)
             interval_s += 1
     if world.maybe("stopped_monitor", 0.5):
         made.monitors.append((33000, "Stopped"))
@@ -119,11 +119,14 @@ def operations(world, made, stateful):
 
 
 def _operation(world, holder, task, interval_s, role):
+    """Returns its timeout in ms."""
+    timeout_ms = world.default_timeout_ms
     made = world.add(holder, "op", id=world.new_id("op"), name=task, interval=f"{interval_s}s")
     if role:
         made.set("role", {"Promoted": "Master", "Unpromoted": "Slave"}.get(role, role) if world.has("old_names") else role)
     if world.chance(0.3):
-        made.set("timeout", world.pick(("10s", "2min")))
+        timeout_ms, text = world.pick(((10_000, "10s"), (120_000, "2min")))
+        made.set("timeout", text)
     if world.maybe("on_fail", 0.5):
         choices = {"stop": ("ignore", "block", "fence"), "start": ("ignore", "block", "stop", "restart", "fence", "standby"),
                    "promote": ("ignore", "block", "demote", "stop", "restart", "fence", "standby"),
@@ -134,6 +137,7 @@ def _operation(world, holder, task, interval_s, role):
         made.set("on-fail", world.pick(choices))
     if world.maybe("disabled_operation", 0.2):
         made.set("enabled", "false")
+    return timeout_ms
 
 
 def draw_primitive(world, _kind):
@@ -167,7 +171,7 @@ def draw_remote(world):
     made.element.set("class", "ocf")
     meta = {key: value for key, value in meta_attributes(world).items() if key in ("target-role", "resource-stickiness", "priority")}
     world.pairs(made.element, "meta_attributes", meta)
-    values = {"server": "10.0.0.9"}
+    values = made.parameters = {"server": "10.0.0.9"}
     if world.chance(0.3):
         values["reconnect_interval"] = "60"
     world.pairs(made.element, "instance_attributes", values)

@@ -34,6 +34,7 @@ class Primitive:
     type: str
     monitors: list = field(default_factory=list)  # (interval in ms, role or "")
     parameters: dict = field(default_factory=dict)
+    timeouts_ms: dict = field(default_factory=dict)  # of recurring monitors, by interval in ms
     element: object = None
     guest: str = ""    # the guest node that it makes
     remote: bool = False
@@ -77,6 +78,7 @@ class World:
         self.tops = []
         self.tickets = []
         self.ranks = {}
+        self.default_timeout_ms = 20_000
         self.properties = {}
         self.root = ET.Element("cib", {
             "validate-with": "pacemaker-3.9", "admin_epoch": "0", "epoch": "1", "num_updates": "1",

@@ -73,7 +73,6 @@ std::string restart_digest_of(Meta parameters, const std::string& not_reloadable
 Digest compare(const Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
   // What a bundle is made of has no parameters of its own here: nothing to compare.
   if (made_for_bundle(board, id)) return Digest::match;
-  if (result.op_digest.empty() && result.op_restart_digest.empty()) return Digest::unknown;
   const Meta now = operation_parameters(board, id, node, result);
   if (!result.op_restart_digest.empty() && restart_digest_of(now, result.op_force_restart) != result.op_restart_digest)
     return Digest::restart;
@@ -164,15 +163,15 @@ bool check_result(Board& board, ResourceId id, NodeId node, const cib::Operation
     run_again(board, id, node, result);
     return true;
   }
+  // A result without a digest counts as one with other parameters.
   const Digest digest = compare(board, id, node, result);
-  if (digest == Digest::match || (digest == Digest::unknown && result.op_digest.empty())) return false;
-  if (only_secrets_differ(board, id, node, result)) return false;
+  if (digest == Digest::match || only_secrets_differ(board, id, node, result)) return false;
   if (digest != Digest::restart && result.interval_ms > 0)
     run_again(board, id, node, result);
   else if (digest != Digest::restart && !result.op_restart_digest.empty())
     reload(board, id, node);
-  else if (result.operation == "start")
-    board.resource(id).restart_needed = true;
+  else if (result.interval_ms == 0)
+    board.resource(id).restart_needed = true;  // a role or a probe stands for the start that led to it
   return true;
 }
 

@@ -69,6 +69,24 @@ void add_matching(const Board& board, const Resource& resource, Scores& scores, 
 
 const std::vector<ResourceId>& members(const Board& board, ResourceId id) { return board.resource(id).children; }
 
+/// One step into the net of colocations, while there are some left.
+class Visit {
+ public:
+  explicit Visit(ColocationVisits& visits) : visits_(visits) {
+    if (visits_.depth++ == 0)
+      visits_.left =
+          visits_.exhausted < ColocationVisits::kExhaustedMost ? ColocationVisits::kMost : ColocationVisits::kMostLater;
+    if (visits_.left > 0 && --visits_.left == 0) ++visits_.exhausted;
+  }
+  ~Visit() { --visits_.depth; }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  [[nodiscard]] bool allowed() const { return visits_.left > 0; }
+
+ private:
+  ColocationVisits& visits_;
+};
+
 }  // namespace
 
 std::string attribute_value(const Board& board, NodeId node, const std::string& attribute) {
@@ -100,6 +118,8 @@ std::vector<std::uint32_t> sorted_others_with(const Board& board, ResourceId res
 void add_colocated(Board& board, ResourceId id, Scores& scores, const std::string& attribute, Factor factor,
                    Preferences which) {
   if (board.resource(id).merging) return;
+  const Visit visit(board.colocation_visits);
+  if (!visit.allowed()) return;
   // A group speaks through its first member, which has the group's colocations.
   if (board.resource(id).variant == Variant::group && !members(board, id).empty())
     return add_colocated(board, members(board, id).front(), scores, attribute, factor, which);

@@ -72,14 +72,14 @@ void apply_discovery(Board& board, Resource& resource, NodeId node, Discovery mo
 }
 
 void apply_location(Board& board, ResourceId id, const Location& location) {
-  const bool promoted_only = location.role > Role::Unpromoted;
+  const bool one_role = location.role > Role::Unpromoted || location.role == Role::Stopped;
   const bool bundle = board.resource(id).variant == Variant::bundle;
   each_in(board, id, [&](ResourceId each) {
     Resource& resource = board.resource(each);
     // What is inside a bundle has its own nodes.
     if (bundle && each != id && (resource.remote_node != kNone || !resource.primitive() || resource.instance >= 0))
       return;
-    if (promoted_only && location.role != resource.next_role) return;
+    if (one_role && location.role != resource.next_role) return;
     // Of a group the first member speaks for all; the others only come to be allowed there.
     const bool follows = each != id && resource.parent != kNone &&
                          board.resource(resource.parent).variant == Variant::group &&

@@ -46,7 +46,7 @@ bool is_in_graph(const Board& board, const Action& action) {
   if (!action.runnable) return false;
   if (action.optional && !action.print_always) return false;
   if (action.resource != kNone && !board.resource(action.resource).managed) {
-    const bool allowed = action.task == "monitor" || action.interval_ms != 0 || action.task == "clear_failcount";
+    const bool allowed = action.task == "monitor" || action.interval_ms != 0;
     if (!allowed) return false;
   }
   if (action.pseudo || action.task == "stonith" || action.task == "do_shutdown" || action.task == "lrm_delete")

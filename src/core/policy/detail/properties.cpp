@@ -44,7 +44,7 @@ void read_fencing(Properties& properties) {
   if (properties.fencing_action == "poweroff") properties.fencing_action = "off";
   properties.fencing_timeout_ms = duration_ms(all, "stonith-timeout", 60'000);
   properties.concurrent_fencing = flag(all, "concurrent-fencing", false);
-  properties.startup_fencing = flag(all, "startup-fencing", true);
+  properties.startup_fencing = properties.fencing && flag(all, "startup-fencing", true);
   properties.priority_fencing_delay_ms = duration_ms(all, "priority-fencing-delay", 0);
   properties.watchdog_fencing =
       flag(all, "have-watchdog", false) && duration_ms(all, "stonith-watchdog-timeout", 0) > 0;

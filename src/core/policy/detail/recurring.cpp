@@ -72,7 +72,8 @@ void cancel_where_it_starts(Board& board, ResourceId id, const Recurring& operat
 }
 
 void for_inactive_role(Board& board, ResourceId id, const Recurring& operation) {
-  if (operation.role != Role::Stopped || board.resource(id).unique) return;
+  const bool anonymous = board.resource(board.top_of(id)).clone && !board.resource(id).unique;
+  if (operation.role != Role::Stopped || anonymous) return;
   const NodeId here = board.resource(id).node;
   if (here != kNone && is_recorded(board, id, operation.key, here)) cancel_where_it_starts(board, id, operation, here);
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
