@@ -43,5 +43,8 @@ struct Recurring {
 };
 /// Enabled, with an interval, one for each name and interval, in the order of the configuration.
 [[nodiscard]] std::vector<Recurring> recurring_operations(const Board& board, const Resource& resource);
+/// What `op-digest` of this operation would be if it ran now on that node.
+[[nodiscard]] std::string digest_now(const Board& board, ResourceId resource, NodeId node,
+                                     const cib::OperationResult& result);
 
 }  // namespace bascule::policy::detail

@@ -136,6 +136,7 @@ class Effects {
     result.transition_magic = "0:" + std::to_string(result.rc) + ";" + result.transition_key;
     result.last_change_s = board_.snapshot.now_s;
     result.has_last_change = true;
+    result.op_digest = digest_now(board_, action.resource, action.node, result);
     std::erase_if(history.operations, [&](const cib::OperationResult& each) { return each.id == result.id; });
     history.operations.push_back(std::move(result));
   }

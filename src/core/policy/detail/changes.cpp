@@ -242,6 +242,10 @@ void schedule_cleanup(Board& board, ResourceId id, NodeId node, bool optional) {
   order_tasks(board, id, "delete", id, "start", flags);
 }
 
+std::string digest_now(const Board& board, ResourceId resource, NodeId node, const cib::OperationResult& result) {
+  return digest_of(operation_parameters(board, resource, node, result));
+}
+
 bool parameters_changed(Board& board, ResourceId resource, NodeId node, const cib::OperationResult& result) {
   if (result.operation != "start" && result.operation != "monitor") return false;
   const Digest digest = compare(board, resource, node, result);

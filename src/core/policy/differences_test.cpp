@@ -1,0 +1,75 @@
+// Small clusters to which random ones were shrunk, in which Pacemaker decided otherwise.
+#include "core/policy/test_cluster.h"
+
+namespace bascule::policy {
+namespace {
+
+using namespace testing;  // NOLINT: words of small clusters
+
+std::string without_digest(std::string history) {
+  const std::size_t at = history.find("op-digest");
+  return history.erase(at, history.find(' ', at) - at);
+}
+
+TEST(Differences, AResultWithoutADigestCountsAsOneOfOtherParameters) {
+  Cluster cluster;
+  cluster.resources = primitive("web");
+  cluster.on_b = stopped("web");
+  cluster.on_a = without_digest(started("web"));
+  const Graph graph(cluster);
+  EXPECT_TRUE(graph.before("web_stop_0@a", "web_start_0@a"));
+  cluster.on_a = started("web");
+  EXPECT_EQ(Graph(cluster).sent(), Lines{});
+}
+
+TEST(Differences, AProbeStandsForTheStartOfWhatItFound) {
+  Cluster cluster;
+  cluster.resources = primitive("web");
+  cluster.on_b = stopped("web");
+  cluster.on_a = without_digest(recorded("web", "monitor", 0));
+  EXPECT_TRUE(Graph(cluster).before("web_stop_0@a", "web_start_0@a"));
+}
+
+TEST(Differences, ALocationOfTheRoleStoppedDoesNotSayWhereItRuns) {
+  Cluster cluster;
+  cluster.resources = primitive("web");
+  cluster.on_a = cluster.on_b = stopped("web");
+  cluster.constraints = R"(<rsc_location id="l" rsc="web" role="Stopped" node="b" score="1"/>)";
+  EXPECT_EQ(Graph(cluster).sent(), Lines{"web_start_0@a"});
+}
+
+TEST(Differences, WhatCannotBeStoppedWhereNothingCanBeFencedIsLeftAlone) {
+  Cluster cluster;
+  cluster.resources = primitive("web");
+  cluster.on_b = stopped("web");
+  cluster.on_a = recorded("web", "stop", 5);
+  cluster.on_a.replace(cluster.on_a.find("1:1:5:u"), 7, "1:1:0:u");
+  EXPECT_EQ(Graph(cluster).sent(), Lines{});
+}
+
+TEST(Differences, InstancesWithoutIdentityAreNotWatchedWhereTheyAreStopped) {
+  Cluster cluster;
+  const std::string watched =
+      primitive("web", R"(<operations><op id="o" name="monitor" interval="33s" role="Stopped"/></operations>)");
+  cluster.on_a = started("web");
+  cluster.on_b = stopped("web");
+  cluster.resources = "<clone id=\"c\">" + meta("c", pair("clone-max", "1")) + watched + "</clone>";
+  EXPECT_EQ(Graph(cluster).sent(), Lines{});
+  cluster.resources = watched;
+  EXPECT_EQ(Graph(cluster).sent(), Lines{"web_monitor_33000@b"});
+}
+
+/// There are more paths through this net than anybody can follow.
+TEST(Differences, ANetOfColocationsEnds) {
+  Cluster cluster;
+  constexpr int count = 24;
+  for (int i = 0; i < count; ++i) cluster.resources += primitive("r" + std::to_string(i));
+  for (int i = 0; i < count; ++i)
+    for (int j = 0; j < i; ++j)
+      cluster.constraints += "<rsc_colocation id=\"k" + std::to_string(i) + "-" + std::to_string(j) + "\" rsc=\"r" +
+                             std::to_string(i) + "\" with-rsc=\"r" + std::to_string(j) + "\" score=\"10\"/>";
+  EXPECT_FALSE(Graph(cluster).sent().empty());
+}
+
+}  // namespace
+}  // namespace bascule::policy
