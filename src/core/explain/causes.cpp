@@ -158,6 +158,8 @@ std::string what_forbids(const Board& board, ResourceId id, NodeId node) {
   return worst == nullptr ? "its score is " + policy::text_of(score) : cause_text(board, id, node, *worst);
 }
 
+bool affords_ledger(const cib::Cib& cib) { return cib.nodes.size() * cib.resources.size() <= 500'000; }
+
 std::string why_nowhere(const Board& board, ResourceId id) {
   const Resource& resource = board.resource(id);
   if (resource.orphan) return "it is not configured any more";

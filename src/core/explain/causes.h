@@ -6,6 +6,8 @@
 
 namespace bascule::explain {
 
+/// A ledger of all scores would not cost too much memory.
+[[nodiscard]] bool affords_ledger(const cib::Cib& cib);
 /// Why an action is done: one sentence without its full stop, never empty.
 [[nodiscard]] std::string why_action(const policy::detail::Board& board, const policy::detail::Action& action);
 /// Why a resource leaves where it is, or starts; of one that stays and is restarted, why that.

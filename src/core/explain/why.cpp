@@ -61,6 +61,7 @@ Goal goal_of(const Board& board, const Subject& subject, NodeId asked) {
 Result<Answer> why(const policy::Snapshot& snapshot, const Question& question) {
   policy::Snapshot asked = snapshot;
   asked.explain = true;
+  if (!affords_ledger(*snapshot.cib)) asked.explain_only = question.resource;
   const policy::Plan plan = policy::plan(asked);
   const Board& board = plan.board();
   const auto subject = find_subject(board, question.resource);

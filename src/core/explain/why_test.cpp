@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/explain/test_cluster.h"
+#include "core/policy/board.h"
 
 namespace bascule::explain {
 namespace {
@@ -112,6 +113,21 @@ TEST(Why, AttractionIsPartOfTheScore) {
   ASSERT_EQ(answer.nodes.front().summands.size(), 1U);
   EXPECT_EQ(answer.nodes.front().summands.front().score, 50);
   EXPECT_EQ(answer.nodes.front().summands.front().cause, "colocation near: web is with it and prefers b, times 0.5");
+}
+
+TEST(Why, ALedgerOfOneResourceTellsTheSame) {
+  TestCluster cluster;
+  cluster.resources = TestCluster::dummy("db") + TestCluster::dummy("web", "resource-stickiness", "7");
+  cluster.on_a = TestCluster::running("web");
+  cluster.constraints = R"(<rsc_location id="likes" rsc="web" node="a" score="50"/>)"
+                        R"(<rsc_location id="others" rsc="db" node="a" score="50"/>)";
+  policy::Snapshot snapshot = cluster.snapshot();
+  snapshot.explain = true;
+  snapshot.explain_only = "web";
+  const policy::Plan plan = policy::plan(snapshot);
+  const policy::detail::Board& board = plan.board();
+  EXPECT_EQ(board.ledger->of(board.find_resource("web"), board.find_node("a")).size(), 2U);
+  EXPECT_TRUE(board.ledger->of(board.find_resource("db"), board.find_node("a")).empty());
 }
 
 TEST(Why, MaintenanceLeavesThingsAlone) {

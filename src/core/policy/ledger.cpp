@@ -36,7 +36,21 @@ Ledger::Entry& Ledger::entry(const Board& board, std::uint32_t resource) {
   return found;
 }
 
+bool Ledger::concerns(const Board& board, std::uint32_t resource) {
+  const std::string& only = board.snapshot.explain_only;
+  if (only.empty()) return true;
+  if (concerned_.size() <= resource) concerned_.resize(board.resources.size(), -1);
+  if (concerned_[resource] < 0) {
+    const ResourceId asked = board.find_resource(only);
+    const Resource& it = board.resource(resource);
+    const bool named = it.definition != nullptr && it.definition->id == only;
+    concerned_[resource] = named || (asked != kNone && board.top_of(asked) == board.top_of(resource)) ? 1 : 0;
+  }
+  return concerned_[resource] != 0;
+}
+
 void Ledger::note(const Board& board, std::uint32_t resource, const Cause& cause) {
+  if (!concerns(board, resource)) return;
   Entry& found = entry(board, resource);
   const Score start = board.properties.symmetric ? 0 : kNotAllowed;
   for (NodeId node = 0; node < found.last.size(); ++node) {
@@ -59,6 +73,7 @@ void Ledger::note(const Board& board, std::uint32_t resource, const Cause& cause
 }
 
 void Ledger::add(const Board& board, std::uint32_t resource, std::uint32_t node, Score score, const Cause& cause) {
+  if (!concerns(board, resource)) return;
   Entry& found = entry(board, resource);
   // A node that was not allowed starts from this score.
   if (found.last[node] == kNotAllowed) found.summands[node].clear();
@@ -73,6 +88,7 @@ void Ledger::keep(const Board& board, std::uint32_t resource, const char* step) 
 }
 
 void Ledger::keep_loads(const Board& board, std::uint32_t resource) {
+  if (!concerns(board, resource)) return;
   std::vector<int>& loads = entry(board, resource).loads;
   loads.clear();
   for (const Node& node : board.nodes) loads.push_back(node.assigned_count);

@@ -84,8 +84,11 @@ class Ledger {
     std::vector<int> loads;
   };
   Entry& entry(const Board& board, std::uint32_t resource);
+  /// Whether the snapshot asks about the resource.
+  bool concerns(const Board& board, std::uint32_t resource);
 
   std::vector<Entry> entries_;
+  std::vector<std::int8_t> concerned_;  ///< by resource: -1 not known yet
   std::vector<ScoreTable> tables_;
 };
 

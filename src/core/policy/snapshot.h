@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "wire/cib/model.h"
 
@@ -10,8 +11,9 @@ namespace bascule::policy {
 /// Everything a plan depends on.
 struct Snapshot {
   std::shared_ptr<const cib::Cib> cib;
-  std::int64_t now_s = 0;  ///< seconds since the epoch
-  bool explain = false;    ///< keep where scores come from (Board::ledger); the decisions are the same
+  std::int64_t now_s = 0;         ///< seconds since the epoch
+  bool explain = false;           ///< keep where scores come from (Board::ledger); the decisions are the same
+  std::string explain_only = {};  ///< only of this resource and what it is in or consists of; empty: of all
 };
 
 }  // namespace bascule::policy

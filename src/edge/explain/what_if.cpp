@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/explain/causes.h"
 #include "core/explain/impact.h"
 #include "core/explain/words.h"
 #include "core/policy/board.h"
@@ -84,7 +85,8 @@ WhatIf what_if(const policy::Snapshot& snapshot, const std::vector<Injection>& h
   const policy::Plan before = policy::observe(snapshot);
   auto changed = std::make_shared<cib::Cib>(*snapshot.cib);
   for (const Injection& each : happens) apply(*changed, each, snapshot.now_s);
-  const policy::Plan plan = policy::plan({std::move(changed), snapshot.now_s, true});
+  const bool explain = affords_ledger(*snapshot.cib);
+  const policy::Plan plan = policy::plan({std::move(changed), snapshot.now_s, explain});
   const Impact impact = impact_of(before, plan);
   WhatIf answer;
   if (as_json)

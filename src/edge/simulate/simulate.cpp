@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "core/explain/causes.h"
 #include "core/policy/plan.h"
 #include "edge/simulate/execute.h"
 #include "edge/simulate/graph_xml.h"
@@ -14,8 +15,8 @@
 namespace bascule::simulate {
 
 Answer simulate(const cib::Cib& cib, std::int64_t now_s, const Wanted& wanted) {
-  const bool explain = wanted.scores || wanted.readable || wanted.json;
-  const policy::Snapshot snapshot{std::make_shared<const cib::Cib>(cib), now_s, explain};
+  const bool ledger = wanted.scores || ((wanted.readable || wanted.json) && explain::affords_ledger(cib));
+  const policy::Snapshot snapshot{std::make_shared<const cib::Cib>(cib), now_s, ledger};
   Answer answer;
   const policy::Plan seen = policy::observe(snapshot);
   answer.now = status_text(seen.board());
