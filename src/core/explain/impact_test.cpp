@@ -100,7 +100,9 @@ TEST(Causes, EveryActionHasAReason) {
   for (const char* phrase : {"node a fails", "node b is stopped", "node a goes to standby", "monitor of web fails on a",
                              "quorum is lost", "resource db is stopped", "node a goes to maintenance"}) {
     cib::Cib changed = *cluster.cib();
-    for (const Injection& each : *parse_phrases(phrase, changed)) apply(changed, each, 1'000'000);
+    const auto happens = parse_phrases(phrase, changed);
+    ASSERT_TRUE(happens) << happens.error().text();
+    for (const Injection& each : *happens) apply(changed, each, 1'000'000);
     const auto plan = policy::plan({std::make_shared<const cib::Cib>(std::move(changed)), 1'000'000, true});
     for (const auto& action : plan.board().actions) {
       if (action.optional) continue;
