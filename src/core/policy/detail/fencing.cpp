@@ -31,15 +31,16 @@ bool known_on(const Board& board, ResourceId id, NodeId node) {
 /// A stop would never be answered: that everything has stopped follows from the fencing.
 void imply_stops(Board& board, ResourceId id, NodeId node, ActionId fencing, bool ordered) {
   const ResourceId top = board.top_of(id);
-  const ActionId of_top = top == id ? kNone : find_action(board, top, "stop", kNone);
+  ActionId of_top = kNone;
+  for (const ActionId each : board.resource(top).actions)
+    if (board.action(each).task == "stop") of_top = each;  // of several the newest stands for the whole
   for (const ActionId each : std::vector<ActionId>(board.resource(id).actions)) {
     Action& action = board.action(each);
     if (action.task != "stop" || (action.node != node && action.node != kNone)) continue;
     action.pseudo = action.runnable = true;
     action.implied_by_fencing = action.implied_by_fencing || ordered;
     if (ordered && !bundled(board, id)) order(board, fencing, each, order_preserve);
-    const ActionId whole = top == id && bundled(board, id) ? each : of_top;
-    if (ordered && whole != kNone) order(board, fencing, whole, order_preserve);
+    if (ordered && of_top != kNone) order(board, fencing, of_top, order_preserve);
     notify_after_fencing(board, id, fencing);
   }
 }

@@ -47,18 +47,22 @@ bool migratable(const Board& board, ResourceId id) {
   return board.resource(id).primitive() && board.resource(id).allow_migrate;
 }
 
+std::string task_of(const Board& board, ActionId action, const std::string& key) {
+  return action == kNone ? parse_key(key).task : board.action(action).task;
+}
+
 /// What orders two starts or stops orders the migrations that take their place as well.
 void order_equivalents(Board& board, const Ordering& ordering) {
   if (ordering.first_resource == kNone || ordering.then_resource == kNone) return;
   if (ordering.first_resource == ordering.then_resource || !migratable(board, ordering.then_resource)) return;
   if (is_inside(board, ordering.then_resource, ordering.first_resource)) return;
-  const std::string first = parse_key(ordering.first_key).task;
-  const std::string then = parse_key(ordering.then_key).task;
+  const std::string first = task_of(board, ordering.first_action, ordering.first_key);
+  const std::string then = task_of(board, ordering.then_action, ordering.then_key);
   const bool both = migratable(board, ordering.first_resource);
-  const OrderFlags flags = ordering.flags | (both ? order_apply_first_non_migratable : 0U);
+  const OrderFlags flags = order_optional | (both ? order_apply_first_non_migratable : 0U);
   if (first == "start" && then == "start") {
     if (both)
-      order_tasks(board, ordering.first_resource, "migrate_from", ordering.then_resource, "migrate_to", ordering.flags);
+      order_tasks(board, ordering.first_resource, "migrate_from", ordering.then_resource, "migrate_to", order_optional);
     order_tasks(board, ordering.first_resource, "start", ordering.then_resource, "migrate_to", flags);
   } else if (then == "stop" && (first == "stop" || first == "demote")) {
     order_tasks(board, ordering.first_resource, first, ordering.then_resource, "migrate_to", flags);

@@ -137,10 +137,17 @@ class Resolver {
     const bool others = first.resource != kNone && then.resource != kNone && first.resource != then.resource &&
                         !is_inside(board_, then.resource, first.resource);
     const ActionId word = others ? last_word(board_, edge.action) : edge.action;
+    if (word == edge.action && stops_instead(first, then, edge.flags)) return drop(board_, then_id, index);
     if (word == edge.action) return propagation_.apply(edge.action, then_id, edge.flags);
     if (!order(board_, word, then_id, edge.flags)) return;
     drop(board_, then_id, index);
     propagation_.touched.push_back(then_id);
+  }
+
+  /// A probe waits for a start that brings what it looks for; not for one that cannot happen while that still runs.
+  [[nodiscard]] bool stops_instead(const Action& first, const Action& then, OrderFlags flags) const {
+    return (flags & order_probe) != 0 && then.resource != kNone && first.resource != kNone && !first.runnable &&
+           !board_.resource(first.resource).running_on.empty();
   }
 
   Board& board_;
