@@ -138,11 +138,20 @@ struct Downs {
   ActionId of_dc = kNone;
 };
 
+/// What is known of a lost connection's failures is forgotten when the node behind it has been fenced.
+void forget_after_fencing(Board& board, NodeId node, ActionId fencing) {
+  const ResourceId connection = board.node(node).connection;
+  if (connection == kNone || board.resource(connection).reconnect_ms == 0) return;
+  for (const ActionId each : std::vector<ActionId>(board.resource(connection).actions))
+    if (board.action(each).task == "clear_failcount") order(board, fencing, each, order_implies_then);
+}
+
 void take_down(Board& board, NodeId node, bool managed, Downs& downs) {
   const Node& place = board.node(node);
   if (place.unclean && managed && can_fence(board, node)) {
     const ActionId fencing = make_fence_action(board, node, board.properties.fencing_action);
     constrain_by_fencing(board, node, fencing);
+    forget_after_fencing(board, node, fencing);
     if (place.dc) {
       downs.of_dc = fencing;
       return;
