@@ -179,8 +179,7 @@ std::string primitive_text(const Board& board, ResourceId id, const std::string&
   if (locked) text += " " + board.node(resource.lock_node).name;
   if (displayed_role(board, resource, id) == Role::Stopped)
     if (const std::string failure = probe_failure(board, id, place); !failure.empty()) text += " (" + failure + ")";
-  std::vector<std::string> flags = flags_of(
-      board, resource, id, place != kNone || resource.running_on.empty() ? place : resource.running_on.front());
+  std::vector<std::string> flags = flags_of(board, resource, id, place);
   if (locked) flags.insert(flags.begin(), "LOCKED");
   if (!flags.empty()) text += " (" + joined(flags) + ")";
   return text;

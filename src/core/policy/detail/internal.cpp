@@ -45,7 +45,7 @@ void constrain_primitive(Board& board, ResourceId id) {
     order_tasks_of(board, id, "demote", id, "stop", order_promoted_implies_first);
     order_tasks_of(board, id, "start", id, "promote", order_runnable_left);
   }
-  order_tasks_of(board, id, "delete", id, "start", order_same_node | order_then_cancels_first);
+  order_tasks_of(board, id, "lrm_delete", id, "monitor", order_same_node | order_then_cancels_first);
   order_restart_around_unfencing(board, id);
   constrain_contained(board, id);
   if (board.resource(id).remote_node != kNone || board.resource(id).fence_device) avoid_remote_nodes(board, id);

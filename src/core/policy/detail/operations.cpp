@@ -61,7 +61,8 @@ KeyParts parse_key(std::string_view key) {
   if (error != std::errc{} || end != number.data() + number.size()) return parts;
   std::string_view rest = key.substr(0, last);
   std::size_t task = std::string_view::npos;
-  for (const std::string_view known : {"_migrate_to", "_migrate_from", "_pre_notify_start", "_post_notify_start"})
+  for (const std::string_view known :
+       {"_migrate_to", "_migrate_from", "_lrm_delete", "_pre_notify_start", "_post_notify_start"})
     if (rest.size() > known.size() && rest.substr(rest.size() - known.size()) == known)
       task = rest.size() - known.size();
   if (task == std::string_view::npos) task = rest.rfind('_');

@@ -161,13 +161,19 @@ void interpret(Board& board, Resource& resource) {
 
 // ---- the tree ---------------------------------------------------------------------------------------------------
 
+/// As a node of its own; else only its bundle knows it.
+bool is_configured(const Board& board, const Node& node) {
+  const auto& nodes = board.snapshot.cib->nodes;
+  return std::any_of(nodes.begin(), nodes.end(), [&](const cib::Node& each) { return each.name == node.name; });
+}
+
 ResourceId add(Board& board, Resource resource) {
   const auto id = static_cast<ResourceId>(board.resources.size());
   resource.order = id;
   resource.scores.assign(board.nodes.size(), board.properties.symmetric ? 0 : kNotAllowed);
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
     if (!board.node(node).for_bundle) continue;
-    resource.scores[node] = kNotAllowed;
+    resource.scores[node] = is_configured(board, board.node(node)) ? -kInfinity : kNotAllowed;
     if (resource.discovery.empty()) resource.discovery.assign(board.nodes.size(), Discovery::always);
     resource.discovery[node] = Discovery::never;
   }
