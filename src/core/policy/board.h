@@ -270,9 +270,9 @@ struct ColocationVisits {
   int left = 0;
   int exhausted = 0;  ///< how often a resource had more paths than were followed
 
-  static constexpr int kMost = 100'000;     ///< for one resource
-  static constexpr int kMostLater = 1'000;  ///< the same, once that was too few several times
-  static constexpr int kExhaustedMost = 8;
+  static constexpr int kMost = 50'000;    ///< for one resource
+  static constexpr int kMostLater = 500;  ///< the same, once that was too few several times
+  static constexpr int kExhaustedMost = 4;
 };
 
 // ---- the board --------------------------------------------------------------------------------------------------

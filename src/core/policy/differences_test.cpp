@@ -59,10 +59,17 @@ TEST(Differences, InstancesWithoutIdentityAreNotWatchedWhereTheyAreStopped) {
   EXPECT_EQ(Graph(cluster).sent(), Lines{"web_monitor_33000@b"});
 }
 
+TEST(Differences, ATypingErrorInANumberDoesNotTakeAllMemory) {
+  Cluster cluster;
+  cluster.resources = "<clone id=\"c\">" + meta("c", pair("clone-max", "2000000000")) + primitive("web") + "</clone>" +
+                      R"(<bundle id="d"><docker image="i" replicas="99999999"/></bundle>)";
+  EXPECT_TRUE(Graph(cluster).has("c_start_0"));
+}
+
 /// There are more paths through this net than anybody can follow.
 TEST(Differences, ANetOfColocationsEnds) {
   Cluster cluster;
-  constexpr int count = 24;
+  constexpr int count = 16;
   for (int i = 0; i < count; ++i) cluster.resources += primitive("r" + std::to_string(i));
   for (int i = 0; i < count; ++i)
     for (int j = 0; j < i; ++j)

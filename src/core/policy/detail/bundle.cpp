@@ -142,7 +142,10 @@ void make_replicas(Board& board, ResourceId id) {
   const cib::BundleParts& parts = *written.bundle;
   BundleParts bundle;
   bundle.promoted_max = number(parts.container, "promoted-max", number(parts.container, "masters", 0));
-  const int replicas = std::max(1, number(parts.container, "replicas", std::max(1, bundle.promoted_max)));
+  const int asked = std::max(1, number(parts.container, "replicas", std::max(1, bundle.promoted_max)));
+  const int replicas = std::min(asked, instances_most(board, 1));
+  if (asked > replicas)
+    board.notices.push_back("bundle " + written.id + ": only " + std::to_string(replicas) + " replicas are planned");
   bundle.replicas_per_host = std::max(1, number(parts.container, "replicas-per-host", 1));
   board.resource(id).unique = bundle.replicas_per_host > 1;
   std::vector<ResourceId> instances;

@@ -210,7 +210,13 @@ void take_in_clone(Board& board, ResourceId id, const cib::Resource& written) {
   board.resource(id).clone = clone_parts(board, board.resource(id).meta, promotable);
   board.resource(id).unique = board.resource(id).clone->unique;
   // One instance also if there are to be none: it takes in what the history knows.
-  for (int number = 0; number < std::max(board.resource(id).clone->max, 1); ++number) add_instance(board, id, number);
+  const int asked = board.resource(id).clone->max;
+  const int most = instances_most(board, board.resource(id).clone->node_max);
+  if (asked > most) {
+    board.resource(id).clone->max = most;
+    board.notices.push_back("resource " + written.id + ": only " + std::to_string(most) + " instances are planned");
+  }
+  for (int number = 0; number < std::clamp(asked, 1, most); ++number) add_instance(board, id, number);
 }
 
 /// Agents that are not told which instance they are cannot be told apart.
@@ -264,6 +270,10 @@ ResourceId take_in(Board& board, const cib::Resource& written, ResourceId parent
 }
 
 }  // namespace
+
+int instances_most(const Board& board, int each_node_most) {
+  return std::max(64, 2 * static_cast<int>(board.nodes.size()) * std::clamp(each_node_most, 1, 8));
+}
 
 ResourceId add_instance(Board& board, ResourceId clone, int number) {
   const cib::Resource& definition = *board.resource(clone).definition;

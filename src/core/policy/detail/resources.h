@@ -4,6 +4,10 @@
 
 namespace bascule::policy::detail {
 
+/// No clone or bundle is planned with more, since they would have no place: a number with a typing error in it must not
+/// take all memory.
+[[nodiscard]] int instances_most(const Board& board, int each_node_most);
+
 /// One more instance of a clone, with its members; kNone if the clone has nothing in it.
 ResourceId add_instance(Board& board, ResourceId clone, int number);
 
