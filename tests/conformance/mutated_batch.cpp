@@ -2,6 +2,7 @@
 // come on standard input, one in each line; before each answer nothing is held back, so that whoever asks knows which
 // file it was that ended this program, or took too long.
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -19,7 +20,11 @@ std::string read_file(const std::string& path) {
 
 std::string answer(const std::string& path) {
   const auto document = bascule::cib::parse(read_file(path), path);
-  if (!document) return "error " + path + " " + document.error().text();
+  if (!document) {
+    std::string text = document.error().text();  // may quote a value of several lines
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return "error " + path + " " + text;
+  }
   const auto first = bascule::simulate::simulate(document->cib, 1'700'000'000);
   const auto second = bascule::simulate::simulate(document->cib, 1'700'000'000);
   const bool same = bascule::simulate::pacemaker_text(first) == bascule::simulate::pacemaker_text(second);

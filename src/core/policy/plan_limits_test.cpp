@@ -153,5 +153,21 @@ TEST(PlanShutdownLock, WhatIsLockedWaitsForItsNode) {
   EXPECT_EQ(std::count(expired.begin(), expired.end(), "start web"), 1);
 }
 
+/// Each replica is a node, which must not let the next bundle have more of them.
+TEST(PlanSizes, ManyHugeBundlesStayBounded) {
+  Limits cluster;
+  constexpr std::size_t bundles = 6, instances_most = 64;
+  for (std::size_t number = 0; number < bundles; ++number) {
+    const std::string id = "u" + std::to_string(number);
+    cluster.resources += "<bundle id=\"" + id +
+                         R"("><docker image="i" replicas="99999999"/><network control-port="1"/>)" + plain("in-" + id) +
+                         "</bundle>";
+  }
+  const std::string xml = cluster.xml();
+  const Plan plan = observe({std::make_shared<const cib::Cib>(cib::parse(xml, "test").value().cib), 1'000'000, false});
+  EXPECT_LE(plan.board().nodes.size(), bundles * instances_most + 4);
+  EXPECT_GE(plan.board().notices.size(), bundles);
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -60,7 +60,9 @@ def remove_element(root, rng):
 
 
 def move_element(root, rng):
-    parent = rng.choice([element for element in root.iter() if len(element)] or [root])
+    if not len(root):
+        return
+    parent = rng.choice([element for element in root.iter() if len(element)])
     child = rng.choice(list(parent))
     inside = set(child.iter())
     target = rng.choice([element for element in root.iter() if element not in inside])
@@ -69,7 +71,9 @@ def move_element(root, rng):
 
 
 def repeat_element(root, rng):
-    parent = rng.choice([element for element in root.iter() if len(element)] or [root])
+    if not len(root):
+        return
+    parent = rng.choice([element for element in root.iter() if len(element)])
     child = rng.choice(list(parent))
     for number in range(rng.choice((1, 1, 2, 30))):
         twin = copy.deepcopy(child)

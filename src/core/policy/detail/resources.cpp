@@ -272,7 +272,9 @@ ResourceId take_in(Board& board, const cib::Resource& written, ResourceId parent
 }  // namespace
 
 int instances_most(const Board& board, int each_node_most) {
-  return std::max(64, 2 * static_cast<int>(board.nodes.size()) * std::clamp(each_node_most, 1, 8));
+  // Not board.nodes: each replica of a bundle is one, so that each bundle would let the next have twice as many.
+  const int nodes = static_cast<int>(board.snapshot.cib->nodes.size());
+  return std::max(64, 2 * nodes * std::clamp(each_node_most, 1, 8));
 }
 
 ResourceId add_instance(Board& board, ResourceId clone, int number) {
