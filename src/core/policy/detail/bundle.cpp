@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/policy/detail/bundle_parameters.h"
 #include "core/policy/detail/remote_nodes.h"
 #include "core/policy/detail/resources.h"
 #include "core/policy/detail/steps.h"
@@ -37,8 +38,20 @@ std::string next_address(const std::string& address) {
          std::to_string(parts[3]);
 }
 
-cib::Resource made(const std::string& id, const std::string& type) {
+/// One for each replica, empty if there are none.
+std::vector<std::string> addresses_of(const cib::BundleParts& parts, int replicas) {
+  std::vector<std::string> all;
+  std::string address = cib::value_of(parts.network, "ip-range-start");
+  for (int offset = 0; offset < replicas; ++offset) {
+    all.push_back(address);
+    if (!address.empty()) address = next_address(address);
+  }
+  return all;
+}
+
+cib::Resource made(const std::string& id, const std::string& type, cib::NameValueSet parameters) {
   cib::Resource resource;
+  resource.parameters.push_back(std::move(parameters));
   resource.id = id;
   resource.resource_class = "ocf";
   resource.provider = "heartbeat";
@@ -121,14 +134,16 @@ void make_connection(Board& board, ResourceId bundle, BundleReplica& replica) {
   reserve(board, replica.node, replica.child, existed);
 }
 
-void make_replica(Board& board, ResourceId bundle, BundleReplica& replica) {
+void make_replica(Board& board, ResourceId bundle, BundleReplica& replica, const std::vector<std::string>& addresses) {
   const cib::Resource& written = *board.resource(bundle).definition;
   const cib::BundleParts& parts = *written.bundle;
   if (!replica.address.empty()) {
-    board.merged.push_back(made(written.id + "-ip-" + replica.address, "IPaddr2"));
+    board.merged.push_back(
+        made(written.id + "-ip-" + replica.address, "IPaddr2", address_parameters(written, replica.address)));
     replica.ip = add_child(board, bundle, board.merged.back());
   }
-  board.merged.push_back(made(written.id + "-" + parts.runtime + "-" + std::to_string(replica.offset), parts.runtime));
+  board.merged.push_back(made(written.id + "-" + parts.runtime + "-" + std::to_string(replica.offset), parts.runtime,
+                              container_parameters(written, replica.offset, addresses)));
   replica.container = add_child(board, bundle, board.merged.back());
   const bool reachable =
       cib::find(parts.network, "ip-range-start") != nullptr || cib::find(parts.network, "control-port") != nullptr;
@@ -162,14 +177,13 @@ void make_replicas(Board& board, ResourceId id) {
     for (const ResourceId each : instances)
       if (board.resource(each).notify) board.resource(bundle.child).notify = true;
   }
-  std::string address = cib::value_of(parts.network, "ip-range-start");
+  const std::vector<std::string> addresses = addresses_of(parts, replicas);
   for (int offset = 0; offset < replicas; ++offset) {
     BundleReplica replica;
     replica.offset = offset;
-    replica.address = address;
+    replica.address = addresses[static_cast<std::size_t>(offset)];
     if (!instances.empty()) replica.child = instances[static_cast<std::size_t>(offset)];
-    make_replica(board, id, replica);
-    if (!address.empty()) address = next_address(address);
+    make_replica(board, id, replica, addresses);
     bundle.replicas.push_back(replica);
   }
   if (bundle.child != kNone) board.resource(id).children.push_back(bundle.child);

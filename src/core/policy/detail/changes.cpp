@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/policy/detail/assign.h"
 #include "core/policy/detail/bundle.h"
 #include "core/policy/detail/failures.h"
 #include "core/policy/detail/history.h"
@@ -20,6 +21,9 @@ namespace bascule::policy::detail {
 namespace {
 
 enum class Digest : std::uint8_t { match, unknown, all, restart };
+
+/// As the address of a connection into a bundle: that of the container's host.
+constexpr std::string_view kHostName = "#uname";
 
 // ---- what an operation would be given now -------------------------------------------------------------------------
 
@@ -41,6 +45,13 @@ Meta resource_parameters(const Board& board, ResourceId id, NodeId node) {
     if (board.resource(each).definition != nullptr)
       for (auto& [name, value] : resolve(board, board.resource(each).definition->parameters, node))
         all.try_emplace(name, value);
+  const auto address = all.find("addr");
+  if (address != all.end() && address->second == kHostName && made_for_bundle(board, id)) {
+    // A replica without an address is reached by its host.
+    const ResourceId container = board.resource(id).container;
+    const NodeId host = container == kNone ? kNone : current_node(board, container);
+    if (host != kNone) address->second = board.node(host).name;
+  }
   return all;
 }
 
@@ -71,8 +82,6 @@ std::string restart_digest_of(Meta parameters, const std::string& not_reloadable
 }
 
 Digest compare(const Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
-  // What a bundle is made of has no parameters of its own here: nothing to compare.
-  if (made_for_bundle(board, id)) return Digest::match;
   const Meta now = operation_parameters(board, id, node, result);
   if (!result.op_restart_digest.empty() && restart_digest_of(now, result.op_force_restart) != result.op_restart_digest)
     return Digest::restart;
@@ -248,6 +257,12 @@ std::string digest_now(const Board& board, ResourceId resource, NodeId node, con
 
 bool parameters_changed(Board& board, ResourceId resource, NodeId node, const cib::OperationResult& result) {
   if (result.operation != "start" && result.operation != "monitor") return false;
+  if (made_for_bundle(board, resource)) {
+    // While failures are read, nobody knows yet where its container runs.
+    const Meta parameters = resource_parameters(board, resource, node);
+    const auto address = parameters.find("addr");
+    if (address != parameters.end() && (address->second == kHostName)) return false;
+  }
   const Digest digest = compare(board, resource, node, result);
   return digest != Digest::match && digest != Digest::unknown;
 }
