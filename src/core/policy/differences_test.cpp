@@ -30,6 +30,31 @@ TEST(Differences, AProbeStandsForTheStartOfWhatItFound) {
   EXPECT_TRUE(Graph(cluster).before("web_stop_0@a", "web_start_0@a"));
 }
 
+TEST(Differences, AProbeThatFoundItActiveIsJudgedAlthoughMonitorsFollowed) {
+  Cluster cluster;
+  cluster.resources = primitive("web", R"(<operations><op id="o" name="monitor" interval="33s"/></operations>)");
+  cluster.on_b = stopped("web");
+  const std::string probed = without_digest(recorded("web", "monitor", 0));
+  cluster.on_a = probed;
+  cluster.on_a.insert(cluster.on_a.rfind("</lrm_resource>"),
+                      R"(<lrm_rsc_op id="web_monitor_33000" operation="monitor" operation_key="web_monitor_33000"
+                         interval="33000" call-id="2" op-digest="02a5bcf940fc8d3239701acb11438d6a" op-status="0"
+                         rc-code="0" transition-key="1:1:0:u" transition-magic="0:0;1:1:0:u"/>)");
+  EXPECT_TRUE(Graph(cluster).before("web_stop_0@a", "web_start_0@a"));
+}
+
+TEST(Differences, NothingIsSentToANodeThatIsToBeFenced) {
+  Cluster cluster;
+  cluster.resources = primitive("web") + R"(<primitive id="fence" class="stonith" type="fence_x"/>)";
+  cluster.on_b = stopped("web");
+  cluster.on_a = recorded("web", "stop", 1) + stopped("gone");
+  cluster.on_a.replace(cluster.on_a.find("1:1:1:u"), 7, "1:1:0:u");
+  cluster.transient_of_a = R"(<nvpair id="f" name="fail-count-gone#monitor_0" value="1"/>)";
+  EXPECT_TRUE(Graph(cluster).has("gone_clear_failcount_0@a"));
+  cluster.properties = "";
+  EXPECT_FALSE(Graph(cluster).has("gone_clear_failcount_0@a"));
+}
+
 TEST(Differences, ALocationOfTheRoleStoppedDoesNotSayWhereItRuns) {
   Cluster cluster;
   cluster.resources = primitive("web");

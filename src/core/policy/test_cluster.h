@@ -25,6 +25,7 @@ struct Cluster {
   std::string on_a;
   std::string on_b;
   std::string attributes_of_a;  ///< nvpairs of its node attributes
+  std::string transient_of_a;   ///< nvpairs of its transient attributes
   bool b_is_up = true;
 
   [[nodiscard]] static std::string state(const std::string& name, const std::string& history, bool up) {
@@ -33,13 +34,20 @@ struct Cluster {
     return "<node_state id=\"" + name + "\" uname=\"" + name + "\" " + status + "><lrm id=\"" + name +
            "\"><lrm_resources>" + history + "</lrm_resources></lrm></node_state>";
   }
+  [[nodiscard]] std::string state_of_a() const {
+    std::string text = state("a", on_a, true);
+    if (transient_of_a.empty()) return text;
+    return text.insert(text.rfind("</node_state>"), "<transient_attributes id=\"a\"><instance_attributes id=\"ta\">" +
+                                                        transient_of_a +
+                                                        "</instance_attributes></transient_attributes>");
+  }
   [[nodiscard]] std::string xml() const {
     return R"(<cib have-quorum="1"><configuration><crm_config><cluster_property_set id="cib-bootstrap-options">)" +
            properties + R"(</cluster_property_set></crm_config><nodes><node id="a" uname="a">)" +
            (attributes_of_a.empty() ? ""
                                     : "<instance_attributes id=\"aa\">" + attributes_of_a + "</instance_attributes>") +
            R"(</node><node id="b" uname="b"/></nodes><resources>)" + resources + "</resources><constraints>" +
-           constraints + "</constraints></configuration><status>" + state("a", on_a, true) + state("b", on_b, b_is_up) +
+           constraints + "</constraints></configuration><status>" + state_of_a() + state("b", on_b, b_is_up) +
            "</status></cib>";
   }
 };

@@ -53,7 +53,7 @@ bool is_in_graph(const Board& board, const Action& action) {
     return true;
   if (action.node == kNone) return false;
   const Node& node = board.node(action.node);
-  return node.online || (node.is_guest() && !node.remote_requires_reset);
+  return (node.online && !node.unclean) || (node.is_guest() && !node.remote_requires_reset);
 }
 
 std::vector<ActionId> inputs_of(const Board& board, const Action& action) {
