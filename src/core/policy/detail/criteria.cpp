@@ -106,7 +106,7 @@ void apply_locations(Board& board) {
 
 void apply_stickiness(Board& board, ResourceId id) {
   const Resource& resource = board.resource(id);
-  if (!resource.managed || resource.stickiness == 0 || resource.running_on.size() != 1) return;
+  if (!resource.managed || resource.stickiness <= 0 || resource.running_on.size() != 1) return;
   const NodeId node = resource.running_on.front();
   const bool allowed = resource.scores[node] != kNotAllowed;
   if (board.properties.symmetric || allowed) board.add_score(id, node, resource.stickiness, Cause::Kind::stickiness);
