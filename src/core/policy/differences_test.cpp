@@ -103,5 +103,44 @@ TEST(Differences, ANetOfColocationsEnds) {
   EXPECT_FALSE(Graph(cluster).sent().empty());
 }
 
+TEST(Differences, AStickinessBelowZeroDrivesNothingAway) {
+  Cluster cluster;
+  cluster.resources = primitive("web", meta("web", pair("resource-stickiness", "-10")));
+  cluster.on_a = started("web");
+  cluster.on_b = stopped("web");
+  EXPECT_EQ(Graph(cluster).sent(), Lines{});
+}
+
+/// The name of what a clone is made of stands for the clone once a node has a record of it.
+TEST(Differences, AConstraintMayNameWhatACloneIsMadeOf) {
+  Cluster cluster;
+  cluster.resources = "<clone id=\"c\">" + primitive("web") + "</clone>";
+  cluster.constraints = R"(<rsc_location id="l" rsc="web" node="b" score="-INFINITY"/>)";
+  EXPECT_TRUE(Graph(cluster).has("web:1_start_0@b"));
+  cluster.on_a = stopped("web");
+  cluster.on_b = stopped("web");
+  EXPECT_EQ(Graph(cluster).sent(), (Lines{"c_running_0", "c_start_0", "web:0_start_0@a"}));
+}
+
+/// The members of a set follow the one before; those of a listed set follow the next.
+TEST(Differences, AListedSetIsColocatedTheOtherWayRound) {
+  Cluster cluster;
+  cluster.resources = primitive("web") + primitive("data");
+  cluster.on_a = stopped("web") + stopped("data");
+  cluster.on_b = cluster.on_a;
+  const auto set = [](const std::string& ordering) {
+    return R"(<rsc_location id="l" rsc="web" node="b" score="INFINITY"/><rsc_colocation id="k" score="INFINITY">)"
+           R"(<resource_set id="s" )" +
+           ordering +
+           R"(><resource_ref id="web"/><resource_ref id="data"/></resource_set></rsc_colocation>)"
+           R"(<rsc_location id="m" rsc="data" node="b" score="-INFINITY"/>)"
+           R"(<rsc_location id="n" rsc="data" node="a" score="-INFINITY"/>)";
+  };
+  cluster.constraints = set("");
+  EXPECT_EQ(Graph(cluster).sent(), Lines{"web_start_0@b"});
+  cluster.constraints = set(R"(ordering="listed")");
+  EXPECT_EQ(Graph(cluster).sent(), Lines{});
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -87,11 +87,15 @@ void colocate_set(Board& board, const cib::ColocationConstraint& written, const 
   const std::vector<ResourceId> members = set_members(board, set, written.id);
   if (!set.sequential.value_or(true)) return;
   const Role role = limit_of(set.role);
+  // Members follow the one before them, unless they are only listed: then each follows the next.
+  const bool follows_next = score > 0 && !set.ordering.empty() && set.ordering != "group";
   for (std::size_t i = 1; i < members.size(); ++i) {
     // Apart: from every earlier one.
-    for (std::size_t j = score >= 0 ? i - 1 : 0; j < i; ++j)
-      add_colocation(board, {written.id, members[i], members[j], role, role, score, written.node_attribute,
-                             written.influence.value_or(board.resource(members[i]).critical)});
+    for (std::size_t j = score >= 0 ? i - 1 : 0; j < i; ++j) {
+      const ResourceId dependent = members[follows_next ? j : i];
+      add_colocation(board, {written.id, dependent, members[follows_next ? i : j], role, role, score,
+                             written.node_attribute, written.influence.value_or(board.resource(dependent).critical)});
+    }
   }
 }
 
@@ -108,21 +112,40 @@ void colocate_sets(Board& board, const cib::ColocationConstraint& written, const
                              written.node_attribute, written.influence.value_or(board.resource(dependent).critical)});
 }
 
+bool is_recorded(const Board& board, const std::string& name) {
+  for (const cib::NodeState& state : board.snapshot.cib->node_states)
+    for (const cib::ResourceHistory& history : state.resources)
+      if (history.id == name && !history.operations.empty()) return true;
+  return false;
+}
+
+/// What a constraint calls by this name. The name of what a clone is made of stands for the clone, but only while some
+/// node has a record of it: that is how crm_simulate finds it.
+ResourceId resource_named(const Board& board, const std::string& name) {
+  if (const ResourceId id = board.find_resource(name); id != kNone) return id;
+  for (ResourceId id = 0; id < board.resources.size(); ++id) {
+    const Resource& resource = board.resource(id);
+    const bool is_instance = resource.definition != nullptr && resource.definition->id == name && !resource.orphan;
+    if (is_instance) return is_recorded(board, name) ? board.top_of(id) : kNone;
+  }
+  return kNone;
+}
+
 bool stands_for_many(const Board& board, const std::string& name) {
-  return board.find_resource(name) == kNone && (board.tags.contains(name) || board.templates.contains(name));
+  return resource_named(board, name) == kNone && (board.tags.contains(name) || board.templates.contains(name));
 }
 
 }  // namespace
 
 std::vector<ResourceId> resources_named(Board& board, const std::string& name, const std::string& constraint) {
-  const ResourceId id = board.find_resource(name);
+  const ResourceId id = resource_named(board, name);
   if (id != kNone) return {id};
   std::vector<ResourceId> found;
   for (const auto* group : {&board.tags, &board.templates}) {
     const auto named = group->find(name);
     if (named == group->end()) continue;
     for (const std::string& each : named->second)
-      if (const ResourceId one = board.find_resource(each); one != kNone) found.push_back(one);
+      if (const ResourceId one = resource_named(board, each); one != kNone) found.push_back(one);
     if (!found.empty()) return found;
   }
   board.notices.push_back("constraint " + constraint + " names " + name + ", which does not exist");
