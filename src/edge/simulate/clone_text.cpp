@@ -58,7 +58,7 @@ std::string header(const Board& board, const Resource& clone, ResourceId id) {
   if (clone.promotable()) add("promotable");
   if (clone.unique) add("unique");
   if (!clone.managed) add("unmanaged");
-  if (target_role_is(board, id, Role::Stopped)) add("disabled");
+  if (is_disabled(board, id)) add("disabled");
   return "* Clone Set: " + clone.id + " [" + name + "]" + (flags.empty() ? "" : " (" + flags + ")") + ":";
 }
 

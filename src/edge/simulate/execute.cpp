@@ -117,8 +117,9 @@ class Effects {
     const std::string name = names_.of(board_.resource(action.resource));
     // crm_simulate only says these.
     if (action.task == "clear_failcount" || action.task == "lrm_delete" || action.task == "delete") return;
-    // What is cancelled leaves its last result behind.
-    if (action.task == "notify" || action.task == "cancel") return;
+    // A cancellation is recorded like any success: what was stopped before it reads as active again, as crm_simulate
+    // has it.
+    if (action.task == "notify") return;
     cib::ResourceHistory& history = history_of(state, board_.resource(action.resource), name);
     record(history, written_name(board_.resource(action.resource)), action);
   }

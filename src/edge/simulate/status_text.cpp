@@ -125,6 +125,24 @@ std::string state_text(const Board& board, const Resource& resource, ResourceId 
   return text + " " + (pending.empty() ? std::string(policy::name_of(role)) : pending);
 }
 
+/// Whether Pacemaker knows a place of it: one that is not managed, on a node that is lost, does not count for the
+/// whole.
+bool has_known_place(const Board& board, ResourceId id) {
+  const Resource& resource = board.resource(id);
+  if (resource.children.empty())
+    return std::any_of(resource.running_on.begin(), resource.running_on.end(),
+                       [&](NodeId node) { return resource.managed || board.node(node).online; });
+  return std::any_of(resource.children.begin(), resource.children.end(),
+                     [&](ResourceId child) { return has_known_place(board, child); });
+}
+
+/// A whole that is active without a known place is taken for one of other nodes, and left out.
+bool is_left_out(const Board& board, ResourceId id) {
+  const Variant variant = board.resource(id).variant;
+  const bool whole = variant == Variant::clone || variant == Variant::group || variant == Variant::bundle;
+  return whole && active(board, id, false) && !has_known_place(board, id);
+}
+
 }  // namespace
 
 void append_line(std::string& text, int indent, const std::string& line) {
@@ -142,6 +160,11 @@ std::string list_text(const std::string& name, std::vector<std::string> members)
 bool target_role_is(const Board& board, ResourceId id, Role role) {
   const auto found = board.resource(id).meta.find("target-role");
   return found != board.resource(id).meta.end() && policy::role_of(found->second) == role;
+}
+
+bool is_disabled(const Board& board, ResourceId id) {
+  const bool promotable = board.resource(board.top_of(id)).promotable();
+  return target_role_is(board, id, Role::Stopped) || (promotable && target_role_is(board, id, Role::Unpromoted));
 }
 
 std::string probe_failure(const Board& board, ResourceId id, NodeId node) {
@@ -197,7 +220,7 @@ void append_resource(std::string& text, const Board& board, ResourceId id, int i
     default: {
       std::vector<std::string> flags;
       if (!resource.managed) flags.emplace_back("unmanaged");
-      if (target_role_is(board, id, Role::Stopped)) flags.emplace_back("disabled");
+      if (is_disabled(board, id)) flags.emplace_back("disabled");
       append_line(text, indent,
                   "* Resource Group: " + resource.id + (flags.empty() ? "" : " (" + joined(flags) + ")") + ":");
       for (const ResourceId child : resource.children) append_resource(text, board, child, indent + 2);
@@ -214,6 +237,7 @@ std::string status_text(const Board& board) {
   for (const ResourceId id : board.top) {
     if (board.resource(id).orphan && !active(board, id, false)) continue;
     if (board.resource(id).meta.contains("internal_attr")) continue;
+    if (is_left_out(board, id)) continue;
     append_resource(text, board, id, 4);
     any = true;
   }

@@ -26,5 +26,7 @@ void append_line(std::string& text, int indent, const std::string& line);
 void append_clone(std::string& text, const policy::detail::Board& board, policy::detail::ResourceId id, int indent);
 void append_bundle(std::string& text, const policy::detail::Board& board, policy::detail::ResourceId id, int indent);
 [[nodiscard]] bool target_role_is(const policy::detail::Board& board, policy::detail::ResourceId id, policy::Role role);
+/// Whether its target-role keeps it from what it could be: stopped, or never promoted where instances can be.
+[[nodiscard]] bool is_disabled(const policy::detail::Board& board, policy::detail::ResourceId id);
 
 }  // namespace bascule::simulate
