@@ -16,6 +16,9 @@ def mutated(root, seed):
         rng.choice(CHANGES)(root, rng)
     if rng.random() < 0.7:  # what has no schema is read as far as it can be
         root.set("validate-with", "none")
+    for element in root.iter():  # a value that a change took away goes with its name
+        for name in [name for name, value in element.attrib.items() if value is None]:
+            del element.attrib[name]
     text = ET.tostring(root, encoding="unicode").encode("utf-8", "surrogatepass")
     return broken(text, rng) if rng.random() < 0.25 else text
 
@@ -32,7 +35,7 @@ def change_value(root, rng):
 
 def change_number(root, rng):
     places = [(element, name) for element in root.iter() for name, value in element.attrib.items()
-              if value.lstrip("-").isdigit() or value in ("INFINITY", "-INFINITY")]
+              if (value or "").lstrip("-").isdigit() or value in ("INFINITY", "-INFINITY")]
     if places:
         element, name = rng.choice(places)
         element.set(name, rng.choice(NUMBERS))
@@ -44,7 +47,8 @@ def swap_values(root, rng):
     places = [(element, name) for element in root.iter() for name in names if element.get(name) is not None]
     if len(places) > 1:
         (one, name), (other, other_name) = rng.sample(places, 2)
-        one.set(name, other.get(other_name))
+        value = other.get(other_name)
+        one.set(name, value)
 
 
 def remove_attribute(root, rng):
