@@ -47,7 +47,7 @@ TEST(BufferPool, AdoptsForeignIdsEvenWhenTheArenaIsFull) {
 }
 
 TEST(BufferPool, KeepsSomeHeapMemoryForTheNext) {
-  auto pool = std::move(*BufferPool::create({0, 0}));
+  auto pool = std::move(*BufferPool::create({1, 0}));
   constexpr std::size_t size = 128 * 1024;
   pool->adopt(1, size - 100);
   Byte* const first = pool->bytes(1).data();
