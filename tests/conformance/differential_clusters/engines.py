@@ -8,6 +8,8 @@ import subprocess
 HEADS = {"Current cluster status:": "status", "Executing Cluster Transition:": "actions",
          "Revised Cluster Status:": "placement"}
 LEVELS = ("status", "placement", "actions")
+NOT_NAMES = {"-", "Node", "List", "Online:", "OFFLINE:", "RemoteOnline:", "RemoteOFFLINE:", "GuestOnline:", "Full", "of",
+             "Resources:", "Clone", "Set:", "Resource", "Group:", "Container", "bundle", "set:", "Replica"}
 TIMEOUT_S = 20  # Pacemaker follows each path through a net of colocations, and may take for ever
 
 
@@ -55,8 +57,9 @@ class Outcome:
 
     @property
     def features(self):
-        """What a smaller CIB must have at least one of, to be about the same difference."""
-        return {(level, shape(line)) for level, lines in self.levels.items() for line in lines}
+        """What a smaller CIB must have at least one of, to be about the same difference: the same thing is said of the same
+        resource or node, at the level where the difference begins."""
+        return {(self.level, shape(line), subject(line)) for line in self.lines}
 
     @property
     def kind(self):
@@ -81,6 +84,14 @@ def shape(line):
         if word in line:
             return line[0] + word
     return line[0] + "other"
+
+
+def subject(line):
+    """The resource or node that a line is about."""
+    found = re.search(r"\* (?:Resource|Cluster|Pseudo) action: +(\S+)", line)
+    if found:
+        return found.group(1)
+    return next((word for word in re.findall(r"[\w:.-]+", line) if word not in NOT_NAMES), "")
 
 
 def sections(text):
