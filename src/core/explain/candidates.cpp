@@ -1,3 +1,4 @@
+// Single changes of the configuration that could alter a decision.
 #include "core/explain/candidates.h"
 
 #include <algorithm>

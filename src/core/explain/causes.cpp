@@ -1,3 +1,4 @@
+// Why an action is planned, and what keeps a resource from a node.
 #include "core/explain/causes.h"
 
 #include <algorithm>

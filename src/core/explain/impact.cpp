@@ -1,3 +1,4 @@
+// What a plan interrupts and for how long, and what has nowhere to go.
 #include "core/explain/impact.h"
 
 #include <algorithm>

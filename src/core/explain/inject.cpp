@@ -1,3 +1,4 @@
+// What may be supposed to happen, as words and as changes of a CIB.
 #include "core/explain/inject.h"
 
 #include <algorithm>

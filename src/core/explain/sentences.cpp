@@ -1,3 +1,4 @@
+// The sentences of an answer.
 #include "core/explain/sentences.h"
 
 #include <algorithm>

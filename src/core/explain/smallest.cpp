@@ -1,3 +1,4 @@
+// Tries single changes until one alters the decision.
 #include "core/explain/smallest.h"
 
 #include <algorithm>

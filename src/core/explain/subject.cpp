@@ -1,3 +1,4 @@
+// What a question is about: a resource, or all instances of one.
 #include "core/explain/subject.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The answer to "why": a sentence for each node, and what its score is made of.
 #include "core/explain/why.h"
 
 #include <algorithm>

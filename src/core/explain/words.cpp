@@ -1,3 +1,4 @@
+// Failures, nodes and causes in words.
 #include "core/explain/words.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Whether what a person asks for can be done at all.
 #include <fmt/format.h>
 
 #include "core/ownership/detail/placement.h"

@@ -1,3 +1,4 @@
+// Where a service or a volume may go, and why not elsewhere.
 #include "core/ownership/detail/placement.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// The rules applied to each volume and service.
 #include "core/ownership/plan.h"
 
 #include <algorithm>

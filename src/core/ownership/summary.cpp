@@ -1,3 +1,4 @@
+// The first line of `status`, and what is wrong.
 #include "core/ownership/detail/summary.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// What a snapshot says, in the words of the rules.
 #include "core/ownership/detail/view.h"
 
 namespace bascule::ownership::detail {

@@ -1,3 +1,4 @@
+// What each score is made of, kept only when somebody will ask.
 #include "core/policy/ledger.h"
 
 #include "core/policy/board.h"

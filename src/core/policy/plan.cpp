@@ -1,3 +1,4 @@
+// The pipeline: which steps there are, and in which order.
 #include "core/policy/plan.h"
 
 #include "core/policy/board.h"

@@ -1,3 +1,4 @@
+// How rules compare values: as words, integers, numbers and versions.
 #include "core/policy/detail/rule_values.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Rules: which sets of values hold at a time, on a node, for a resource.
 #include "core/policy/rules.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Scores with their two infinities, and roles, as they are written.
 #include "core/policy/score.h"
 
 #include <algorithm>

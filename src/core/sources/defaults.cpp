@@ -1,3 +1,4 @@
+// Our defaults where Pacemaker's bite: monitors, failures that fade, moves that end.
 #include "core/sources/defaults.h"
 
 #include <algorithm>

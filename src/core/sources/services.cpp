@@ -1,3 +1,4 @@
+// A cluster.toml as the resources and constraints of the policy's model.
 #include "core/sources/services.h"
 
 #include <algorithm>

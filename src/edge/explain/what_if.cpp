@@ -1,3 +1,4 @@
+// The answer to "what if": what would be done, interrupted, and without a place.
 #include "edge/explain/what_if.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A bundle in the status, with its replicas.
 #include "edge/simulate/status_text.h"
 
 namespace bascule::simulate {

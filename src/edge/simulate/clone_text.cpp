@@ -1,3 +1,4 @@
+// A clone in the status: its lists of nodes, and the instances that are shown alone.
 #include <algorithm>
 #include <map>
 

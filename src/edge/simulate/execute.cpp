@@ -1,3 +1,4 @@
+// Carries a plan out on paper: the status as it would be if each action did what it should.
 #include "edge/simulate/execute.h"
 
 #include <algorithm>

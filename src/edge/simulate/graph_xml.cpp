@@ -1,3 +1,4 @@
+// The transition graph as XML, as far as recorded graphs are compared.
 #include "edge/simulate/graph_xml.h"
 
 #include "core/policy/board.h"

@@ -1,3 +1,4 @@
+// What would change and in which order, in words for people.
 #include "edge/simulate/readable_text.h"
 
 #include <cctype>

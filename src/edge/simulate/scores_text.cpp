@@ -1,3 +1,4 @@
+// The scores of each step of the placement (`-s`), in crm_simulate's layout.
 #include "edge/simulate/scores_text.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// One simulation from a CIB to its answers: text in either layout, JSON, graph.
 #include "edge/simulate/simulate.h"
 
 #include <memory>

@@ -1,3 +1,4 @@
+// The status of nodes and resources in crm_simulate's layout.
 #include "edge/simulate/status_text.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The transition summary, a line for each resource that changes, in crm_simulate's layout.
 #include "edge/simulate/summary_text.h"
 
 #include <algorithm>

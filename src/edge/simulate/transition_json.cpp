@@ -1,3 +1,4 @@
+// A transition, its changes and the status after it as JSON, for programs.
 #include "edge/simulate/transition_json.h"
 
 #include "core/explain/causes.h"

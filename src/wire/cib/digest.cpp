@@ -1,3 +1,4 @@
+// The digest of an operation's parameters, as the executor recorded it.
 #include "wire/cib/digest.h"
 
 #include <algorithm>

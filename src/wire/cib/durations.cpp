@@ -1,3 +1,4 @@
+// ISO 8601 durations and Pacemaker's own ("10s", "2min"), read as Pacemaker reads them.
 #include <algorithm>
 #include <limits>
 

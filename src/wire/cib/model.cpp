@@ -1,3 +1,4 @@
+// Looking up attributes in the model.
 #include "wire/cib/model.h"
 
 #include <algorithm>

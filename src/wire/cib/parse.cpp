@@ -1,3 +1,4 @@
+// A whole CIB: the document, its root, and the notices for what is not understood.
 #include "wire/cib/parse.h"
 
 #include <algorithm>

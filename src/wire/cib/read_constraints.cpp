@@ -1,3 +1,4 @@
+// <constraints>: locations, colocations, orders and tickets, single and as sets.
 #include "wire/cib/detail/reader.h"
 
 namespace bascule::cib::detail {

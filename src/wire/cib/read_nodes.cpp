@@ -1,3 +1,4 @@
+// <nodes>, <tags> and <fencing-topology>.
 #include "wire/cib/detail/reader.h"
 
 namespace bascule::cib::detail {

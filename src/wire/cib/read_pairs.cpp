@@ -1,3 +1,4 @@
+// Name and value pairs: sets, references to sets, and the rules that they hold under.
 #include "wire/cib/detail/reader.h"
 
 namespace bascule::cib::detail {

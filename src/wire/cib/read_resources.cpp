@@ -1,3 +1,4 @@
+// <resources>: primitives, groups, clones, bundles and templates.
 #include "wire/cib/detail/reader.h"
 
 namespace bascule::cib::detail {

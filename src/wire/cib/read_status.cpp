@@ -1,3 +1,4 @@
+// <status>: what nodes, histories, transient attributes and tickets say of themselves.
 #include "wire/cib/detail/reader.h"
 
 namespace bascule::cib::detail {

@@ -1,3 +1,4 @@
+// ISO 8601 times and calendars as Pacemaker counts them: ordinal days, weeks, offsets.
 #include "wire/cib/times.h"
 
 #include <array>

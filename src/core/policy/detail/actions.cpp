@@ -1,3 +1,4 @@
+// The actions that take each resource from where it is to where it shall be.
 #include <algorithm>
 #include <array>
 

@@ -1,3 +1,4 @@
+// Placement: each resource gets the best node that its constraints leave.
 #include "core/policy/detail/assign.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Placement of a clone's instances: who stays, who is served next, how many on a node.
 #include <algorithm>
 
 #include "core/policy/detail/assign.h"

@@ -1,3 +1,4 @@
+// Looking things up on the board that all steps write on.
 #include "core/policy/board.h"
 
 #include <utility>

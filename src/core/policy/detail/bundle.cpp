@@ -1,3 +1,4 @@
+// What a bundle is made of: container, address, remote connection and instance for each replica.
 #include "core/policy/detail/bundle.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The parameters that a bundle gives to the containers and addresses that it is made of.
 #include "core/policy/detail/bundle_parameters.h"
 
 #include <utility>

@@ -1,3 +1,4 @@
+// Placement and actions of a bundle: containers, connections and what runs inside.
 #include <algorithm>
 
 #include "core/policy/detail/assign.h"

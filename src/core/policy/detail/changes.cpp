@@ -1,3 +1,4 @@
+// Changed parameters and agents: what is reloaded, restarted, cancelled or forgotten because of them.
 #include "core/policy/detail/changes.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What a colocation does to scores, for primitives, groups, clones and bundles.
 #include <algorithm>
 
 #include "core/policy/detail/assign.h"

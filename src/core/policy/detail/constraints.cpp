@@ -1,3 +1,4 @@
+// Constraints of the CIB as the steps use them: locations, orders, colocations.
 #include "core/policy/detail/constraints.h"
 
 #include <regex>

@@ -1,3 +1,4 @@
+// What forbids a node to a resource whatever its scores: failures, health, discovery, the node's state.
 #include <algorithm>
 #include <charconv>
 

@@ -1,3 +1,4 @@
+// How often a resource failed on a node, what is forgotten, and what follows from it.
 #include "core/policy/detail/failures.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Fencing and shutdown of nodes, and what no longer needs to be done on them.
 #include <algorithm>
 #include <numeric>
 

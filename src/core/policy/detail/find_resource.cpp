@@ -1,3 +1,4 @@
+// Which resource a history belongs to: an instance of a clone, a replica, or one that is configured no more.
 #include "core/policy/detail/find_resource.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Reads the recorded operations of a resource on a node, from the oldest to the newest.
 #include "core/policy/detail/history.h"
 
 #include <algorithm>

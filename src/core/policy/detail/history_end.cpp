@@ -1,3 +1,4 @@
+// What the end of a resource's history means: which outcome counts, what is pending, what has expired.
 #include <algorithm>
 #include <string>
 

@@ -1,3 +1,4 @@
+// In which order recorded operations happened.
 #include <charconv>
 #include <string_view>
 

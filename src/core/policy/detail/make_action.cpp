@@ -1,3 +1,4 @@
+// The one place where actions and orderings come into being.
 #include "core/policy/detail/make_action.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Which nodes are there: online, pending, standby, in maintenance, unclean, to be fenced.
 #include <cctype>
 
 #include "core/policy/detail/remote_nodes.h"

@@ -1,3 +1,4 @@
+// Notifications of clones: before and after each start, stop, promotion and demotion.
 #include "core/policy/detail/notifications.h"
 
 #include <string>

@@ -1,3 +1,4 @@
+// The operations of a resource as configured: timeouts, on-fail, recurring monitors.
 #include "core/policy/operations.h"
 
 #include <algorithm>

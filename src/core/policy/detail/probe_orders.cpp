@@ -1,3 +1,4 @@
+// Starts wait for the probes that could find the same resource elsewhere.
 #include "core/policy/detail/probe_orders.h"
 
 #include <string_view>

@@ -1,3 +1,4 @@
+// Probes: where nobody has looked yet whether a resource runs.
 #include <algorithm>
 
 #include "core/policy/detail/bundle.h"

@@ -1,3 +1,4 @@
+// Which instances of a promotable clone are promoted.
 #include "core/policy/detail/promotion.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What one action makes of another that is ordered with it: required, impossible, to be done again.
 #include "core/policy/detail/propagate.h"
 
 #include <algorithm>

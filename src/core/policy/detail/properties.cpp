@@ -1,3 +1,4 @@
+// Cluster properties, with Pacemaker's defaults.
 #include <algorithm>
 #include <charconv>
 

@@ -1,3 +1,4 @@
+// Recurring monitors: which are started, which are cancelled, for which role.
 #include <algorithm>
 
 #include "core/policy/detail/make_action.h"

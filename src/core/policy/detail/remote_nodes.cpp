@@ -1,3 +1,4 @@
+// Remote and guest nodes: resources that are nodes as well.
 #include "core/policy/detail/remote_nodes.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Actions on remote nodes wait for the connection, and fail with it.
 #include <algorithm>
 #include <string_view>
 

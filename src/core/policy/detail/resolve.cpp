@@ -1,3 +1,4 @@
+// Which actions happen after all, once the orderings have made others required or impossible.
 #include <algorithm>
 #include <string_view>
 

@@ -1,3 +1,4 @@
+// Resources of the CIB on the board: templates, groups, instances of clones, meta attributes.
 #include "core/policy/detail/resources.h"
 
 #include <algorithm>

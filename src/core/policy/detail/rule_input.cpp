@@ -1,3 +1,4 @@
+// What rules are judged on: the time, a node's attributes, a resource and its operation.
 #include <optional>
 
 #include "core/policy/detail/constraints.h"

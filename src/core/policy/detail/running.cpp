@@ -1,3 +1,4 @@
+// Where resources run, and what is forbidden to them.
 #include "core/policy/running.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Resources that wait for the node that was shut down under them.
 #include "core/policy/detail/shutdown_lock.h"
 
 #include "core/policy/detail/make_action.h"

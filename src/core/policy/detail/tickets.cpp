@@ -1,3 +1,4 @@
+// Tickets: what may run only where a ticket was granted, and what losing it means.
 #include "core/policy/detail/tickets.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Nodes that must be switched on by a device before resources may start there.
 #include "core/policy/detail/unfencing.h"
 
 #include "core/policy/detail/make_action.h"

@@ -1,3 +1,4 @@
+// Capacity: what nodes have, what resources use, and in which order the placement strategy serves them.
 #include "core/policy/detail/utilization.h"
 
 #include <algorithm>
