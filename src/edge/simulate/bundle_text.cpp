@@ -26,7 +26,8 @@ void append_bundle(std::string& text, const Board& board, ResourceId id, int ind
   if (bundle.unique) line += " (unique)";
   if (!bundle.managed) line += " (unmanaged)";
   append_line(text, indent, line + ":");
-  for (const BundleReplica& replica : parts.replicas) append_replica(text, board, replica, indent + 2);
+  for (const BundleReplica& replica : parts.replicas)
+    if (!is_left_out(board, replica.container)) append_replica(text, board, replica, indent + 2);
 }
 
 }  // namespace bascule::simulate

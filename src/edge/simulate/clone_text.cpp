@@ -42,9 +42,8 @@ Role role_of_instance(const Board& board, ResourceId instance) {
 
 /// An anonymous instance of which nothing is special goes into a list; the others are shown one by one.
 bool shown_alone(const Board& board, ResourceId instance) {
-  const bool pending = any_in(board, instance, [](const Resource& each) {
-    return !each.pending_task.empty() && each.pending_task != "monitor";
-  });
+  const std::string& pending_task = board.resource(instance).pending_task;  // a group has none
+  const bool pending = !pending_task.empty() && pending_task != "monitor";
   if (!active(board, instance, false)) return pending;
   if (wrong(board, instance) || pending || !active(board, instance, true)) return true;
   const NodeId place = single_place(board, instance);
@@ -64,10 +63,15 @@ std::string header(const Board& board, const Resource& clone, ResourceId id) {
 }
 
 /// The clone itself, or what it is made of.
-bool to_be_stopped(const Board& board, ResourceId id) {
+bool to_be(const Board& board, ResourceId id, Role role) {
   const Resource& clone = board.resource(id);
-  if (clone.meta.contains("target-role") || clone.children.empty()) return target_role_is(board, id, Role::Stopped);
-  return target_role_is(board, clone.children.front(), Role::Stopped);
+  if (clone.meta.contains("target-role") || clone.children.empty()) return target_role_is(board, id, role);
+  return target_role_is(board, clone.children.front(), role);
+}
+
+std::string word_for_started(const Board& board, ResourceId id) {
+  if (!board.resource(id).promotable()) return "Started";
+  return to_be(board, id, Role::Unpromoted) ? "Unpromoted (target-role)" : "Unpromoted";
 }
 
 struct Lists {
@@ -77,18 +81,17 @@ struct Lists {
 void append_lists(std::string& text, const Board& board, ResourceId id, const Lists& lists, int indent) {
   const Resource& clone = board.resource(id);
   if (!lists.promoted.empty()) append_line(text, indent, "* " + list_text("Promoted", lists.promoted));
-  if (!lists.started.empty())
-    append_line(text, indent, "* " + list_text(clone.promotable() ? "Unpromoted" : "Started", lists.started));
+  if (!lists.started.empty()) append_line(text, indent, "* " + list_text(word_for_started(board, id), lists.started));
   if (clone.unique || clone.clone->max <= static_cast<int>(lists.promoted.size() + lists.started.size())) return;
   std::map<std::string, std::vector<std::string>> stopped;  // by why
-  const std::string otherwise = to_be_stopped(board, id) ? "Stopped (disabled)" : "Stopped";
+  const std::string otherwise = to_be(board, id, Role::Stopped) ? "Stopped (disabled)" : "Stopped";
   const bool nowhere =
       std::all_of(clone.scores.begin(), clone.scores.end(), [](policy::Score score) { return score == kNotAllowed; });
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
     const bool known = std::count(clone.known_on.begin(), clone.known_on.end(), node) != 0;
     if (nowhere ? !known : clone.scores[node] == kNotAllowed) continue;
     if (std::count(clone.running_on.begin(), clone.running_on.end(), node) != 0) continue;
-    const std::string failure = probe_failure(board, clone.children.empty() ? id : clone.children.front(), node);
+    const std::string failure = probe_failure(board, id, node);
     stopped[failure.empty() ? otherwise : "Stopped (" + failure + ")"].push_back(board.node(node).name);
   }
   for (const auto& [why, names] : stopped) append_line(text, indent, "* " + list_text(why, names));
@@ -103,7 +106,7 @@ void append_clone(std::string& text, const Board& board, ResourceId id, int inde
   for (const ResourceId instance : clone.children) {
     const bool is_active = active(board, instance, false);
     const bool orphan = board.resource(instance).orphan;
-    if (orphan && !is_active) continue;
+    if ((orphan && !is_active) || is_left_out(board, instance)) continue;
     if (clone.unique || shown_alone(board, instance)) {
       append_resource(text, board, instance, indent + 2);
       continue;

@@ -28,16 +28,15 @@ std::string health_of(const Board& board, const Node& node) {
   const policy::Score green = score_of("node-health-green", 0);
   bool worried = false;
   for (const auto& [name, value] : node.attributes) {
-    if (name.rfind("#health", 0) != 0 || value == "green") continue;
-    const policy::Score score = policy::parse_score(value).value_or(0);
+    if (name.rfind("#health", 0) != 0) continue;
+    const policy::Score score = value == "green" ? green : policy::parse_score(value).value_or(0);
     if (value == "red" || (value != "yellow" && score <= red)) return " (health is RED)";
     worried = worried || value == "yellow" || (score <= yellow && yellow != green);
   }
   return worried ? " (health is YELLOW)" : "";
 }
 
-/// Empty: it goes into a list of its like.
-std::string state_of(const Board& board, const Node& node) {
+std::string state_of(const Node& node) {
   if (node.unclean && node.online) return "UNCLEAN (online)";
   if (node.pending) return "pending";
   if (node.unclean) return "UNCLEAN (offline)";
@@ -45,8 +44,7 @@ std::string state_of(const Board& board, const Node& node) {
   if (node.standby)
     return !node.online ? "OFFLINE (standby)" : node.running.empty() ? "standby" : "standby (with active resources)";
   if (node.maintenance) return node.online ? "maintenance" : "OFFLINE (maintenance)";
-  const std::string health = health_of(board, node);
-  return node.online && !health.empty() ? "online" + health : "";
+  return node.online ? "online" : "OFFLINE";
 }
 
 void append_nodes(std::string& text, const Board& board) {
@@ -57,9 +55,9 @@ void append_nodes(std::string& text, const Board& board) {
             [](const Node* left, const Node* right) { return natural_order(left->name, right->name) < 0; });
   append_line(text, 2, "* Node List:");
   for (const Node* node : sorted) {
-    const std::string state = state_of(board, *node);
+    const std::string state = state_of(*node) + health_of(board, *node);
     const char* kind = node->is_guest() ? "GuestNode" : node->is_remote() ? "RemoteNode" : "Node";
-    if (!state.empty()) {
+    if (state != "online" && state != "OFFLINE") {
       append_line(text, 4, "* " + std::string(kind) + " " + node->name + ": " + state);
       continue;
     }
@@ -99,7 +97,8 @@ std::vector<std::string> flags_of(const Board& board, const Resource& resource, 
   if (resource.pending_task == "monitor") flags.emplace_back("Monitoring");
   if (target_role_is(board, id, Role::Stopped)) flags.emplace_back("disabled");
   const bool promotable = board.resource(board.top_of(id)).promotable();
-  if (promotable && target_role_is(board, id, Role::Unpromoted)) flags.emplace_back("target-role:Unpromoted");
+  if (promotable && target_role_is(board, id, Role::Unpromoted))
+    flags.emplace_back("target-role:" + resource.meta.at("target-role"));
   if (resource.blocked)
     flags.emplace_back("blocked");
   else if (!resource.managed)
@@ -124,24 +123,6 @@ std::string state_text(const Board& board, const Resource& resource, ResourceId 
   }
   const std::string pending = pending_state(resource);
   return text + " " + (pending.empty() ? std::string(policy::name_of(role)) : pending);
-}
-
-/// Whether Pacemaker knows a place of it: one that is not managed, on a node that is lost, does not count for the
-/// whole.
-bool has_known_place(const Board& board, ResourceId id) {
-  const Resource& resource = board.resource(id);
-  if (resource.children.empty())
-    return std::any_of(resource.running_on.begin(), resource.running_on.end(),
-                       [&](NodeId node) { return resource.managed || board.node(node).online; });
-  return std::any_of(resource.children.begin(), resource.children.end(),
-                     [&](ResourceId child) { return has_known_place(board, child); });
-}
-
-/// A whole that is active without a known place is taken for one of other nodes, and left out.
-bool is_left_out(const Board& board, ResourceId id) {
-  const Variant variant = board.resource(id).variant;
-  const bool whole = variant == Variant::clone || variant == Variant::group || variant == Variant::bundle;
-  return whole && active(board, id, false) && !has_known_place(board, id);
 }
 
 }  // namespace
@@ -169,8 +150,12 @@ bool is_disabled(const Board& board, ResourceId id) {
 }
 
 std::string probe_failure(const Board& board, ResourceId id, NodeId node) {
-  const Resource& resource = board.resource(id);
-  const std::string name = resource.unique || resource.definition == nullptr ? resource.id : resource.definition->id;
+  // Looked for by what the clone is made of, so that it is never found for a group's member or a unique instance.
+  const ResourceId top = board.top_of(id);
+  const std::vector<ResourceId>& instances = board.resource(top).children;
+  const bool cloned = board.resource(top).variant == Variant::clone && !instances.empty();
+  const Resource& named = board.resource(cloned ? instances.front() : id);
+  const std::string& name = cloned && named.definition != nullptr ? named.definition->id : named.id;
   for (const FailedProbe& each : board.failed_probes)
     if (each.resource == name && (node == kNone || each.node == node))
       return each.rc == 2 ? "invalid parameter" : each.rc == 5 ? "not installed" : "OCF_" + std::to_string(each.rc);
@@ -181,20 +166,14 @@ std::string primitive_text(const Board& board, ResourceId id) {
   const Resource& resource = board.resource(id);
   const bool written = !resource.unique && resource.definition != nullptr;
   // What does not run yet, or any more, is where something is being done about it.
-  const NodeId place = resource.running_on.empty()       ? resource.pending_node
-                       : resource.running_on.size() == 1 ? resource.running_on.front()
-                                                         : kNone;
-  std::string text = primitive_text(board, id, written ? resource.definition->id : resource.id, place);
-  if (resource.running_on.size() > 1) {
-    text += " [";
-    for (const NodeId node : resource.running_on) text += " " + board.node(node).name;
-    text += " ]";
-  }
-  return text;
+  const NodeId place = resource.running_on.empty() ? resource.pending_node : resource.running_on.front();
+  return primitive_text(board, id, written ? resource.definition->id : resource.id, place);
 }
 
 std::string primitive_text(const Board& board, ResourceId id, const std::string& name, NodeId place) {
   const Resource& resource = board.resource(id);
+  const bool several = resource.running_on.size() > 1;
+  if (several) place = kNone;
   std::string text = name + "\t(" + resource.resource_class;
   if (!resource.provider.empty()) text += ":" + resource.provider;
   text += ":" + resource.type + "):\t" + state_text(board, resource, id);
@@ -206,7 +185,14 @@ std::string primitive_text(const Board& board, ResourceId id, const std::string&
   std::vector<std::string> flags = flags_of(board, resource, id, place);
   if (locked) flags.insert(flags.begin(), "LOCKED");
   if (!flags.empty()) text += " (" + joined(flags) + ")";
-  return text;
+  if (!several) return text;
+  text += " [";
+  for (const NodeId node : resource.running_on) text += " " + board.node(node).name;
+  return text + " ]";
+}
+
+bool is_left_out(const Board& board, ResourceId id) {
+  return board.resource(id).running_on.empty() && active(board, id, false);
 }
 
 void append_resource(std::string& text, const Board& board, ResourceId id, int indent) {
@@ -224,7 +210,8 @@ void append_resource(std::string& text, const Board& board, ResourceId id, int i
       if (is_disabled(board, id)) flags.emplace_back("disabled");
       append_line(text, indent,
                   "* Resource Group: " + resource.id + (flags.empty() ? "" : " (" + joined(flags) + ")") + ":");
-      for (const ResourceId child : resource.children) append_resource(text, board, child, indent + 2);
+      for (const ResourceId child : resource.children)
+        if (!is_left_out(board, child)) append_resource(text, board, child, indent + 2);
     }
   }
 }

@@ -22,6 +22,9 @@ void append_resource(std::string& text, const policy::detail::Board& board, poli
                                          const std::string& name, policy::detail::NodeId place);
 /// "name: [ a b c ]".
 [[nodiscard]] std::string list_text(const std::string& name, std::vector<std::string> members);
+/// Active, as far as anybody knows, but without a known place: what is not managed on a lost node does not count for
+/// the whole. Such a whole is taken for one of other nodes and not shown.
+[[nodiscard]] bool is_left_out(const policy::detail::Board& board, policy::detail::ResourceId id);
 void append_line(std::string& text, int indent, const std::string& line);
 void append_clone(std::string& text, const policy::detail::Board& board, policy::detail::ResourceId id, int indent);
 void append_bundle(std::string& text, const policy::detail::Board& board, policy::detail::ResourceId id, int indent);

@@ -164,6 +164,9 @@ void make_replicas(Board& board, ResourceId id) {
     board.notices.push_back("bundle " + written.id + ": only " + std::to_string(replicas) + " replicas are planned");
   bundle.replicas_per_host = std::max(1, number(parts.container, "replicas-per-host", 1));
   board.resource(id).unique = bundle.replicas_per_host > 1;
+  // Replicas without addresses of their own are told apart by their hosts; the bundle is still called unique.
+  const bool addresses_differ = cib::find(parts.network, "ip-range-start") != nullptr;
+  if (!addresses_differ && !written.children.empty()) bundle.replicas_per_host = 1;
   std::vector<ResourceId> instances;
   if (!written.children.empty()) {
     board.merged.push_back(clone_of(written, replicas, bundle.replicas_per_host, bundle.promoted_max));

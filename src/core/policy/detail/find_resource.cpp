@@ -43,9 +43,9 @@ std::vector<NodeId> places(const Board& board, ResourceId instance) {
   return found;
 }
 
-/// A clone that is to run everywhere.
+/// A clone that is to run everywhere: exactly as many instances as nodes.
 bool universal(const Board& board, ResourceId clone) {
-  return board.resource(clone).clone->max >= static_cast<int>(board.nodes.size());
+  return board.resource(clone).clone->max == static_cast<int>(board.nodes.size());
 }
 
 /// What an unclean node had does not use up an instance, unless it has to be fenced before another may start.

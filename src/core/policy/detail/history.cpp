@@ -260,7 +260,8 @@ bool old_failure(Board& board, const History& history, const Outcome& outcome) {
 void mask(Board& board, const History& history, const cib::OperationResult& result) {
   const ResourceId top = board.top_of(history.resource);
   const bool alone = board.resource(history.resource).unique;
-  board.failed_probes.push_back({history.node, base_id(board.resource(history.resource).history_id), result.rc});
+  if (board.node(history.node).online)
+    board.failed_probes.push_back({history.node, board.resource(history.resource).history_id, result.rc});
   ban(board, alone ? history.resource : top, history.node, "it cannot run there");
 }
 

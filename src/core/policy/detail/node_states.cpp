@@ -157,13 +157,6 @@ bool can_fence(const Board& board, NodeId id) {
 
 void read_node_states(Board& board) {
   for (const cib::NodeState& state : board.snapshot.cib->node_states) read_node_state(board, state);
-  // Attributes of nodes that no state was found for count as well.
-  for (NodeId id = 0; id < board.nodes.size(); ++id) {
-    Node& node = board.node(id);
-    if (node.is_remote()) continue;
-    if (truth(attribute(node, "standby"))) node.standby = true;
-    if (truth(attribute(node, "maintenance"))) node.maintenance = true;
-  }
 }
 
 }  // namespace bascule::policy::detail

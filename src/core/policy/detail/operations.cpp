@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "core/policy/detail/steps.h"
 #include "core/policy/detail/words.h"
@@ -20,29 +21,43 @@ bool enabled(const cib::Operation& operation) {
   return word == nullptr || truth(*word);
 }
 
-/// on-fail of a demotion is that of the promoted role's monitor, if nobody says otherwise.
-std::string inherited_on_fail(const Board& board, const Resource& resource) {
+/// on-fail of a demotion is that of the promoted role's monitor, if nobody says otherwise; only what stands in the
+/// operation itself counts.
+std::string inherited_on_fail(const Resource& resource) {
   if (resource.definition == nullptr) return "";
   for (const cib::Operation& each : resource.definition->operations) {
     if (each.name != "monitor" || interval_of(each) == 0 || !enabled(each)) continue;
-    const Meta meta = operation_meta(board, resource, &each, each.name, interval_of(each));
-    const std::string* role = find(meta, "role");
-    const std::string* on_fail = find(meta, "on-fail");
-    if (role != nullptr && role_of(*role) == Role::Promoted && on_fail != nullptr && *on_fail != "demote")
-      return *on_fail;
+    const std::string on_fail = cib::value_of(each.attributes, "on-fail");
+    if (role_of(cib::value_of(each.attributes, "role")) == Role::Promoted && !on_fail.empty() && on_fail != "demote")
+      return on_fail;
   }
   return "";
 }
 
-std::string on_fail_word(const Board& board, const Resource& resource, std::string_view task, std::uint32_t interval_ms,
-                         const Meta& meta) {
+/// Empty: nothing is said, or something that this operation cannot have.
+std::string on_fail_word(const Resource& resource, std::string_view task, std::uint32_t interval_ms, const Meta& meta) {
   const std::string* word = find(meta, "on-fail");
-  if (word == nullptr) return task == "demote" ? inherited_on_fail(board, resource) : "";
+  if (word == nullptr) return task == "demote" ? inherited_on_fail(resource) : "";
+  if (task == "stop" && (*word == "standby" || *word == "stop")) return "";
   if (*word != "demote") return *word;
   const std::string* role = find(meta, "role");
   const bool promoted_monitor =
       task == "monitor" && interval_ms != 0 && role != nullptr && role_of(*role) == Role::Promoted;
   return task == "promote" || promoted_monitor ? "demote" : "";
+}
+
+/// nullopt: the word means nothing for this resource.
+std::optional<OnFail> on_fail_from(const Board& board, const Resource& resource, const std::string& word) {
+  if (word == "block") return OnFail::block;
+  if (word == "fence") return board.properties.fencing ? OnFail::fence : OnFail::stop;
+  if (word == "standby") return OnFail::standby;
+  if (word == "ignore" || word == "nothing") return OnFail::ignore;
+  if (word == "migrate") return OnFail::migrate;
+  if (word == "stop") return OnFail::stop;
+  if (word == "restart") return OnFail::recover;
+  if (word == "demote") return OnFail::demote;
+  if (word == "restart-container" && resource.container != kNone) return OnFail::restart_container;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -97,20 +112,13 @@ Meta operation_meta(const Board& board, const Resource& resource, const cib::Ope
 OnFail on_fail_of(const Board& board, const Resource& resource, std::string_view task, std::uint32_t interval_ms,
                   const cib::Operation* definition) {
   const Meta meta = operation_meta(board, resource, definition, task, interval_ms);
-  const std::string word = on_fail_word(board, resource, task, interval_ms, meta);
-  if (word == "block") return OnFail::block;
-  if (word == "fence") return board.properties.fencing ? OnFail::fence : OnFail::stop;
-  if (word == "standby") return OnFail::standby;
-  if (word == "ignore" || word == "nothing") return OnFail::ignore;
-  if (word == "migrate") return OnFail::migrate;
-  if (word == "stop") return OnFail::stop;
-  if (word == "restart") return OnFail::recover;
-  if (word == "demote") return OnFail::demote;
-  if (word == "restart-container" && resource.container != kNone) return OnFail::restart_container;
-  if (resource.container != kNone) return OnFail::restart_container;
+  const std::optional<OnFail> said = on_fail_from(board, resource, on_fail_word(resource, task, interval_ms, meta));
+  if (!said && resource.container != kNone) return OnFail::restart_container;
+  // Whatever ends a connection to a remote node needs fencing; of one that is not managed no other word is taken.
   const bool probe = task == "monitor" && interval_ms == 0;
-  if (resource.remote_node != kNone && !probe && task != "start")
+  if ((!said || !resource.managed) && resource.remote_node != kNone && !probe && task != "start")
     return resource.managed ? OnFail::reset_remote : OnFail::stop;
+  if (said) return *said;
   if (task == "stop") return board.properties.fencing ? OnFail::fence : OnFail::block;
   return OnFail::recover;
 }
