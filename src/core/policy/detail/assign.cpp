@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/policy/detail/bundle.h"
+#include "core/policy/detail/constraints.h"
 #include "core/policy/detail/remote_nodes.h"
 #include "core/policy/detail/steps.h"
 #include "core/policy/detail/utilization.h"
@@ -58,7 +59,7 @@ void apply_with_this(Board& board, ResourceId id, std::uint32_t index) {
 void keep(Board& board, ResourceId id) {
   Resource& resource = board.resource(id);
   resource.next_role = resource.role;
-  finalize(board, id, resource.running_on.empty() ? kNone : resource.running_on.front(), true);
+  finalize(board, id, current_node(board, id), true);
 }
 
 NodeId favoured(const Board& board, const Resource& resource, NodeId preferred, NodeId best) {
@@ -196,8 +197,10 @@ NodeId assign_primitive(Board& board, ResourceId id, NodeId preferred) {
   if (board.resource(id).assigning) return kNone;
   board.resource(id).assigning = true;
   note(board, id, Cause::Kind::start);
-  for (const std::uint32_t index : sorted_with(board, id)) apply_this_with(board, id, index);
-  for (const std::uint32_t index : sorted_others_with(board, id)) apply_with_this(board, id, index);
+  for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(id).with))
+    apply_this_with(board, id, index);
+  for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(id).others_with))
+    apply_with_this(board, id, index);
   restrict_role(board, board.resource(id), id);
   note_scores(board, id, "pcmk__primitive_assign");
   const Properties& properties = board.properties;
@@ -217,6 +220,7 @@ NodeId assign_primitive(Board& board, ResourceId id, NodeId preferred) {
 NodeId assign_group(Board& board, ResourceId id, NodeId preferred) {
   if (board.resource(id).assigning || board.resource(id).children.empty()) return kNone;
   board.resource(id).assigning = true;
+  bind_members(board, id);
   NodeId first = kNone;
   const std::vector<ResourceId> members = board.resource(id).children;
   board.resource(id).role = board.resource(members.front()).role;

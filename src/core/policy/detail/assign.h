@@ -48,9 +48,10 @@ void add_colocated(Board& board, ResourceId resource, Scores& scores, const std:
 /// The effect of one colocation whose primary is placed on its dependent.
 void apply_colocation(Board& board, ResourceId dependent, ResourceId primary, const Colocation& colocation);
 [[nodiscard]] bool has_influence(const Board& board, const Colocation& colocation);
-/// Colocations in which it is the dependent, those with the more important primary first; or the other way round.
-[[nodiscard]] std::vector<std::uint32_t> sorted_with(const Board& board, ResourceId resource);
-[[nodiscard]] std::vector<std::uint32_t> sorted_others_with(const Board& board, ResourceId resource);
+/// Takes a colocation into the list of those in which the resource is the dependent (the primary): those with the more
+/// important primary (dependent) first, and of several with the same one the last taken in.
+void bind(Board& board, ResourceId resource, std::uint32_t colocation);
+void bind_other(Board& board, ResourceId resource, std::uint32_t colocation);
 [[nodiscard]] std::string attribute_value(const Board& board, NodeId node, const std::string& attribute);
 
 }  // namespace bascule::policy::detail

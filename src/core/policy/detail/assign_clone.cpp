@@ -89,18 +89,14 @@ class Distribution {
   /// What the clone must or must not be with binds each instance; mere preferences only if not all nodes get one.
   void share_colocations(ResourceId instance) {
     const bool all = parts_.max < available_;
-    const auto& members = board_.resource(instance).children;
-    const bool group = board_.resource(instance).variant == Variant::group && !members.empty();
-    Resource& first = board_.resource(group ? members.front() : instance);
-    Resource& last = board_.resource(group ? members.back() : instance);
     for (const std::uint32_t index : board_.resource(clone_).with) {
       const Score score = board_.colocations[index].score;
-      if (all || score < 0 || score >= kInfinity) first.with.push_back(index);
+      if (all || score < 0 || score >= kInfinity) bind(board_, instance, index);
     }
     for (const std::uint32_t index : board_.resource(clone_).others_with) {
       const Colocation& colocation = board_.colocations[index];
       const bool influence = colocation.influence || board_.resource(instance).running_on.empty();
-      if (influence && (all || colocation.score < 0)) last.others_with.push_back(index);
+      if (influence && (all || colocation.score < 0)) bind_other(board_, instance, index);
     }
   }
 
@@ -165,8 +161,9 @@ NodeId assign_clone(Board& board, ResourceId id) {
   if (board.resource(id).assigning) return kNone;
   board.resource(id).assigning = true;
   if (board.resource(id).promotable()) add_promotion_scores(board, id);
-  for (const std::uint32_t index : sorted_with(board, id)) assign(board, board.colocations[index].primary);
-  for (const std::uint32_t index : sorted_others_with(board, id)) {
+  for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(id).with))
+    assign(board, board.colocations[index].primary);
+  for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(id).others_with)) {
     const Colocation& colocation = board.colocations[index];
     if (!has_influence(board, colocation)) continue;
     Scores scores = board.resource(id).scores;

@@ -100,20 +100,22 @@ bool has_influence(const Board& board, const Colocation& colocation) {
   return colocation.influence || board.resource(colocation.primary).running_on.empty();
 }
 
-std::vector<std::uint32_t> sorted_with(const Board& board, ResourceId resource) {
-  std::vector<std::uint32_t> sorted = board.resource(resource).with;
-  std::stable_sort(sorted.begin(), sorted.end(), [&board](std::uint32_t left, std::uint32_t right) {
-    return more_important(board, board.colocations[left].primary, board.colocations[right].primary);
+void bind(Board& board, ResourceId resource, std::uint32_t index) {
+  auto& list = board.resource(resource).with;
+  const ResourceId primary = board.colocations[index].primary;
+  const auto place = std::find_if(list.begin(), list.end(), [&](std::uint32_t each) {
+    return !more_important(board, board.colocations[each].primary, primary);
   });
-  return sorted;
+  list.insert(place, index);
 }
 
-std::vector<std::uint32_t> sorted_others_with(const Board& board, ResourceId resource) {
-  std::vector<std::uint32_t> sorted = board.resource(resource).others_with;
-  std::stable_sort(sorted.begin(), sorted.end(), [&board](std::uint32_t left, std::uint32_t right) {
-    return more_important(board, board.colocations[left].dependent, board.colocations[right].dependent);
+void bind_other(Board& board, ResourceId resource, std::uint32_t index) {
+  auto& list = board.resource(resource).others_with;
+  const ResourceId dependent = board.colocations[index].dependent;
+  const auto place = std::find_if(list.begin(), list.end(), [&](std::uint32_t each) {
+    return !more_important(board, board.colocations[each].dependent, dependent);
   });
-  return sorted;
+  list.insert(place, index);
 }
 
 void add_colocated(Board& board, ResourceId id, Scores& scores, const std::string& attribute, Factor factor,
@@ -121,19 +123,24 @@ void add_colocated(Board& board, ResourceId id, Scores& scores, const std::strin
   if (board.resource(id).merging) return;
   const Visit visit(board.colocation_visits);
   if (!visit.allowed()) return;
-  // A group speaks through its first member, which has the group's colocations.
-  if (board.resource(id).variant == Variant::group && !members(board, id).empty())
-    return add_colocated(board, members(board, id).front(), scores, attribute, factor, which);
   board.resource(id).merging = true;
+  // A group speaks through its first member. What is with its last one counts again, though the chain of members has
+  // led to it before.
+  const bool group = board.resource(id).variant == Variant::group && !members(board, id).empty();
   Scores work = scores;
-  add_matching(board, board.resource(id), work, attribute, factor, which.nonnegative);
+  if (group)
+    add_colocated(board, members(board, id).front(), work, attribute, factor, which);
+  else
+    add_matching(board, board.resource(id), work, attribute, factor, which.nonnegative);
   if (any_available(board, work)) {
-    const auto colocations = which.this_with ? sorted_with(board, id) : sorted_others_with(board, id);
+    const Resource& speaker = board.resource(group && !which.this_with ? members(board, id).back() : id);
+    const std::vector<std::uint32_t> colocations = which.this_with ? speaker.with : speaker.others_with;
     for (const std::uint32_t index : colocations) {
       const Colocation& colocation = board.colocations[index];
       if (!which.this_with && !has_influence(board, colocation)) continue;
       const ResourceId other = which.this_with ? colocation.primary : colocation.dependent;
-      const Factor further = factor * static_cast<std::int64_t>(colocation.score) / kInfinity;
+      // Only the direction carries over: how much it counts is for the last colocation of a chain to say.
+      const Factor further = factor < 0 ? -factor_of(colocation.score) : factor_of(colocation.score);
       Preferences optional = which;
       optional.active = true;
       add_colocated(board, other, work, colocation.node_attribute, further, optional);

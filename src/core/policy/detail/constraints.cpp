@@ -3,6 +3,7 @@
 
 #include <regex>
 
+#include "core/policy/detail/assign.h"
 #include "core/policy/detail/steps.h"
 #include "core/policy/detail/tickets.h"
 
@@ -196,10 +197,10 @@ void order_apart(Board& board, ResourceId first, Role losing, ResourceId then, R
 void add_colocation(Board& board, Colocation colocation) {
   if (colocation.score == 0 || colocation.dependent == kNone || colocation.primary == kNone) return;
   const auto index = static_cast<std::uint32_t>(board.colocations.size());
-  board.resource(colocation.dependent).with.push_back(index);
-  board.resource(colocation.primary).others_with.push_back(index);
   const Colocation added = colocation;
   board.colocations.push_back(std::move(colocation));
+  bind(board, added.dependent, index);
+  bind_other(board, added.primary, index);
   if (added.score > -kInfinity) return;
   order_apart(board, added.dependent, added.dependent_role, added.primary, added.primary_role);
   order_apart(board, added.primary, added.primary_role, added.dependent, added.dependent_role);

@@ -27,6 +27,10 @@ void order_tasks_of(Board& board, ResourceId first, const std::string& first_tas
 void add_colocation(Board& board, Colocation colocation);
 /// In which order a promotable clone, or a bundle of one, changes as a whole.
 void order_roles_of_whole(Board& board, ResourceId resource);
+/// What a group is with its first member is with, and what is with the group is with its last; if its members may be
+/// apart, each. Behind a member that is not managed, and may stay where it should not be, each is bound itself by what
+/// the group must be with. This happens when the group is assigned: until then chains of colocations end at it.
+void bind_members(Board& board, ResourceId group);
 /// Orders and colocations between a resource and what is in it.
 void constrain_inside(Board& board, ResourceId resource);
 

@@ -48,21 +48,6 @@ Score health_of(const Node& node, const Health& rules) {
   return sum;
 }
 
-void apply_health(Board& board) {
-  const Health rules = health_rules(board);
-  if (!rules.active) return;
-  for (NodeId node = 0; node < board.nodes.size(); ++node) {
-    const Score health = health_of(board.node(node), rules);
-    if (health == 0) continue;
-    for (const ResourceId id : board.top) {
-      const Resource& resource = board.resource(id);
-      const bool stays =
-          resource.allow_unhealthy && std::count(resource.running_on.begin(), resource.running_on.end(), node) != 0;
-      if (!stays) add_score_deep(board, id, node, health, Cause::Kind::health);
-    }
-  }
-}
-
 // ---- locations ----------------------------------------------------------------------------------------------------
 
 void apply_discovery(Board& board, Resource& resource, NodeId node, Discovery mode) {
@@ -72,7 +57,7 @@ void apply_discovery(Board& board, Resource& resource, NodeId node, Discovery mo
   if (mode == Discovery::exclusive) resource.exclusive_discovery = true;
 }
 
-void apply_location(Board& board, ResourceId id, const Location& location) {
+void apply_location(Board& board, ResourceId id, const Location& location, Cause::Kind kind = Cause::Kind::location) {
   const bool one_role = location.role > Role::Unpromoted || location.role == Role::Stopped;
   const bool bundle = board.resource(id).variant == Variant::bundle;
   each_in(board, id, [&](ResourceId each) {
@@ -86,10 +71,23 @@ void apply_location(Board& board, ResourceId id, const Location& location) {
                          board.resource(resource.parent).variant == Variant::group &&
                          board.resource(resource.parent).children.front() != each;
     for (const auto& [node, score] : location.nodes) {
-      board.add_score(each, node, follows ? 0 : score, {Cause::Kind::location, location.id});
+      board.add_score(each, node, follows ? 0 : score, {kind, location.id});
       apply_discovery(board, resource, node, location.discovery);
     }
   });
+}
+
+/// As a location would, which of a group concerns the first member only.
+void apply_health(Board& board) {
+  const Health rules = health_rules(board);
+  if (!rules.active) return;
+  for (NodeId node = 0; node < board.nodes.size(); ++node) {
+    const Score health = health_of(board.node(node), rules);
+    if (health == 0) continue;
+    for (const ResourceId id : board.top)
+      if (health > 0 || !board.resource(id).allow_unhealthy)
+        apply_location(board, id, {"", Role::Unknown, Discovery::always, {{node, health}}}, Cause::Kind::health);
+  }
 }
 
 void apply_locations(Board& board) {

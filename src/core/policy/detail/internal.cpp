@@ -1,3 +1,4 @@
+#include "core/policy/detail/assign.h"
 #include "core/policy/detail/bundle.h"
 #include "core/policy/detail/constraints.h"
 #include "core/policy/detail/remote_nodes.h"
@@ -113,26 +114,6 @@ void constrain_member(Board& board, Chain& chain, ResourceId member) {
   chain.previous = member;
 }
 
-/// The group's colocations are those of its ends; if its members may be apart, those of each. Behind a member that is
-/// not managed, and may stay where it should not be, each is bound itself by what the group must be with.
-void hand_on_colocations(Board& board, ResourceId group, bool colocated) {
-  const std::vector<ResourceId>& members = board.resource(group).children;
-  bool any_unmanaged = false;
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    const Resource& whole = board.resource(group);
-    Resource& member = board.resource(members[i]);
-    if (i == 0 || !colocated) {
-      member.with.insert(member.with.end(), whole.with.begin(), whole.with.end());
-    } else if (any_unmanaged) {
-      for (const std::uint32_t index : whole.with)
-        if (board.colocations[index].score >= kInfinity) member.with.insert(member.with.begin(), index);
-    }
-    if (i + 1 == members.size() || !colocated)
-      member.others_with.insert(member.others_with.end(), whole.others_with.begin(), whole.others_with.end());
-    any_unmanaged = any_unmanaged || !member.managed;
-  }
-}
-
 bool told_not_to(const Resource& resource, std::string_view name) {
   const auto word = resource.meta.find(name);
   return word != resource.meta.end() && !truth(word->second);
@@ -149,7 +130,6 @@ void constrain_group(Board& board, ResourceId group) {
   chain.promotable = inside_promotable(board, group);
   const std::vector<ResourceId> members = board.resource(group).children;
   for (const ResourceId member : members) constrain_member(board, chain, member);
-  hand_on_colocations(board, group, chain.colocated);
 }
 
 // ---- clones ---------------------------------------------------------------------------------------------------------
@@ -194,6 +174,21 @@ void constrain_clone(Board& board, ResourceId clone) {
 }
 
 }  // namespace
+
+void bind_members(Board& board, ResourceId group) {
+  const bool colocated = !told_not_to(board.resource(group), "collocated");
+  const std::vector<ResourceId>& members = board.resource(group).children;
+  bool any_unmanaged = false;
+  for (const ResourceId member : members) {
+    const bool first = member == members.front();
+    for (const std::uint32_t index : board.resource(group).with)
+      if (first || !colocated || (any_unmanaged && board.colocations[index].score >= kInfinity))
+        bind(board, member, index);
+    if (member == members.back() || !colocated)
+      for (const std::uint32_t index : board.resource(group).others_with) bind_other(board, member, index);
+    any_unmanaged = any_unmanaged || !board.resource(member).managed;
+  }
+}
 
 void order_roles_of_whole(Board& board, ResourceId id) {
   order_tasks_of(board, id, "stopped", id, "start", order_optional);

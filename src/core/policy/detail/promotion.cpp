@@ -127,13 +127,13 @@ void weigh_by_colocations(Board& board, ResourceId clone, std::vector<Candidate>
   for (const Candidate& each : candidates)
     if (each.node != kNone && each.key >= 0) scores[each.node] = add(scores[each.node], each.key);
   board.resource(clone).merging = true;
-  for (const std::uint32_t index : sorted_with(board, clone)) {
+  for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(clone).with)) {
     const Colocation colocation = board.colocations[index];
     if (colocation.dependent_role == Role::Promoted)
       add_colocated(board, colocation.primary, scores, colocation.node_attribute, factor_of(colocation.score),
                     {true, false, colocation.score < kInfinity});
   }
-  for (const std::uint32_t index : sorted_others_with(board, clone)) {
+  for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(clone).others_with)) {
     const Colocation colocation = board.colocations[index];
     if (colocation.primary_role == Role::Promoted && has_influence(board, colocation))
       add_colocated(board, colocation.dependent, scores, colocation.node_attribute, factor_of(colocation.score),

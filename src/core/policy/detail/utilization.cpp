@@ -94,16 +94,26 @@ struct Rank {
   Scores wanted;
 };
 
-Scores wanted_scores(Board& board, ResourceId id) {
-  const Resource& resource = board.resource(id);
-  const bool group = resource.variant == Variant::group && !resource.children.empty();
-  const ResourceId start = group ? resource.children.back() : id;
-  Scores scores = board.resource(start).scores;
-  for (const std::uint32_t index : sorted_with(board, start)) {
+/// Adds what the resource is with, and what that is with.
+void add_chain(Board& board, ResourceId id, Scores& scores) {
+  if (!any_available(board, scores)) return;
+  for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(id).with)) {
     const Colocation& colocation = board.colocations[index];
     add_colocated(board, colocation.primary, scores, colocation.node_attribute, factor_of(colocation.score),
                   {true, false, true});
   }
+}
+
+/// Of a group: those of its last member, and what that and the group are with.
+Scores wanted_scores(Board& board, ResourceId id) {
+  const bool group = board.resource(id).variant == Variant::group && !board.resource(id).children.empty();
+  const ResourceId start = group ? board.resource(id).children.back() : id;
+  Scores scores = board.resource(start).scores;
+  board.resource(id).merging = board.resource(start).merging = true;
+  add_chain(board, start, scores);
+  board.resource(start).merging = false;
+  if (group) add_chain(board, id, scores);
+  board.resource(id).merging = false;
   return scores;
 }
 
