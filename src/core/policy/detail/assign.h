@@ -47,7 +47,8 @@ void add_colocated(Board& board, ResourceId resource, Scores& scores, const std:
                    Preferences which);
 /// The effect of one colocation whose primary is placed on its dependent.
 void apply_colocation(Board& board, ResourceId dependent, ResourceId primary, const Colocation& colocation);
-[[nodiscard]] bool has_influence(const Board& board, const Colocation& colocation);
+/// Whether what the dependent prefers counts for the primary, or for an instance of it.
+[[nodiscard]] bool has_influence(const Board& board, const Colocation& colocation, ResourceId instance = kNone);
 /// Takes a colocation into the list of those in which the resource is the dependent (the primary): those with the more
 /// important primary (dependent) first, and of several with the same one the last taken in.
 void bind(Board& board, ResourceId resource, std::uint32_t colocation);

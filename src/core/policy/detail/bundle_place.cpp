@@ -4,6 +4,7 @@
 #include "core/policy/detail/assign.h"
 #include "core/policy/detail/bundle.h"
 #include "core/policy/detail/constraints.h"
+#include "core/policy/detail/instances.h"
 #include "core/policy/detail/make_action.h"
 #include "core/policy/detail/schedule.h"
 #include "core/policy/operations.h"
@@ -14,57 +15,10 @@ namespace {
 
 // ---- placement ------------------------------------------------------------------------------------------------------
 
-NodeId place(const Board& board, ResourceId container) {
-  const auto& places = board.resource(container).running_on;
-  return places.empty() ? kNone : places.front();
-}
-
-bool stays(const Board& board, ResourceId container) {
-  const NodeId node = place(board, container);
-  return node != kNone && board.usable(node) && board.resource(container).scores[node] >= 0;
-}
-
-/// Which containers are placed first: those that run and may stay, those that are well, in their order.
-std::vector<ResourceId> served(const Board& board, const BundleParts& bundle) {
+std::vector<ResourceId> containers_of(const BundleParts& bundle) {
   std::vector<ResourceId> containers;
   for (const BundleReplica& replica : bundle.replicas) containers.push_back(replica.container);
-  const auto rank = [&board](ResourceId id) {
-    const int active = stays(board, id) ? 0 : place(board, id) != kNone ? 1 : 2;
-    return 2 * active + (board.resource(id).failed ? 1 : 0);
-  };
-  std::stable_sort(containers.begin(), containers.end(),
-                   [&](ResourceId left, ResourceId right) { return rank(left) < rank(right); });
   return containers;
-}
-
-void ban_full_nodes(Board& board, ResourceId container, const std::vector<int>& counts, int per_host) {
-  for (NodeId node = 0; node < counts.size(); ++node)
-    if (counts[node] >= per_host && board.resource(container).scores[node] != kNotAllowed)
-      board.resource(container).scores[node] = -kInfinity;
-  note(board, container, Cause::Kind::clone);
-}
-
-void place_containers(Board& board, const BundleParts& bundle) {
-  std::vector<int> counts(board.nodes.size(), 0);
-  const std::vector<ResourceId> containers = served(board, bundle);
-  const auto settle = [&](ResourceId container, NodeId preferred) {
-    ban_full_nodes(board, container, counts, bundle.replicas_per_host);
-    const NodeId chosen = assign(board, container, preferred);
-    if (chosen != kNone) ++counts[chosen];
-  };
-  for (const ResourceId container : containers) {
-    const NodeId node = place(board, container);
-    if (!stays(board, container) || board.resource(container).failed || board.resource(container).assigned_yet)
-      continue;
-    if (counts[node] >= bundle.replicas_per_host) continue;
-    // Somebody else's wish may be stronger than to stay: then it is placed with the others.
-    const Scores& scores = board.resource(container).scores;
-    const std::vector<NodeId> best = by_preference(board, scores, node);
-    if (best.empty() || (scores[best.front()] > scores[node] && available(board, scores, best.front()))) continue;
-    settle(container, node);
-  }
-  for (const ResourceId container : containers)
-    if (!board.resource(container).assigned_yet) settle(container, kNone);
 }
 
 void place_replica(Board& board, const BundleReplica& replica, ResourceId clone) {
@@ -134,7 +88,8 @@ NodeId assign_bundle(Board& board, ResourceId id) {
   board.resource(id).assigning = true;
   const BundleParts bundle = *board.resource(id).bundle;
   note_scores(board, id, "pcmk__bundle_allocate");
-  place_containers(board, bundle);
+  distribute(board, {id, static_cast<int>(bundle.replicas.size()), bundle.replicas_per_host},
+             in_order_of_service(board, containers_of(bundle)));
   for (const BundleReplica& replica : bundle.replicas) place_replica(board, replica, bundle.child);
   if (bundle.child != kNone) {
     Scores& scores = board.resource(bundle.child).scores;

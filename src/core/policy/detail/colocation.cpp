@@ -96,8 +96,12 @@ std::string attribute_value(const Board& board, NodeId node, const std::string& 
   return found == board.node(node).attributes.end() ? std::string() : found->second;
 }
 
-bool has_influence(const Board& board, const Colocation& colocation) {
-  return colocation.influence || board.resource(colocation.primary).running_on.empty();
+bool has_influence(const Board& board, const Colocation& colocation, ResourceId instance) {
+  const Resource& primary = board.resource(instance == kNone ? colocation.primary : instance);
+  // That the connection to a container would rather be elsewhere is no reason to move the container.
+  if (board.resource(colocation.dependent).remote_hosts && !primary.failed && primary.running_on.size() == 1)
+    return false;
+  return colocation.influence || primary.running_on.empty();
 }
 
 void bind(Board& board, ResourceId resource, std::uint32_t index) {

@@ -120,7 +120,7 @@ ResourceId whole_of(const Board& board, ResourceId id) {
 
 void ban_after_failures(Board& board, ResourceId id, NodeId node) {
   const Resource& resource = board.resource(id);
-  if (resource.migration_threshold == 0 || !resource.managed || resource.failure_ignored) return;
+  if (resource.migration_threshold == 0 || resource.failure_ignored) return;
   // What is about to be forgotten drives nobody away.
   const ActionId clearing = find_action(board, id, "clear_failcount", node);
   if (clearing != kNone) return;

@@ -7,6 +7,7 @@
 
 #include "core/policy/detail/assign.h"
 #include "core/policy/detail/find_resource.h"
+#include "core/policy/detail/instances.h"
 #include "core/policy/detail/tickets.h"
 #include "core/policy/running.h"
 
@@ -131,7 +132,7 @@ void weigh_by_colocations(Board& board, ResourceId clone, std::vector<Candidate>
     const Colocation colocation = board.colocations[index];
     if (colocation.dependent_role == Role::Promoted)
       add_colocated(board, colocation.primary, scores, colocation.node_attribute, factor_of(colocation.score),
-                    {true, false, colocation.score < kInfinity});
+                    {false, false, colocation.score < kInfinity});
   }
   for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(clone).others_with)) {
     const Colocation colocation = board.colocations[index];
@@ -158,25 +159,36 @@ void set_role_deep(Board& board, ResourceId instance, Role role) {
   });
 }
 
-bool can_promote(const Board& board, ResourceId clone, const Candidate& candidate,
+/// Whether the resource, of an instance or a member of one, can have that role where it is.
+bool can_be_promoted(const Board& board, ResourceId id, const CloneParts& parts, const std::vector<int>& promoted_on) {
+  const Resource& resource = board.resource(id);
+  for (const ResourceId member : resource.children)
+    if (!can_be_promoted(board, member, parts, promoted_on)) return false;
+  if (resource.node == kNone) return false;
+  if (!resource.managed) return current_role(board, id) == Role::Promoted;
+  if (resource.priority < 0 || !board.usable(resource.node)) return false;
+  const ResourceId container = board.node(resource.node).container;
+  if (container != kNone && board.resource(container).node == kNone) return false;
+  return promoted_on[resource.node] < parts.promoted_node_max;
+}
+
+bool is_promoted(const Board& board, ResourceId clone, const Candidate& candidate,
                  const std::vector<int>& promoted_on) {
   const CloneParts& parts = *board.resource(clone).clone;
-  if (parts.promoted_assigned >= parts.promoted_max || candidate.node == kNone || candidate.key < 0) return false;
-  bool everywhere = true;
-  each_in(board, candidate.instance, [&](ResourceId each) {
-    const Resource& resource = board.resource(each);
-    everywhere = everywhere && resource.node != kNone && (resource.managed || candidate.role == Role::Promoted);
-  });
-  const Resource& instance = board.resource(candidate.instance);
-  if (!everywhere) return false;
-  if (!instance.managed) return true;
-  if (instance.priority < 0 || !board.usable(candidate.node)) return false;
-  const ResourceId container = board.node(candidate.node).container;
-  if (container != kNone && board.resource(container).node == kNone) return false;
-  if (promoted_on[candidate.node] >= parts.promoted_node_max) return false;
+  const bool enough = parts.promoted_assigned >= parts.promoted_max && board.resource(clone).managed;
+  if (enough || candidate.key < 0 || !can_be_promoted(board, candidate.instance, parts, promoted_on)) return false;
   const Properties& properties = board.properties;
   const bool frozen = !properties.have_quorum && properties.no_quorum == NoQuorumPolicy::freeze;
   return !frozen || candidate.role == Role::Promoted;
+}
+
+/// Those with the highest priority first; among equals those that have the role, then as they were served.
+void sort_candidates(Board& board, std::vector<Candidate>& candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(), [&board](const Candidate& left, const Candidate& right) {
+    if (left.key != right.key) return left.key > right.key;
+    if (left.role != right.role) return left.role > right.role;
+    return served_before(board, left.instance, right.instance);
+  });
 }
 
 }  // namespace
@@ -206,13 +218,10 @@ void set_instance_roles(Board& board, ResourceId clone) {
   }
   weigh_by_colocations(board, clone, candidates);
   for (const Candidate& each : candidates) board.resource(each.instance).sort_key = each.key;
-  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& left, const Candidate& right) {
-    if (left.key != right.key) return left.key > right.key;
-    return left.role > right.role;
-  });
+  sort_candidates(board, candidates);
   std::vector<int> promoted_on(board.nodes.size(), 0);
   for (const Candidate& each : candidates) {
-    const bool promoted = can_promote(board, clone, each, promoted_on);
+    const bool promoted = is_promoted(board, clone, each, promoted_on);
     set_role_deep(board, each.instance, promoted ? Role::Promoted : Role::Unpromoted);
     if (!promoted) continue;
     ++board.resource(clone).clone->promoted_assigned;
