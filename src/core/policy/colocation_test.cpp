@@ -1,4 +1,5 @@
-// What colocated resources prefer, as it reaches those that they are with; and scores of groups.
+// Scores: what colocated resources prefer, as it reaches those that they are with; health, rules, discovery. What lost
+// tickets and room do to what is not managed.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -102,6 +103,60 @@ TEST(Health, OnlyWhatIsBadIsForgivenToWhatAllowsUnhealthyNodes) {
   EXPECT_EQ(Placement(cluster).score("x", "a"), 0);
   cluster.attributes_of_a = R"(<nvpair id="h" name="#health-disk" value="10"/>)";
   EXPECT_EQ(Placement(cluster).score("x", "a"), 10);
+}
+
+TEST(Location, ARuleScoresBadlyWhatLacksTheAttribute) {
+  Cluster cluster;
+  cluster.attributes_of_a = R"(<nvpair id="w" name="weight" value="5"/>)";
+  cluster.resources = primitive("x");
+  cluster.constraints =
+      "<rsc_location id='l' rsc='x'><rule id='r' score-attribute='weight'><expression id='e' attribute='absent' "
+      "operation='not_defined'/></rule></rsc_location>";
+  const Placement placed(cluster);
+  EXPECT_EQ(placed.score("x", "a"), 5);
+  EXPECT_EQ(placed.score("x", "b"), -kInfinity);
+}
+
+TEST(Location, ExclusiveDiscoveryKeepsAwayThoughNoNodeFitsTheRule) {
+  Cluster cluster;
+  cluster.resources = primitive("x");
+  cluster.constraints =
+      "<rsc_location id='l' rsc='x' resource-discovery='exclusive'><rule id='r' score='5'><expression id='e' "
+      "attribute='absent' operation='defined'/></rule></rsc_location>";
+  EXPECT_EQ(Placement(cluster).node_of("x"), "");
+}
+
+TEST(Location, ExclusiveDiscoveryOfAMemberDoesNotBindItsGroup) {
+  Cluster cluster;
+  cluster.resources = "<group id='g'>" + primitive("x") + "</group>";
+  cluster.constraints = "<rsc_location id='l' rsc='x' node='b' score='5' resource-discovery='exclusive'/>";
+  EXPECT_EQ(Placement(cluster).score("x", "a"), 0);
+}
+
+TEST(Tickets, WhatIsNotManagedIsFencedTooWhenItsTicketIsLost) {
+  Cluster cluster;
+  cluster.properties.clear();
+  cluster.resources =
+      "<primitive id='f' class='stonith' type='fence_x'/>" + primitive("x", meta("x", pair("is-managed", "false")));
+  cluster.constraints = "<rsc_ticket id='t' ticket='site' rsc='x' loss-policy='fence'/>";
+  cluster.on_b = started("x");
+  EXPECT_TRUE(Graph(cluster).has("stonith-b-reboot@b"));
+}
+
+TEST(Utilization, WhatIsNotManagedHoldsUpNobodyThatNeedsItsRoom) {
+  Cluster cluster;
+  cluster.properties += R"(<nvpair id="p2" name="placement-strategy" value="balanced"/>)";
+  const std::string load = "<utilization id='ID'><nvpair id='IDc' name='cpu' value='0'/></utilization>";
+  const auto loaded = [&load](std::string id) {
+    std::string text = load;
+    for (std::size_t at = text.find("ID"); at != std::string::npos; at = text.find("ID")) text.replace(at, 2, id);
+    return text;
+  };
+  cluster.resources = "<group id='g'>" + primitive("x", loaded("x")) + primitive("y") +
+                      primitive("z", loaded("z") + meta("z", pair("is-managed", "false"))) + "</group>";
+  cluster.on_a = stopped("x") + started("y") + started("z");
+  cluster.on_b = stopped("x") + stopped("y") + stopped("z");
+  EXPECT_TRUE(Graph(cluster).has("x_start_0@a"));
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "core/policy/board.h"
-#include "core/policy/graph.h"
 #include "core/policy/operations.h"
+#include "edge/simulate/firing_order.h"
 
 namespace bascule::simulate {
 namespace {
@@ -111,9 +111,8 @@ class Effects {
   void take(const Action& action) {
     if (action.node == kNone) return;
     const Node& node = board_.node(action.node);
-    cib::NodeState& state = state_of(cib_, node.id, node.name);
     if (action.task == "stonith" && action.key.ends_with("-on")) return;
-    if (action.task == "stonith" && !action.pseudo) return fenced(state);
+    if (action.task == "stonith" && !action.pseudo) return fenced(state_of(cib_, node.id, node.name));
     if (action.resource == kNone || action.pseudo) return;
     const std::string name = names_.of(board_.resource(action.resource));
     // crm_simulate only says these.
@@ -121,6 +120,7 @@ class Effects {
     // A cancellation is recorded like any success: what was stopped before it reads as active again, as crm_simulate
     // has it.
     if (action.task == "notify") return;
+    cib::NodeState& state = state_of(cib_, node.id, node.name);
     cib::ResourceHistory& history = history_of(state, board_.resource(action.resource), name);
     record(history, written_name(board_.resource(action.resource)), action);
   }
@@ -165,7 +165,7 @@ Execution execute(const policy::Plan& plan, const cib::Cib& before) {
   Execution execution{{}, before};
   const Names names(board);
   Effects effects(board, names, execution.after);
-  for (const ActionId id : in_graph_order(board)) {
+  for (const ActionId id : firing_order(board)) {
     const Action& action = board.action(id);
     if (action.task == "probe_again") continue;  // shows nothing
     execution.lines.push_back(line_of(board, names, action));

@@ -24,7 +24,8 @@ Discovery discovery_of(const std::string& word) {
 Score rule_score(const Board& board, const cib::Rule& rule, NodeId node) {
   if (rule.score_attribute.empty()) return parse_score(rule.score.value_or("0")).value_or(0);
   const auto found = board.node(node).attributes.find(rule.score_attribute);
-  return found == board.node(node).attributes.end() ? 0 : parse_score(found->second).value_or(0);
+  // A node that says nothing is not wanted at all.
+  return found == board.node(node).attributes.end() ? -kInfinity : parse_score(found->second).value_or(0);
 }
 
 Location location_by_rule(const Board& board, ResourceId id, const cib::LocationConstraint& written,
@@ -61,6 +62,8 @@ void add_locations(Board& board, ResourceId id, const cib::LocationConstraint& w
   }
   for (const cib::Rule& rule : written.rules) {
     Location location = location_by_rule(board, id, written, rule, matches);
+    // Whether or not any node fits the rule.
+    if (location.discovery == Discovery::exclusive) board.resource(id).exclusive_discovery = true;
     if (!location.nodes.empty()) add_location(board, id, std::move(location));
   }
 }

@@ -140,12 +140,13 @@ void apply_failures(Board& board) {
   }
 }
 
+/// Only what is said of a whole, or of what is in one that it is said of, keeps it from other nodes.
 void apply_exclusive_discovery(Board& board, ResourceId id) {
-  const Resource& resource = board.resource(id);
-  if (!resource.exclusive_discovery && !board.resource(board.top_of(id)).exclusive_discovery) return;
+  if (!board.resource(board.top_of(id)).exclusive_discovery) return;
+  Resource& resource = board.resource(id);
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
     const bool exclusive = !resource.discovery.empty() && resource.discovery[node] == Discovery::exclusive;
-    if (!exclusive) board.resource(id).scores[node] = -kInfinity;
+    if (!exclusive && resource.scores[node] != kNotAllowed) resource.scores[node] = -kInfinity;
   }
   note(board, id, Cause::Kind::discovery);
 }

@@ -35,7 +35,7 @@ void lose(Board& board, ResourceId id, const TicketUse& use) {
       if (use.role != Role::Promoted) ban_everywhere(board, id, {Cause::Kind::ticket, use.ticket});
       return;
     case Loss::fence: {
-      if (!board.resource(id).managed || !has_role(board.resource(id), use)) return;
+      if (!has_role(board.resource(id), use)) return;
       ban_everywhere(board, id, {Cause::Kind::ticket, use.ticket});
       const std::vector<NodeId> places = board.resource(id).running_on;
       for (const NodeId place : places) fence_node(board, place, "deadman ticket was lost");

@@ -156,7 +156,8 @@ NodeId ban_without_capacity(Board& board, ResourceId id) {
 }
 
 void order_by_load(Board& board, ResourceId id) {
-  if (board.properties.placement == PlacementStrategy::standard || board.resource(id).utilization.empty()) return;
+  if (board.properties.placement == PlacementStrategy::standard) return;
+  if (!board.resource(id).managed || board.resource(id).utilization.empty()) return;
   const auto emptied = [&board](NodeId node) {
     const std::string name = "load_stopped_" + board.node(node).name;
     const ActionId made = make_pseudo(board, kNone, name, name, false, true);
