@@ -104,10 +104,10 @@ void append_clone(std::string& text, const Board& board, ResourceId id, int inde
   append_line(text, indent, header(board, clone, id));
   Lists lists;
   for (const ResourceId instance : clone.children) {
+    if (is_left_out(board, instance)) continue;
     const bool is_active = active(board, instance, false);
-    const bool orphan = board.resource(instance).orphan;
-    if ((orphan && !is_active) || is_left_out(board, instance)) continue;
-    if (clone.unique || shown_alone(board, instance)) {
+    const bool there = is_active || !board.resource(instance).orphan;
+    if (clone.unique ? there : shown_alone(board, instance)) {
       append_resource(text, board, instance, indent + 2);
       continue;
     }

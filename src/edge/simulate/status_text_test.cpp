@@ -18,6 +18,7 @@ struct Observed {
   std::string attributes_of_a;
   std::string resources;
   std::string states;
+  std::string defaults = "";
 };
 
 std::string pair(const std::string& name, const std::string& value) {
@@ -52,8 +53,8 @@ std::string text_of(const Observed& cluster) {
       "<cib have-quorum='1'><configuration><crm_config><cluster_property_set id='o'>" + cluster.properties +
       "</cluster_property_set></crm_config><nodes><node id='a' uname='a'><instance_attributes id='i'>" +
       cluster.attributes_of_a + "</instance_attributes></node><node id='b' uname='b'/></nodes><resources>" +
-      "<primitive id='f' class='stonith' type='x'/>" + cluster.resources +
-      "</resources><constraints/></configuration><status>" + cluster.states + "</status></cib>";
+      "<primitive id='f' class='stonith' type='x'/>" + cluster.resources + "</resources><constraints/>" +
+      cluster.defaults + "</configuration><status>" + cluster.states + "</status></cib>";
   auto document = cib::parse(xml, "test");
   EXPECT_TRUE(document) << document.error().text();
   if (!document) return "";
@@ -118,6 +119,60 @@ TEST(StatusText, AnUnmanagedGroupOnALostNodeIsLeftOut) {
                          state("a", history("r:0", "start", 0, 0)) + state("b", history("r:1", "start", 0, 0), false)};
   EXPECT_TRUE(says(text_of(cluster), "Resource Group: g:0 (unmanaged):")) << text_of(cluster);
   EXPECT_FALSE(says(text_of(cluster), "Resource Group: g:1 (unmanaged):")) << text_of(cluster);
+}
+
+TEST(StatusText, AnInstanceTooManyIsShownWhileItStops) {
+  const Observed cluster{"", "", "<clone id='c'>" + primitive("r") + meta("m", pair("clone-max", "1")) + "</clone>",
+                         state("a", history("r", "start", 0, 0)) + state("b", history("r", "stop", 193, 0, -1))};
+  EXPECT_TRUE(says(text_of(cluster), "r\t(ocf:pacemaker:Stateful):\t ORPHANED Stopping b")) << text_of(cluster);
+}
+
+TEST(StatusText, OnlyACloneWithExactlyOneInstanceForEachNodeKeepsThoseOfLostNodes) {
+  const auto clone = [](const char* most) {
+    return "<clone id='c'>" + primitive("r", meta("q", pair("requires", "quorum"))) +
+           meta("m", pair("clone-max", most)) + "</clone>";
+  };
+  Observed cluster{"", "", clone("2"), state("a", "") + state("b", history("r", "start", 0, 0), false)};
+  EXPECT_TRUE(says(text_of(cluster), "r\t(ocf:pacemaker:Stateful):\t Started b (UNCLEAN)")) << text_of(cluster);
+  cluster.resources = clone("3");
+  EXPECT_TRUE(says(text_of(cluster), "r\t(ocf:pacemaker:Stateful):\t ORPHANED Started b (UNCLEAN)"))
+      << text_of(cluster);
+}
+
+TEST(StatusText, WithoutAddressesTheInstanceInABundleIsNotNumbered) {
+  const Observed cluster{"", "",
+                         "<bundle id='u'><docker image='i' replicas='1' replicas-per-host='2'/><network "
+                         "control-port='9'/>" +
+                             primitive("r") + "</bundle>",
+                         state("a", history("u-docker-0", "start", 0, 0) + history("u-0", "start", 0, 0)) +
+                             state("b", "") +
+                             "<node_state id='u-0' uname='u-0' remote_node='true' in_ccm='true'><lrm id='u-0'>"
+                             "<lrm_resources>" +
+                             history("r", "start", 0, 0) + "</lrm_resources></lrm></node_state>"};
+  EXPECT_TRUE(says(text_of(cluster), "u-0\t(ocf:pacemaker:Stateful):\t Started a")) << text_of(cluster);
+}
+
+TEST(StatusText, APlaceOnALostNodeBlocksOnlyWhatNeedsFencing) {
+  const auto block = [](const char* needs) {
+    return primitive("r", meta("m", pair("multiple-active", "block") + pair("requires", needs)));
+  };
+  const std::string running = history("r", "start", 0, 0);
+  Observed cluster{"", "", block("fencing"), state("a", running) + state("b", running, false)};
+  EXPECT_TRUE(says(text_of(cluster), "r\t(ocf:pacemaker:Stateful):\t Started (blocked) [ a b ]")) << text_of(cluster);
+  cluster.resources = block("quorum");
+  EXPECT_TRUE(says(text_of(cluster), "r\t(ocf:pacemaker:Stateful):\t Started [ a b ]")) << text_of(cluster);
+}
+
+TEST(StatusText, FailuresOfAnotherInstanceDoNotKeepThoseOfAnOrphanFromFading) {
+  const Observed cluster{
+      "", pair("fail-count-r#monitor_0", "5"), "",
+      state("a",
+            "<lrm_resource id='r:7' class='ocf' provider='pacemaker' type='Stateful'><lrm_rsc_op id='r:7_last_0' "
+            "operation='monitor' operation_key='r:7_monitor_5000' interval='5000' call-id='5' op-status='4' "
+            "rc-code='1' transition-key='1:1:0:u' last-rc-change='1000'/></lrm_resource>") +
+          state("b", ""),
+      "<rsc_defaults>" + meta("d", pair("failure-timeout", "60s")) + "</rsc_defaults>"};
+  EXPECT_FALSE(says(text_of(cluster), "r:7\t(ocf:pacemaker:Stateful):\t ORPHANED FAILED a")) << text_of(cluster);
 }
 
 TEST(StatusText, AReplicaThatRunsTwiceIsShownWithBothPlaces) {

@@ -10,8 +10,13 @@
 namespace bascule::policy::detail {
 namespace {
 
-std::string base_name(const Resource& resource) {
-  if (resource.unique) return resource.id;
+/// Failures are counted for the instance; those of anonymous clones have none of their own.
+bool is_unique(const Board& board, ResourceId id) {
+  return board.resource(id).unique || board.resource(board.top_of(id)).variant != Variant::clone;
+}
+
+std::string base_name(const Resource& resource, bool unique) {
+  if (unique) return resource.history_id;
   return resource.history_id.substr(
       0, resource.history_id.rfind(':') == std::string::npos ? std::string::npos : resource.history_id.rfind(':'));
 }
@@ -46,13 +51,12 @@ bool blocks(const Board& board, const Resource& resource) {
 
 FailCount fail_count(Board& board, ResourceId id, NodeId node, bool effective) {
   Resource& resource = board.resource(id);
-  const std::string name = base_name(resource);
+  const bool unique = is_unique(board, id);
+  const std::string name = base_name(resource, unique);
   FailCount found;
   for (const auto& [attribute, value] : board.node(node).attributes) {
-    if (names(attribute, "fail-count-", name, resource.unique))
-      found.count = add(found.count, parse_score(value).value_or(0));
-    if (names(attribute, "last-failure-", name, resource.unique))
-      found.last_s = std::max(found.last_s, seconds_of(value));
+    if (names(attribute, "fail-count-", name, unique)) found.count = add(found.count, parse_score(value).value_or(0));
+    if (names(attribute, "last-failure-", name, unique)) found.last_s = std::max(found.last_s, seconds_of(value));
   }
   if (found.count > 0 && resource.failure_timeout_s > 0 && blocks(board, resource)) resource.failure_timeout_s = 0;
   const bool old = resource.failure_timeout_s > 0 && found.last_s > 0 &&

@@ -30,6 +30,15 @@ void place_parents(Board& board, ResourceId id, NodeId node) {
   }
 }
 
+/// Places that count: what needs no fencing to be recovered is not taken to run where nobody can tell.
+bool active_in_several(const Board& board, const Resource& resource) {
+  const auto counts = [&](NodeId place) {
+    const Node& node = board.node(place);
+    return resource.needs >= Requires::fencing || (node.online && !node.unclean);
+  };
+  return std::count_if(resource.running_on.begin(), resource.running_on.end(), counts) > 1;
+}
+
 void active_twice(Board& board, ResourceId id) {
   switch (board.resource(id).multiple_active) {
     case MultipleActive::stop_only:
@@ -65,7 +74,7 @@ void add_running(Board& board, ResourceId id, NodeId node_id, bool failed) {
     if (node.online) place_parents(board, id, node_id);
     return;
   }
-  if (resource.primitive() && places.size() > 1) active_twice(board, id);
+  if (resource.primitive() && active_in_several(board, resource)) active_twice(board, id);
   if (board.resource(id).parent != kNone) add_running(board, board.resource(id).parent, node_id, false);
 }
 
