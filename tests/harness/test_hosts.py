@@ -10,7 +10,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
-from bascule_hosts import Footprint, HostError, WireWatch, World, find_overlaps, kernel  # noqa: E402
+from bascule_hosts import AddressAsker, Footprint, HostError, WireWatch, World, find_overlaps, kernel  # noqa: E402
 from bascule_hosts.leftovers import namespaces_of, parent_of  # noqa: E402
 from bascule_hosts.wire import Segment  # noqa: E402
 
@@ -166,6 +166,25 @@ class Hosts(unittest.TestCase):
         watch.settle()
         watch.stop()
         self.assertEqual([segment.mac for segment in watch.segments], [self.alice.mac, self.bob.mac])
+
+    def test_the_asker_hears_every_holder_and_changes_nobodys_table(self):
+        table = ["ip", "neighbour", "show", "10.77.0.10"]
+        before = self.carol.run(table).out
+        watch, asker = WireWatch(self.world, "10.77.0.10"), AddressAsker(self.world, "10.77.0.10")
+        add = ["sh", "-ec", "echo 0 >/proc/sys/net/ipv4/conf/eth0/arp_notify; ip address add 10.77.0.10/24 dev eth0"]
+        self.alice.run(add)
+        self.assertTrue(wait_until(lambda: watch.packets))
+        self.bob.run(add)
+        self.alice.freeze()  # its kernel still answers, and that is what a client would meet
+        self.assertTrue(wait_until(lambda: len(watch.segments) > 4))
+        self.assertEqual({segment.mac for segment in watch.segments}, {self.alice.mac, self.bob.mac})
+        self.alice.thaw()
+        for host in (self.alice, self.bob):
+            host.run(["ip", "address", "del", "10.77.0.10/24", "dev", "eth0"])
+        asker.stop()
+        watch.settle()
+        watch.stop()
+        self.assertEqual(self.carol.run(table).out, before)
 
 
 class Overlaps(unittest.TestCase):

@@ -6,7 +6,6 @@ stamps are used, so this process may be slow.
 """
 
 import ctypes
-import os
 import socket
 import struct
 import threading
@@ -70,30 +69,12 @@ def _attach(packet_socket, address):
     packet_socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", count, ctypes.addressof(buffer)))
 
 
-def _packet_socket(pid, address):
-    """A packet socket of the network namespace of this process. Only a short-lived thread enters it."""
-    result = []
-
-    def make():
-        fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
-        try:
-            kernel.setns(fd, kernel.CLONE_NEWNET)
-            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-            _attach(made, address)
-            made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
-            made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            result.append(made)
-        except OSError as error:
-            result.append(error)
-        finally:
-            os.close(fd)
-
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    if isinstance(result[0], OSError):
-        raise result[0]
-    return result[0]
+def _packet_socket(address):
+    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    _attach(made, address)
+    made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+    made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return made
 
 
 class WireWatch:
@@ -103,7 +84,7 @@ class WireWatch:
         self.segments = []
         self.packets = 0
         self._stop = threading.Event()
-        self._socket = _packet_socket(world.switch.pid, service_address)
+        self._socket = kernel.in_network_of(world.switch.pid, lambda: _packet_socket(service_address))
         self._socket.settimeout(0.2)
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._thread.start()
