@@ -93,7 +93,10 @@ std::string why_same_place(const Board& board, ResourceId id) {
   const Resource& resource = board.resource(id);
   if (resource.running_on.size() > 1)
     return "it is active in " + std::to_string(resource.running_on.size()) + " places";
-  if (resource.restart_needed || resource.reload_needed) return "its definition has changed since it was started";
+  const bool to_restart = std::any_of(resource.actions.begin(), resource.actions.end(), [&board](ActionId each) {
+    return board.action(each).task == "start" && board.action(each).reason == "resource definition change";
+  });
+  if (to_restart || resource.reload_needed) return "its definition has changed since it was started";
   for (const ActionId each : resource.actions) {
     const Action& action = board.action(each);
     if (action.optional || action.because.what == Because::What::none) continue;

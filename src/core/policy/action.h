@@ -85,6 +85,7 @@ struct Action {
   bool migrate_runnable = false;
   bool requires_any = false;  ///< one or more of those before it must be runnable
   bool duplicate = false;     ///< a copy that is not to be sent
+  bool dangling = false;      ///< stops what an interrupted migration may have left behind
   bool processed = false;
   bool reschedule = false;  ///< resolve its orderings again
   bool in_graph = false;

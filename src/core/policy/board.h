@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -223,7 +224,6 @@ struct Resource {
   bool start_pending = false;
   bool stop_unexpected = false;  ///< multiple-active=stop_unexpected: where it is expected it stays
   bool reload_needed = false;
-  bool restart_needed = false;
   bool must_stop = false;  ///< on-fail=stop
   std::string pending_task;
   NodeId pending_node = kNone;
@@ -310,8 +310,10 @@ struct Board {
   std::vector<std::pair<ResourceId, NodeId>> stops_needed;  ///< containers, once it is known where they run
   std::vector<FailedProbe> failed_probes;
   std::vector<const cib::OperationResult*> rescheduled;  ///< recurring, their failure has expired: run anew
-  std::vector<std::string> notices;                      ///< what the configuration does that it should not
-  std::shared_ptr<Ledger> ledger;                        ///< null: nobody asked for explanations
+  /// By resource, node and operation: what its first result says cannot be reloaded; nothing if it says nothing.
+  std::map<std::tuple<ResourceId, NodeId, std::string>, std::optional<std::string>> not_reloadable;
+  std::vector<std::string> notices;  ///< what the configuration does that it should not
+  std::shared_ptr<Ledger> ledger;    ///< null: nobody asked for explanations
 
   [[nodiscard]] Node& node(NodeId id) { return nodes[id]; }
   [[nodiscard]] Resource& resource(ResourceId id) { return resources[id]; }

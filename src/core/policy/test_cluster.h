@@ -27,6 +27,7 @@ struct Cluster {
   std::string attributes_of_a;  ///< nvpairs of its node attributes
   std::string transient_of_a;   ///< nvpairs of its transient attributes
   bool b_is_up = true;
+  bool have_quorum = true;
 
   [[nodiscard]] static std::string state(const std::string& name, const std::string& history, bool up) {
     const std::string status = up ? R"(in_ccm="true" crmd="online" join="member" expected="member")"
@@ -42,8 +43,9 @@ struct Cluster {
                                                         "</instance_attributes></transient_attributes>");
   }
   [[nodiscard]] std::string xml() const {
-    return R"(<cib have-quorum="1"><configuration><crm_config><cluster_property_set id="cib-bootstrap-options">)" +
-           properties + R"(</cluster_property_set></crm_config><nodes><node id="a" uname="a">)" +
+    return std::string(have_quorum ? R"(<cib have-quorum="1")" : R"(<cib have-quorum="0")") +
+           R"(><configuration><crm_config><cluster_property_set id="cib-bootstrap-options">)" + properties +
+           R"(</cluster_property_set></crm_config><nodes><node id="a" uname="a">)" +
            (attributes_of_a.empty() ? ""
                                     : "<instance_attributes id=\"aa\">" + attributes_of_a + "</instance_attributes>") +
            R"(</node><node id="b" uname="b"/></nodes><resources>)" + resources + "</resources><constraints>" +
@@ -84,10 +86,12 @@ class Graph {
     const Plan made = plan({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000});
     const detail::Board& board = made.board();
     names_.resize(board.actions.size());
+    tasks_.resize(board.actions.size());
     inputs_.resize(board.actions.size());
     for (const detail::Action& action : board.actions) {
       names_[action.id] = action.key + (action.node == detail::kNone ? "" : "@" + board.node(action.node).name);
       if (!detail::is_in_graph(board, action)) continue;
+      tasks_[action.id] = action.pseudo ? "" : action.task;
       inputs_[action.id] = detail::inputs_of(board, action);
       sent_.push_back(action.id);
     }
@@ -95,6 +99,12 @@ class Graph {
 
   /// Names are KEY@NODE, of points in time KEY.
   [[nodiscard]] bool has(const std::string& name) const { return find(name) != detail::kNone; }
+
+  /// Whether that is done, and not only a point in time; a cancellation has the name of what it ends.
+  [[nodiscard]] bool has(const std::string& name, const std::string& task) const {
+    const detail::ActionId id = find(name);
+    return id != detail::kNone && tasks_[id] == task;
+  }
 
   /// Whether `then` waits for `first`, by way of others too; false if one of them is not sent.
   [[nodiscard]] bool before(const std::string& first, const std::string& then) const {
@@ -130,6 +140,7 @@ class Graph {
   }
 
   std::vector<std::string> names_;
+  std::vector<std::string> tasks_;
   std::vector<std::vector<detail::ActionId>> inputs_;
   std::vector<detail::ActionId> sent_;
 };

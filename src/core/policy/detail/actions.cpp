@@ -55,14 +55,15 @@ void stop_everywhere(Board& board, ResourceId id, bool optional) {
   }
 }
 
-void start_on(Board& board, ResourceId id, NodeId node, bool optional) {
+/// `again`: it stops and starts without a change of role between.
+void start_on(Board& board, ResourceId id, NodeId node, bool optional, bool again) {
   const ActionId start = make_simple(board, id, "start", node, true);
   order_after_unfencing(board, id, node, start, order_implies_then);
   Action& action = board.action(start);
   if (!optional && action.runnable) action.optional = false;
   const Resource& resource = board.resource(id);
   const bool there = std::count(resource.running_on.begin(), resource.running_on.end(), node) != 0;
-  if (resource.stop_unexpected && there) action.pseudo = true;
+  if (again && resource.stop_unexpected && there) action.pseudo = true;
 }
 
 void promote_on(Board& board, ResourceId id, NodeId node, bool optional) {
@@ -82,12 +83,12 @@ void demote_everywhere(Board& board, ResourceId id, bool optional) {
   for (const NodeId place : places) make_simple(board, id, "demote", place, optional);
 }
 
-void take_step(Board& board, ResourceId id, Role from, Role to, NodeId node, bool optional) {
+void take_step(Board& board, ResourceId id, Role from, Role to, NodeId node, bool optional, bool again) {
   if (to == Role::Stopped && (from == Role::Started || from == Role::Unpromoted || from == Role::Unknown))
     return stop_everywhere(board, id, optional);
   if (from == Role::Promoted) return demote_everywhere(board, id, optional);
   if (from == Role::Stopped && (to == Role::Started || to == Role::Unpromoted))
-    return start_on(board, id, node, optional);
+    return start_on(board, id, node, optional, again);
   if (to == Role::Promoted) return promote_on(board, id, node, optional);
 }
 
@@ -103,13 +104,13 @@ void restart(Board& board, ResourceId id, NodeId current, Need need) {
   Role role = was;
   while (role != Role::Stopped) {
     const Role next = step_towards(role, Role::Stopped);
-    take_step(board, id, role, next, current, !need.stop);
+    take_step(board, id, role, next, current, !need.stop, true);
     role = next;
   }
   while (was <= board.resource(id).next_role && role != was && !board.resource(id).blocked) {
     const Role next = step_towards(role, was);
     const bool required = need.stop || (next == Role::Promoted && need.promote);
-    take_step(board, id, role, next, board.resource(id).node, !required);
+    take_step(board, id, role, next, board.resource(id).node, !required, true);
     role = next;
   }
 }
@@ -118,7 +119,7 @@ void go_to_next_role(Board& board, ResourceId id) {
   Role role = board.resource(id).role;
   while (role != board.resource(id).next_role) {
     const Role next = step_towards(role, board.resource(id).next_role);
-    take_step(board, id, role, next, board.resource(id).node, false);
+    take_step(board, id, role, next, board.resource(id).node, false, false);
     role = next;
   }
 }
@@ -144,8 +145,6 @@ bool migration_goes_on(const Resource& resource, NodeId current) {
 Need judge(Board& board, ResourceId id, bool moving) {
   Need need;
   Resource& resource = board.resource(id);
-  if (resource.restart_needed && resource.node != kNone)
-    board.action(make_simple(board, id, "start", resource.node, false)).reason = "resource definition change";
   if (moving) {
     need.stop = true;
   } else if (resource.failed) {
@@ -165,7 +164,7 @@ void schedule_primitive(Board& board, ResourceId id) {
   if (resource.next_role == Role::Unknown) resource.next_role = resource.node == kNone ? Role::Stopped : Role::Started;
   const NodeId current = current_node(board, id);
   const std::vector<NodeId> dangling = resource.dangling_migrations;
-  for (const NodeId node : dangling) make_simple(board, id, "stop", node, false);
+  for (const NodeId node : dangling) board.action(make_simple(board, id, "stop", node, false)).dangling = true;
   const bool moving = current != kNone && board.resource(id).node != kNone && current != board.resource(id).node &&
                       board.resource(id).next_role >= Role::Started;
   bool may_migrate = moving && can_migrate(board, id, current);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,10 +83,21 @@ std::string restart_digest_of(Meta parameters, const std::string& not_reloadable
   return digest_of(parameters);
 }
 
-Digest compare(const Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
+/// Whether the result says something of what cannot be reloaded, and it is not as it says. Only the first result of an
+/// operation is asked what that is: if it does not say, it counts for no other either.
+bool needs_restart(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result, const Meta& now) {
+  const bool failure_expired = std::count(board.rescheduled.begin(), board.rescheduled.end(), &result) != 0;
+  const bool says = failure_expired || !result.op_restart_digest.empty();
+  std::optional<std::string> own;
+  if (says) own = result.op_force_restart;
+  const auto [asked, first] = board.not_reloadable.try_emplace({id, node, result.operation_key}, own);
+  if (!says || !asked->second) return false;
+  return failure_expired || restart_digest_of(now, *asked->second) != result.op_restart_digest;
+}
+
+Digest compare(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
   const Meta now = operation_parameters(board, id, node, result);
-  if (!result.op_restart_digest.empty() && restart_digest_of(now, result.op_force_restart) != result.op_restart_digest)
-    return Digest::restart;
+  if (needs_restart(board, id, node, result, now)) return Digest::restart;
   if (result.op_digest.empty()) return Digest::unknown;
   if (digest_of(now) == result.op_digest) return Digest::match;
   // A reload would not hand over what is configured for this operation alone.
@@ -158,8 +170,11 @@ void run_again(Board& board, ResourceId id, NodeId node, const cib::OperationRes
   board.action(made).reschedule = true;
 }
 
-bool contains(const std::vector<const cib::OperationResult*>& results, const cib::OperationResult* result) {
-  return std::find(results.begin(), results.end(), result) != results.end();
+/// Wherever it is to be by then.
+void require_again(Board& board, ResourceId id, std::string_view task, std::uint32_t interval_ms) {
+  const std::string key = operation_key(board.resource(id).id, task, interval_ms);
+  const ActionId made = make_action(board, id, key, task, kNone, false);
+  board.action(made).reason = "resource definition change";
 }
 
 /// Returns whether something is different.
@@ -169,10 +184,6 @@ bool check_result(Board& board, ResourceId id, NodeId node, const cib::Operation
     if (board.properties.cancel_orphan_actions) cancel(board, id, node, result, "orphan");
     return true;
   }
-  if (!result.op_digest.empty() && contains(board.rescheduled, &result)) {
-    run_again(board, id, node, result);
-    return true;
-  }
   // A result without a digest counts as one with other parameters.
   const Digest digest = compare(board, id, node, result);
   if (digest == Digest::match || only_secrets_differ(board, id, node, result)) return false;
@@ -180,8 +191,10 @@ bool check_result(Board& board, ResourceId id, NodeId node, const cib::Operation
     run_again(board, id, node, result);
   else if (digest != Digest::restart && !result.op_restart_digest.empty())
     reload(board, id, node);
-  else if (result.interval_ms == 0)
-    board.resource(id).restart_needed = true;  // a role or a probe stands for the start that led to it
+  else if (result.interval_ms > 0)
+    require_again(board, id, result.operation, result.interval_ms);
+  else
+    require_again(board, id, "start", 0);  // that a role or a probe came from
   return true;
 }
 

@@ -89,6 +89,13 @@ void apply_failure(Board& board, const History& history, OnFail on_fail) {
   }
 }
 
+/// What failed where it is active stops there, and starts anew, unless less than that is asked for.
+void mark_failed(Resource& resource, OnFail on_fail) {
+  if (on_fail == OnFail::ignore || on_fail == OnFail::none) return;
+  resource.failed = true;
+  if (on_fail != OnFail::demote && on_fail != OnFail::block) resource.must_stop = true;
+}
+
 void note_known(Board& board, const History& history) {
   for (ResourceId id = history.resource; id != kNone; id = board.resource(id).parent) {
     auto& known = board.resource(id).known_on;
@@ -159,7 +166,7 @@ void settle(Board& board, History& history) {
     board.node(resource.remote_node).unseen = false;
   if (runs(resource.role)) {
     add_running(board, id, history.node, history.on_fail != OnFail::ignore);
-    if (on_fail != OnFail::ignore && on_fail != OnFail::none) board.resource(id).failed = true;
+    mark_failed(board.resource(id), on_fail);
   } else if (resource.history_id != resource.id && resource.history_id.find(':') != std::string::npos) {
     resource.history_id = resource.id;  // it has no place, so nothing binds it to that number
   } else {

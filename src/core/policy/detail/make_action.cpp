@@ -2,6 +2,7 @@
 #include "core/policy/detail/make_action.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/policy/detail/steps.h"
@@ -28,8 +29,9 @@ void read_definition(const Board& board, Action& action) {
   action.fail_role = fail_role_of(action.on_fail, action.task);
 }
 
-/// The resource's part of the cluster lacks quorum: what may it do?
-bool quorum_allows(Board& board, const Action& action) {
+/// The resource's part of the cluster lacks quorum: what may it do? Nothing is said of what it did anyway while it
+/// stays frozen: a restart that was asked for before it was known where stays a stop.
+std::optional<bool> quorum_allows(Board& board, const Action& action) {
   const Properties& properties = board.properties;
   if (!action.needs_quorum || properties.have_quorum) return true;
   if (properties.no_quorum == NoQuorumPolicy::stop) return false;
@@ -41,7 +43,8 @@ bool quorum_allows(Board& board, const Action& action) {
     return true;
   }
   if (properties.no_quorum != NoQuorumPolicy::freeze) return true;
-  return active(board, action.resource, true) && resource.next_role <= resource.role;
+  if (active(board, action.resource, true) && resource.next_role <= resource.role) return std::nullopt;
+  return false;
 }
 
 void judge_runnable(Board& board, Action& action) {
@@ -61,7 +64,7 @@ void judge_runnable(Board& board, Action& action) {
   } else if (!action.needs_quorum && !action.needs_fencing) {
     action.runnable = !node.is_guest() || can_fence(board, action.node);
   } else {
-    action.runnable = quorum_allows(board, action);
+    action.runnable = quorum_allows(board, action).value_or(action.runnable);
     if (!action.runnable)
       action.reason = board.properties.no_quorum == NoQuorumPolicy::freeze ? "quorum freeze" : "no quorum";
   }
@@ -97,15 +100,26 @@ ActionId find_action(const Board& board, ResourceId resource, std::string_view t
   return kNone;
 }
 
+namespace {
+
+/// The same thing to do there. What was asked for before it was known where is there now.
+ActionId find_same(Board& board, ResourceId resource, std::string_view key, NodeId node) {
+  for (const ActionId each : board.resource(resource).actions) {
+    Action& action = board.action(each);
+    if (action.key != key) continue;
+    if (action.node == kNone) action.node = node;
+    if (node == kNone || action.node == node) return each;
+  }
+  return kNone;
+}
+
+}  // namespace
+
 ActionId make_action(Board& board, ResourceId resource, const std::string& key, std::string_view task, NodeId node,
                      bool optional) {
   ActionId id = kNone;
   if (resource != kNone) {
-    for (const ActionId each : board.resource(resource).actions)
-      if (board.action(each).key == key && board.action(each).node == node) {
-        id = each;
-        break;
-      }
+    id = find_same(board, resource, key, node);
   } else {
     const std::vector<ActionId> same = find_by_key(board, kNone, key, kNone);
     if (!same.empty()) id = same.front();

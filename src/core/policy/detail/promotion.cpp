@@ -8,6 +8,7 @@
 #include "core/policy/detail/assign.h"
 #include "core/policy/detail/find_resource.h"
 #include "core/policy/detail/instances.h"
+#include "core/policy/detail/propagate.h"
 #include "core/policy/detail/tickets.h"
 #include "core/policy/running.h"
 
@@ -208,9 +209,11 @@ void set_instance_roles(Board& board, ResourceId clone) {
   std::vector<Candidate> candidates;
   const bool no_ticket = ticket_forbids_promotion(board, clone);
   for (const ResourceId instance : instances) {
-    each_in(board, instance, [&](ResourceId each) {
-      if (board.resource(each).role == Role::Started) board.resource(each).role = Role::Unpromoted;
-    });
+    // In a group with a promoted member the others are what they are.
+    if (role_of_whole(board, instance) == Role::Started)
+      each_in(board, instance, [&](ResourceId each) {
+        if (board.resource(each).role == Role::Started) board.resource(each).role = Role::Unpromoted;
+      });
     const NodeId node = board.resource(instance).node;
     Score key = node == kNone ? -kInfinity : set_priority(board, clone, instance, node);
     if (no_ticket) key = board.resource(instance).priority = -kInfinity;

@@ -88,7 +88,8 @@ void Propagation::set_unrunnable(ActionId id, ActionId because) {
 void Propagation::block_dependents(ActionId id) {
   const bool start = board_.action(id).task == "start";
   const std::string task = board_.action(id).task;
-  const ResourceId whole = board_.top_of(board_.action(id).resource);
+  ResourceId whole = board_.top_of(board_.action(id).resource);
+  if (board_.resource(whole).parent != kNone) whole = board_.resource(whole).parent;  // what is in a bundle
   // What is with a group is with its last member, where nobody looks: it starts all the same.
   if (board_.resource(whole).variant == Variant::group) return;
   // One instance that can is enough.

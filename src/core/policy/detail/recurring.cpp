@@ -45,9 +45,8 @@ void order_recurring(Board& board, ResourceId id, ActionId start, ActionId recur
 void for_active_role(Board& board, ResourceId id, const Recurring& operation, ActionId start) {
   if (operation.role == Role::Stopped) return;
   const NodeId node = board.resource(id).node;
-  bool optional = true;
+  bool optional = board.action(start).optional;
   if (node == kNone) {
-    optional = board.action(start).optional;
   } else if (!is_recorded(board, id, operation.key, node)) {
     optional = false;
   } else {
@@ -72,6 +71,30 @@ void cancel_where_it_starts(Board& board, ResourceId id, const Recurring& operat
   order_later(board, id, "", cancel, id, operation_key(board.resource(id).id, "start", 0), kNone, order_runnable_left);
 }
 
+void order_after_probes(Board& board, ResourceId id, ActionId made) {
+  const NodeId node = board.action(made).node;
+  for (const ActionId each : std::vector<ActionId>(board.resource(id).actions)) {
+    const Action& action = board.action(each);
+    if (action.task == "monitor" && action.interval_ms == 0 && action.node == node)
+      order(board, each, made, order_implies_then | order_runnable_left);
+  }
+}
+
+/// It is about the resource not being there: of what nobody manages only where that is so already.
+void order_after_stops(Board& board, ResourceId id, ActionId made) {
+  const bool managed = board.resource(id).managed;
+  const NodeId node = board.action(made).node;
+  for (const ActionId each : std::vector<ActionId>(board.resource(id).actions)) {
+    const Action& stop = board.action(each);
+    if (stop.task != "stop" || stop.node != node) continue;
+    if (managed)
+      order(board, each, made, order_implies_then | order_runnable_left);
+    else if (stop.required())
+      board.action(made).optional = true;
+    if (!stop.runnable) board.action(made).runnable = false;
+  }
+}
+
 void for_inactive_role(Board& board, ResourceId id, const Recurring& operation) {
   const bool anonymous = board.resource(board.top_of(id)).clone && !board.resource(id).unique;
   if (operation.role != Role::Stopped || anonymous) return;
@@ -81,14 +104,10 @@ void for_inactive_role(Board& board, ResourceId id, const Recurring& operation) 
     if (node == here && board.resource(id).next_role != Role::Stopped) continue;
     const bool optional = is_recorded(board, id, operation.key, node);
     const ActionId made = make_action(board, id, operation.key, operation.task, node, optional);
-    for (const ActionId each : std::vector<ActionId>(board.resource(id).actions)) {
-      const Action& action = board.action(each);
-      const bool before =
-          (action.task == "stop" || (action.task == "monitor" && action.interval_ms == 0)) && action.node == node;
-      if (before) order(board, each, made, order_implies_then | order_runnable_left);
-    }
+    if (board.resource(id).managed) order_after_probes(board, id, made);
+    order_after_stops(board, id, made);
     const Node& place = board.node(node);
-    if (!place.online || place.unclean || !board.resource(id).managed) board.action(made).runnable = false;
+    if (!place.online || place.unclean) board.action(made).runnable = false;
   }
 }
 
@@ -98,34 +117,22 @@ void make_recurring(Board& board, ResourceId id) {
   const Resource& resource = board.resource(id);
   if (resource.blocked || board.properties.maintenance || resource.maintenance) return;
   const std::vector<Recurring> operations = recurring_operations(board, resource);
-  if (operations.empty()) return;
   const bool active = resource.node != kNone && !board.node(resource.node).maintenance &&
                       (resource.next_role != Role::Stopped || !resource.managed);
   if (active) {
+    // It starts again where it stops for another reason, whatever is to recur there.
     const ActionId start = make_simple(board, id, "start", board.resource(id).node, true);
     for (const Recurring& each : operations) for_active_role(board, id, each, start);
   }
   for (const Recurring& each : operations) for_inactive_role(board, id, each);
 }
 
+/// What is recorded as going on there becomes its own end.
 ActionId make_cancel(Board& board, ResourceId id, std::string_view task, std::uint32_t interval_ms, NodeId node) {
   const std::string key = operation_key(board.resource(id).id, task, interval_ms);
-  for (const ActionId each : find_by_key(board, id, key, node))
-    if (board.action(each).task == "cancel") return each;
-  const auto made = static_cast<ActionId>(board.actions.size());
-  Action action;
-  action.id = made;
-  action.resource = id;
-  action.node = node;
-  action.task = "cancel";
-  action.cancel_task = task;
-  action.key = key;
-  action.interval_ms = interval_ms;
-  const Node& place = board.node(node);
-  const bool recovering_guest = place.is_guest() && !place.remote_requires_reset && can_fence(board, node);
-  action.runnable = place.online || recovering_guest;
-  board.actions.push_back(std::move(action));
-  board.resource(id).actions.push_back(made);
+  const ActionId made = make_action(board, id, key, "cancel", node, false);
+  board.action(made).task = "cancel";
+  board.action(made).cancel_task = task;
   return made;
 }
 

@@ -19,12 +19,16 @@ ActionId made_for(Board& board, ResourceId resource, const std::string& key) {
   if (!parts.valid) return kNone;
   const Role role = role_of_whole(board, resource);
   if (parts.task == "stop" && role <= Role::Stopped) return kNone;
-  if (parts.task == "demote" && role < Role::Promoted) return kNone;
+  if (parts.task == "demote" && role == Role::Unpromoted) return kNone;
   const std::string own = operation_key(board.resource(resource).id, parts.task, parts.interval_ms);
   return make_action(board, resource, own, parts.task, kNone, true);
 }
 
 void connect_then(Board& board, ActionId first, const Ordering& ordering) {
+  OrderFlags flags = ordering.flags;
+  // Where a migration was interrupted the resource stops, and goes on running where it should be.
+  if (first != kNone && board.action(first).dangling && board.action(first).resource == ordering.then_resource)
+    flags &= ~order_implies_then;
   std::vector<ActionId> then;
   if (ordering.then_action != kNone)
     then.push_back(ordering.then_action);
@@ -32,7 +36,7 @@ void connect_then(Board& board, ActionId first, const Ordering& ordering) {
     then = actions_meant(board, ordering.then_resource, ordering.then_key);
   for (const ActionId each : then) {
     if (first != kNone)
-      order(board, first, each, ordering.flags);
+      order(board, first, each, flags);
     else if ((ordering.flags & order_runnable_left) != 0)
       board.action(each).runnable = false;
   }

@@ -64,10 +64,8 @@ void add_running(Board& board, ResourceId id, NodeId node_id, bool failed) {
       const bool promoted = resource.role == Role::Promoted && !failed;
       node.priority += resource.priority + (promoted ? 1 : 0);
     }
-    if (node.maintenance) {
-      resource.managed = false;
-      resource.maintenance = true;
-    }
+    // The monitors of what else it runs on go on: only what is in maintenance itself loses them.
+    if (node.maintenance) resource.managed = false;
   }
   if (!resource.managed) {
     add_score_deep(board, id, node_id, kInfinity, "it is not managed and runs there");
