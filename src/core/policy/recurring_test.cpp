@@ -71,6 +71,15 @@ TEST(Recurring, WhatIsForAnotherRoleEndsUnlessARestartEndsItAnyway) {
   EXPECT_FALSE(restarted.has("web_monitor_10000@a"));
 }
 
+TEST(Recurring, WhatNobodyManagesKeepsItsRoleAndItsMonitorWhateverPromotedMaxSays) {
+  Cluster cluster = one_monitored("role=\"Promoted\"");
+  cluster.resources = "<clone id=\"c\">" + primitive("web", operations("role=\"Promoted\"")) +
+                      meta("c", pair("promotable", "true") + pair("is-managed", "false")) + "</clone>";
+  cluster.on_a = monitored(promoted("web"));
+  cluster.on_b = monitored(promoted("web"));
+  EXPECT_EQ(Graph(cluster).sent(), Lines{});
+}
+
 TEST(Recurring, WhatIsForTheStoppedRoleRunsWhereNobodyManagesItAndItIsStopped) {
   Cluster cluster = one_monitored("role=\"Stopped\"", pair("is-managed", "false"));
   cluster.on_a = started("web");
