@@ -87,5 +87,27 @@ TEST(OrderSets, RestartTypeMakesAnOptionalOrderRestart) {
               Graph(cluster).before("disk_start_0@a", "web_start_0@a"));
 }
 
+TEST(OrderSets, WhereANameMeansNothingTheOrderEndsThereAndTagsStandForNobody) {
+  const std::string unused = R"(<template id="unused" class="ocf" provider="pacemaker" type="Stateful"/>)";
+  const std::string first = set("s", "", reference("disk") + reference("web"));
+  const std::string missing = set("t", "", reference("unused"));
+  Cluster cluster = three("<rsc_order id=\"o\">" + first + missing + "</rsc_order>");
+  cluster.resources += unused;
+  EXPECT_TRUE(Graph(cluster).before("disk_start_0@a", "web_start_0@a"));
+  cluster = three("<rsc_order id=\"o\">" + missing + first + "</rsc_order>");
+  cluster.resources += unused;
+  EXPECT_FALSE(Graph(cluster).before("disk_start_0@a", "web_start_0@a"));
+
+  const std::string made = R"(<template id="made" class="ocf" provider="pacemaker" type="Stateful"/>)"
+                           R"(<primitive id="one" template="made"/>)";
+  const std::string by_template = set("s", "", reference("made") + reference("web"));
+  cluster = three("<rsc_order id=\"o\">" + by_template + "</rsc_order>");
+  cluster.resources += made + unused;
+  cluster.on_a += stopped("one"), cluster.on_b += stopped("one");
+  EXPECT_TRUE(Graph(cluster).before("one_start_0@b", "web_start_0@a"));
+  cluster.constraints = three("<rsc_order id=\"o\">" + by_template + missing + "</rsc_order>").constraints;
+  EXPECT_FALSE(Graph(cluster).before("one_start_0@b", "web_start_0@a"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -1,6 +1,8 @@
 // Constraints of the CIB as the steps use them: locations, orders, colocations.
 #include "core/policy/detail/constraints.h"
 
+#include <algorithm>
+#include <array>
 #include <regex>
 
 #include "core/policy/detail/assign.h"
@@ -88,8 +90,8 @@ void add_by_pattern(Board& board, const cib::LocationConstraint& written) {
   }
 }
 
-void colocate_set(Board& board, const cib::ColocationConstraint& written, const cib::ResourceSet& set, Score score) {
-  const std::vector<ResourceId> members = set_members(board, set, written.id);
+void colocate_set(Board& board, const cib::ColocationConstraint& written, const cib::ResourceSet& set,
+                  const std::vector<ResourceId>& members, Score score) {
   if (!set.sequential.value_or(true)) return;
   const Role role = limit_of(set.role);
   // Members follow the one before them, unless they are only listed: then each follows the next.
@@ -105,12 +107,17 @@ void colocate_set(Board& board, const cib::ColocationConstraint& written, const 
 }
 
 void colocate_sets(Board& board, const cib::ColocationConstraint& written, const cib::ResourceSet& dependents,
-                   const cib::ResourceSet& primaries, Score score) {
-  std::vector<ResourceId> left = set_members(board, dependents, written.id);
-  std::vector<ResourceId> right = set_members(board, primaries, written.id);
-  if (left.empty() || right.empty()) return;
+                   const cib::ResourceSet& primaries, const std::array<SetMembers, 2>& members, Score score) {
+  std::vector<ResourceId> left = members[0].ids;
+  std::vector<ResourceId> right = members[1].ids;
+  if (primaries.sequential.value_or(true)) {
+    right = {members[1].last};
+    if (right.front() == kNone) return;
+  } else if (!members[1].complete && !left.empty()) {
+    left = {left.front()};  // where one does not exist nobody looks further
+  }
+  if (left.empty()) return;
   if (dependents.sequential.value_or(true)) left = {left.front()};
-  if (primaries.sequential.value_or(true)) right = {right.back()};
   for (const ResourceId dependent : left)
     for (const ResourceId primary : right)
       add_colocation(board, {written.id, dependent, primary, limit_of(dependents.role), limit_of(primaries.role), score,
@@ -142,7 +149,16 @@ bool stands_for_many(const Board& board, const std::string& name) {
 
 }  // namespace
 
-std::vector<ResourceId> resources_named(Board& board, const std::string& name, const std::string& constraint) {
+namespace {
+
+void note_missing(Board& board, const std::string& constraint, const std::string& name) {
+  const std::string notice = "constraint " + constraint + " names " + name + ", which does not exist";
+  const auto& notices = board.notices;
+  if (std::find(notices.begin(), notices.end(), notice) == notices.end()) board.notices.push_back(notice);
+}
+
+/// Empty if that is neither a resource nor what stands for some.
+std::vector<ResourceId> find_named(Board& board, const std::string& name) {
   const ResourceId id = resource_named(board, name);
   if (id != kNone) return {id};
   std::vector<ResourceId> found;
@@ -153,14 +169,37 @@ std::vector<ResourceId> resources_named(Board& board, const std::string& name, c
       if (const ResourceId one = resource_named(board, each); one != kNone) found.push_back(one);
     if (!found.empty()) return found;
   }
-  board.notices.push_back("constraint " + constraint + " names " + name + ", which does not exist");
   return found;
 }
 
-std::vector<ResourceId> set_members(Board& board, const cib::ResourceSet& set, const std::string& constraint) {
-  std::vector<ResourceId> members;
-  for (const std::string& name : set.resources)
-    for (const ResourceId id : resources_named(board, name, constraint)) members.push_back(id);
+}  // namespace
+
+std::vector<ResourceId> resources_named(Board& board, const std::string& name, const std::string& constraint) {
+  std::vector<ResourceId> found = find_named(board, name);
+  if (found.empty()) note_missing(board, constraint, name);
+  return found;
+}
+
+std::vector<SetMembers> members_of_sets(Board& board, const std::vector<cib::ResourceSet>& sets,
+                                        const std::string& constraint) {
+  bool all_known = true;
+  for (const cib::ResourceSet& set : sets)
+    for (const std::string& name : set.resources)
+      if (find_named(board, name).empty()) {
+        all_known = false;
+        note_missing(board, constraint, name);
+      }
+  std::vector<SetMembers> members;
+  for (const cib::ResourceSet& set : sets) {
+    SetMembers& made = members.emplace_back();
+    for (const std::string& name : set.resources) {
+      const std::vector<ResourceId> found = find_named(board, name);
+      const bool known = all_known || resource_named(board, name) != kNone;
+      made.complete = made.complete && known;
+      made.last = known && !found.empty() ? found.back() : kNone;
+      if (made.complete) made.ids.insert(made.ids.end(), found.begin(), found.end());
+    }
+  }
   return members;
 }
 
@@ -174,10 +213,14 @@ void order_tasks_of(Board& board, ResourceId first, const std::string& first_tas
 
 void read_location(Board& board, const cib::LocationConstraint& written) {
   if (!written.resource_pattern.empty()) return add_by_pattern(board, written);
-  for (const cib::ResourceSet& set : written.sets)
-    for (const ResourceId id : set_members(board, set, written.id))
+  const std::vector<SetMembers> members = members_of_sets(board, written.sets, written.id);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const cib::ResourceSet& set = written.sets[i];
+    for (const ResourceId id : members[i].ids)
       add_locations(board, id, written, set.score.empty() ? written.score : set.score,
                     set.role.empty() ? written.role : set.role, {});
+    if (!members[i].complete) return;
+  }
   if (written.resource.empty()) return;
   for (const ResourceId id : resources_named(board, written.resource, written.id))
     add_locations(board, id, written, written.score, written.role, {});
@@ -211,12 +254,11 @@ void add_colocation(Board& board, Colocation colocation) {
 
 void read_colocation(Board& board, const cib::ColocationConstraint& written) {
   const Score score = parse_score(written.score).value_or(0);
-  const cib::ResourceSet* last = nullptr;
-  for (const cib::ResourceSet& set : written.sets) {
-    const Score own = set.score.empty() ? score : parse_score(set.score).value_or(0);
-    colocate_set(board, written, set, own);
-    if (last != nullptr) colocate_sets(board, written, *last, set, score);
-    last = &set;
+  const std::vector<SetMembers> members = members_of_sets(board, written.sets, written.id);
+  for (std::size_t i = 0; i < written.sets.size(); ++i) {
+    const cib::ResourceSet& set = written.sets[i];
+    colocate_set(board, written, set, members[i].ids, set.score.empty() ? score : parse_score(set.score).value_or(0));
+    if (i != 0) colocate_sets(board, written, written.sets[i - 1], set, {members[i - 1], members[i]}, score);
   }
   if (!written.sets.empty()) return;
   if (stands_for_many(board, written.resource) && stands_for_many(board, written.with)) {

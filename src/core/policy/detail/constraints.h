@@ -16,8 +16,15 @@ void read_location(Board& board, const cib::LocationConstraint& written);
 void read_colocation(Board& board, const cib::ColocationConstraint& written);
 void read_order(Board& board, const cib::OrderConstraint& written);
 
-[[nodiscard]] std::vector<ResourceId> set_members(Board& board, const cib::ResourceSet& set,
-                                                  const std::string& constraint);
+/// Who is in a set, up to the first that does not exist.
+struct SetMembers {
+  std::vector<ResourceId> ids;
+  bool complete = true;
+  ResourceId last = kNone;  ///< the one that is named last, whoever before it does not exist
+};
+/// If any name in a constraint's sets means nothing, no tag and no template in them does.
+[[nodiscard]] std::vector<SetMembers> members_of_sets(Board& board, const std::vector<cib::ResourceSet>& sets,
+                                                      const std::string& constraint);
 /// Orders RESOURCE_TASK_0 of two resources, whether or not these actions come to exist.
 void order_tasks_of(Board& board, ResourceId first, const std::string& first_task, ResourceId then,
                     const std::string& then_task, OrderFlags flags);

@@ -108,9 +108,9 @@ struct Set {
   bool sequential = true, require_all = true;
 };
 
-Set set_of(Board& board, const cib::ResourceSet& written, const std::string& constraint) {
-  return {set_members(board, written, constraint), written.id, written.action.empty() ? "start" : written.action,
-          written.sequential.value_or(true), written.require_all.value_or(true)};
+Set set_of(const cib::ResourceSet& written, const SetMembers& members) {
+  return {members.ids, written.id, written.action.empty() ? "start" : written.action, written.sequential.value_or(true),
+          written.require_all.value_or(true)};
 }
 
 void order_inside(Board& board, const Set& set, Kind kind, Symmetry symmetry) {
@@ -152,8 +152,10 @@ void read_order_sets(Board& board, const cib::OrderConstraint& written) {
   const Kind kind = kind_of(written.kind, written.score);
   const Symmetry symmetry = symmetry_of(written.symmetrical, kind);
   std::optional<Set> last;
-  for (const cib::ResourceSet& each : written.sets) {
-    const Set set = set_of(board, each, written.id);
+  const std::vector<SetMembers> members = members_of_sets(board, written.sets, written.id);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (!members[i].complete) return;
+    const Set set = set_of(written.sets[i], members[i]);
     order_inside(board, set, kind, symmetry);
     if (last) order_sets(board, *last, set, kind, symmetry);
     if (last && symmetry == Symmetry::symmetric) order_sets(board, set, *last, kind, Symmetry::inverse);

@@ -72,8 +72,11 @@ void use_ticket(Board& board, const cib::TicketConstraint& written, ResourceId i
 }  // namespace
 
 void read_ticket(Board& board, const cib::TicketConstraint& written) {
-  for (const cib::ResourceSet& set : written.sets)
-    for (const ResourceId id : set_members(board, set, written.id)) use_ticket(board, written, id, set.role);
+  const std::vector<SetMembers> members = members_of_sets(board, written.sets, written.id);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    for (const ResourceId id : members[i].ids) use_ticket(board, written, id, written.sets[i].role);
+    if (!members[i].complete) return;
+  }
   if (written.resource.empty()) return;
   for (const ResourceId id : resources_named(board, written.resource, written.id))
     use_ticket(board, written, id, written.resource_role);
