@@ -32,6 +32,7 @@ class Keepalived(Stack):
     title = "Keepalived, advert 1 s"
     services = ("address",)
     packages = {"keepalived": "/usr/sbin/keepalived"}
+    programs_named = ("keepalived",)
     advert_s = 1
 
     def binds(self, base):

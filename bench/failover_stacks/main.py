@@ -1,18 +1,15 @@
 """bench/failover: our cluster and its peers on the same hosts, with the same service and the same faults."""
 
 import argparse
-import fcntl
 import json
 import os
 import platform
-import shutil
-import signal
-import sys
 from dataclasses import asdict
 
 from bascule_hosts import HostError
 from bascule_story.cluster import StoryError
 
+from . import common
 from . import service as shop
 from .faults import FAULTS, Sample, left_out, load_now, play
 from .figures import make_row, table
@@ -22,36 +19,24 @@ from .pacemaker import Pacemaker, PacemakerTuned
 from .picture import draw
 from .stack import StackError
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STACKS = {"bascule": Bascule, "pacemaker": Pacemaker, "pacemaker-tuned": PacemakerTuned, "keepalived": Keepalived,
           "keepalived-fast": KeepalivedFast}
-
-HOW_TO_INSTALL = "sh -c '. scripts/packages.sh; install_missing no out/packages.log $bench_packages' installs them, " \
-                 "without starting a daemon"
-
-
-def words_of(known):
-    def parse(text):
-        words = text.split(",")
-        for word in words:
-            if word not in known:
-                raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}")
-        return words
-    return parse
 
 
 def arguments(argv=None):
     parser = argparse.ArgumentParser(prog="bench/failover", description=__doc__)
-    parser.add_argument("--stacks", type=words_of(STACKS), default=list(STACKS), metavar="A,B", help=", ".join(STACKS))
-    parser.add_argument("--services", type=words_of(shop.SERVICES), default=list(shop.SERVICES), metavar="A,B",
+    parser.add_argument("--stacks", type=common.words_of(STACKS), default=list(STACKS), metavar="A,B",
+                        help=", ".join(STACKS))
+    parser.add_argument("--services", type=common.words_of(shop.SERVICES), default=list(shop.SERVICES), metavar="A,B",
                         help=", ".join(shop.SERVICES))
-    parser.add_argument("--faults", type=words_of(FAULTS), default=list(FAULTS), metavar="A,B", help=", ".join(FAULTS))
+    parser.add_argument("--faults", type=common.words_of(FAULTS), default=list(FAULTS), metavar="A,B",
+                        help=", ".join(FAULTS))
     parser.add_argument("--runs", type=int, default=10, metavar="N", help="repetitions (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write rows and samples")
     parser.add_argument("--svg", metavar="FILE", help="draw the distributions")
-    parser.add_argument("--programs", default=os.path.join(ROOT, "build/release/bin"), metavar="DIR",
+    parser.add_argument("--programs", default=common.PROGRAMS, metavar="DIR",
                         help="where our programs are (default: build/release/bin)")
-    parser.add_argument("--directory", default=os.path.join(ROOT, "out/bench-failover"), help=argparse.SUPPRESS)
+    parser.add_argument("--directory", default=os.path.join(common.ROOT, "out/bench-failover"), help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
@@ -60,20 +45,7 @@ class Bench:
         self.options = options
         self.samples = {(stack, service, fault): [] for service in options.services for fault in options.faults
                         for stack in options.stacks}
-        self.broken = self._missing()
-
-    def _missing(self):
-        """{stack: why it cannot be run here at all}."""
-        found = {}
-        for name in self.options.stacks:
-            packages = STACKS[name].missing()
-            if packages:
-                found[name] = f"these packages of Debian are not installed: {', '.join(packages)} ({HOW_TO_INSTALL})"
-        if "bascule" in self.options.stacks:
-            programs = Bascule("bascule", "address", "", self.options.programs).missing_programs()
-            if programs:
-                found["bascule"] = f"{self.options.programs} has no {', '.join(programs)}"
-        return found
+        self.broken = common.find_missing({name: STACKS[name] for name in options.stacks}, options.programs)
 
     # --- playing ----------------------------------------------------------------------------------------------------
 
@@ -96,7 +68,7 @@ class Bench:
                 stack.close()
             left = stack.world.footprint.leftovers() if stack.world else []
             if left:
-                self.say(f"left behind by {name}: {'; '.join(left)}")
+                common.say(f"left behind by {name}: {'; '.join(left)}")
 
     def _play_on(self, stack, number, faults):
         """Returns those that are left to play."""
@@ -121,12 +93,8 @@ class Bench:
             text += f", two nodes answered for {sample.overlap_s:.2f} s"
         if sample.error:
             text += f"; {sample.error}"
-        self.say(f"{number}/{self.options.runs} {stack.name:<16} {stack.service:<8} {fault:<15} {text} "
+        common.say(f"{number}/{self.options.runs} {stack.name:<16} {stack.service:<8} {fault:<15} {text} "
                  f"(load {load_now():.1f})")
-
-    @staticmethod
-    def say(text):
-        print(text, file=sys.stderr, flush=True)
 
     # --- telling ----------------------------------------------------------------------------------------------------
 
@@ -170,46 +138,5 @@ class Bench:
                 file.write(self.as_svg(described))
 
 
-def refuse(why):
-    print(f"bench/failover: {why}", file=sys.stderr)
-    return 2
-
-
-def interrupt(number, _frame):
-    raise SystemExit(128 + number)
-
-
-def take_lock(directory):
-    """An open file that holds the lock of this directory, or None when somebody else has it."""
-    os.makedirs(directory, exist_ok=True)
-    lock = open(directory.rstrip("/") + ".lock", "w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
-
-
 def main():
-    options = arguments()
-    if os.geteuid() != 0:
-        return refuse("this must run as root, because it makes network namespaces and mounts; nothing was changed.")
-    lock = take_lock(options.directory)
-    if lock is None:
-        return refuse("another one is running in this checkout.")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with lock:
-        bench = Bench(options)
-        code = 0
-        try:
-            bench.run()
-        except KeyboardInterrupt:
-            print("\nInterrupted; everything is taken down. So far:", file=sys.stderr)
-            code = 130
-        bench.report()
-        for name in options.stacks:
-            shutil.rmtree(os.path.join(options.directory, name, "programs"), ignore_errors=True)
-    return code
+    return common.run_alone("bench/failover", arguments(), Bench)

@@ -19,9 +19,13 @@ def _agent(agent, parameters, **more):
     return "{ " + ", ".join(f'{name} = "{value}"' for name, value in values.items()) + " }"
 
 
-def cluster_toml(service):
+VOLUME = '[volume.data]\nsize = "64M"\ndisk = "/var/lib/bascule/data.img"\nal_extents = 67\n'
+
+
+def cluster_toml(service, volume=False):
     """apache: both by their OCF agents, as with the peers. address: the manager's own means, whatever they are."""
-    text = f'[cluster]\nname = "boutique"\n{NODES}[service.shop]\nprefer = "alice"\nautostart = false\n'
+    text = (f'[cluster]\nname = "boutique"\n{NODES}{VOLUME if volume else ""}[service.shop]\nprefer = "alice"\n'
+            'autostart = false\n') + ('volume = "data"\n' if volume else "")
     if service == "address":
         return f'{text}address = "{shop.ADDRESS}/24"\n'
     agents = [_agent("ocf:heartbeat:IPaddr2", shop.address_parameters()),
@@ -30,11 +34,11 @@ def cluster_toml(service):
 
 
 class BenchCluster(Cluster):
-    """The story's cluster with this bench's service."""
+    """The story's cluster with this bench's service, and a volume below it or not."""
 
-    def __init__(self, directory, programs, service, timeline):
+    def __init__(self, directory, programs, service, volume, timeline):
         self.bench_service = service
-        super().__init__(directory, programs, "web", timeline)
+        super().__init__(directory, programs, "volume" if volume else "web", timeline)
 
     def start_programs(self, name):
         shop.at_boot(self.hosts[name], self.bench_service if name in DATA else "by hand")
@@ -44,6 +48,8 @@ class BenchCluster(Cluster):
 class Bascule(Stack):
     title = "Bascule"
     has_leader = True
+    programs_named = ("bascule-", "blockd-")
+    volume = False
 
     def __init__(self, name, service, directory, programs):
         super().__init__(name, service, directory, programs)
@@ -54,7 +60,7 @@ class Bascule(Stack):
         """The hosts see only the checkout of the machine's files, so the programs are copied into it."""
         self.timeline = Timeline(quiet=True)
         copied = os.path.join(self.directory, "programs")
-        self.cluster = BenchCluster(self.directory, copied, self.service, self.timeline)
+        self.cluster = BenchCluster(self.directory, copied, self.service, self.volume, self.timeline)
         os.makedirs(copied)
         for name in PROGRAMS:
             shutil.copy(os.path.join(self.programs, name), copied)
@@ -62,7 +68,7 @@ class Bascule(Stack):
         self.cluster.make_hosts()
 
     def configure(self, host):
-        host.write("/etc/bascule/cluster.toml", cluster_toml(self.service))
+        host.write("/etc/bascule/cluster.toml", cluster_toml(self.service, self.volume))
 
     def make_watchers(self):
         self.cluster.wire.stop()  # one watcher of the wire is enough
@@ -70,8 +76,16 @@ class Bascule(Stack):
 
     def start_all(self):
         self.cluster.start_all_programs()
+        if self.volume:
+            self.cluster.wait_connected()
+            self.cluster.volume_primary("alice")
+            self.cluster.wait_in_sync("initial sync")
+            self.cluster.volume_secondary("alice")
         self.cluster.bascule("alice", "start", "shop")
         self.cluster.wait_started(60)
+
+    def members(self):
+        return tuple(ADDRESSES)
 
     def boot_programs(self, name):
         self.cluster.start_programs(name)
@@ -108,5 +122,13 @@ class Bascule(Stack):
         super().close()
         shutil.rmtree(os.path.join(self.directory, "programs"), ignore_errors=True)
 
-    def missing_programs(self):
-        return [name for name in PROGRAMS if not os.access(os.path.join(self.programs, name), os.X_OK)]
+    @classmethod
+    def missing_programs(cls, directory):
+        return [name for name in PROGRAMS if not os.access(os.path.join(directory, name), os.X_OK)]
+
+
+class BasculeWithVolume(Bascule):
+    """With a replicated volume, as a server has it: one blockd on each data node more."""
+
+    title = "Bascule with a volume"
+    volume = True

@@ -101,6 +101,7 @@ class Pacemaker(Stack):
     has_leader = True
     packages = {"pacemaker": "/usr/sbin/pacemakerd", "corosync": "/usr/sbin/corosync",
                 "pacemaker-cli-utils": "/usr/sbin/crm_resource"}
+    programs_named = ("corosync", "pacemaker")
     token_ms = None
     monitor = "10s"
 

@@ -43,11 +43,12 @@ class Stack:
     services = shop.SERVICES
     has_leader = False
     packages = {}  # Debian package -> a file of it
+    programs_named = ()  # how the names of its processes begin, as the kernel cuts them to 15 characters
 
     def __init__(self, name, service, directory, programs):
         self.name, self.service, self.programs = name, service, programs
         self.directory = os.path.realpath(directory)
-        self.world = None
+        self.world = self.client = None
 
     # --- to be said by each stack -----------------------------------------------------------------------------------
 
@@ -112,9 +113,16 @@ class Stack:
             self.configure(self.hosts[name])
         self.make_watchers()
         self.start_all()
-        self.hosts["client"].start(["/usr/bin/python3", "-B", os.path.join(HERE, "probe.py"), shop.URL,
-                                    "/client/probe.jsonl"])
+        self.client = self.hosts["client"].start(["/usr/bin/python3", "-B", os.path.join(HERE, "probe.py"), shop.URL,
+                                                  "/client/probe.jsonl"])
         self.wait_steady(COME_UP_TIMEOUT_S)
+
+    def be_quiet(self):
+        """Nobody asks any more: the stack is left alone."""
+        self.asker.stop()
+        self.wire.stop()
+        self.hosts["client"].run(["kill", "-TERM", str(self.client.pid)], check=False)
+        self.client.wait(20)
 
     def boot_programs(self, name):
         if name in DATA:
@@ -126,6 +134,10 @@ class Stack:
     def boot(self, name):
         self.hosts[name].boot()
         self.boot_programs(name)
+
+    def members(self):
+        """The hosts that run something of the stack."""
+        return DATA
 
     def holders(self):
         """The hosts whose kernel has the service's address."""

@@ -156,7 +156,7 @@ class Plan(unittest.TestCase):
         with unittest.mock.patch.dict(main.STACKS, {"keepalived": Fake, "pacemaker": Fake}), \
                 unittest.mock.patch.object(main, "play", lambda stack, fault: Sample(
                     outage_s=1.0, agents_start_s=0, agents_stop_s=0)), \
-                unittest.mock.patch.object(main.Bench, "say", lambda *_: None):
+                unittest.mock.patch.object(main.common, "say", lambda *_: None):
             bench = main.Bench(main.arguments(["--stacks", "keepalived,pacemaker", "--services", "apache", "--runs",
                                                "2", "--faults", "move,link-cut"]))
             bench.run()
