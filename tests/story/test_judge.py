@@ -69,6 +69,13 @@ class Replicas(unittest.TestCase):
                 compare_files(one, other, 10 << 20)
 
 
+class Events(unittest.TestCase):
+    def test_what_all_nodes_tell_is_told_once_with_its_first_moment(self):
+        timeline = timeline_of((120, "alice", "service-granted", "shop", {"node": "bob", "epoch": "2"}),
+                               (100, "bob", "service-granted", "shop", {"node": "bob", "epoch": "2"}))
+        self.assertEqual([event["at_ns"] for event in timeline.find("service-granted")], [100_000_000])
+
+
 class Writers(unittest.TestCase):
     def test_a_write_of_the_old_owner_after_the_new_one_was_primary_is_found(self):
         old = Writing("alice", 1, since_ns=10, last_acknowledged_ns=100)

@@ -96,8 +96,10 @@ class Timeline:
     def _add(self, entry):
         if entry["kind"] in AGREED:
             key = (entry["kind"], entry["subject"], entry["text"])
-            if key in self._seen and any(old["text"] == entry["text"] and abs(old["at_ns"] - entry["at_ns"]) < 5e9
-                                         for old in self.entries[-40:]):
+            told = next((old for old in self.entries[-40:] if old["text"] == entry["text"] and
+                         abs(old["at_ns"] - entry["at_ns"]) < 5e9), None) if key in self._seen else None
+            if told is not None:
+                told["at_ns"] = min(told["at_ns"], entry["at_ns"])  # the first to know may be the last to be read
                 return
             self._seen.add(key)
         self.entries.append(entry)
