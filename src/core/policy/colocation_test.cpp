@@ -159,5 +159,46 @@ TEST(Utilization, WhatIsNotManagedHoldsUpNobodyThatNeedsItsRoom) {
   EXPECT_TRUE(Graph(cluster).has("x_start_0@a"));
 }
 
+TEST(Colocation, ATemplateStandsForACloneOfItOnce) {
+  Cluster cluster;
+  cluster.resources = "<template id='t' class='ocf' provider='pacemaker' type='Stateful'/>" + primitive("p") +
+                      "<clone id='c'><primitive id='i' template='t'/></clone>";
+  cluster.constraints = with("t", "p", "100") + at_b("c", "INFINITY");
+  cluster.on_b = stopped("i");  // what is in the clone has a name of its own once some node knows it
+  EXPECT_EQ(Placement(cluster).score("p", "b"), 100);
+}
+
+TEST(Location, TheRoleOfARuleCountsNotThatOfItsConstraint) {
+  Cluster cluster;
+  cluster.resources = primitive("x");
+  cluster.constraints =
+      "<rsc_location id='l' rsc='x' role='Promoted'><rule id='r' score='5'><expression id='e' attribute='#uname' "
+      "operation='eq' value='b'/></rule></rsc_location>";
+  EXPECT_EQ(Placement(cluster).score("x", "b"), 5);
+}
+
+TEST(Location, ARuleWithOrFindsNothingGoodOnANodeThatIsDown) {
+  Cluster cluster;
+  cluster.b_is_up = false;
+  cluster.resources = primitive("x");
+  cluster.constraints =
+      "<rsc_location id='l' rsc='x'><rule id='r' score='5' boolean-op='or'><expression id='e' attribute='absent' "
+      "operation='not_defined'/></rule></rsc_location>";
+  const Placement placed(cluster);
+  EXPECT_EQ(placed.score("x", "a"), 5);
+  EXPECT_EQ(placed.score("x", "b"), -kInfinity);
+}
+
+TEST(Failures, OfAnInstanceAreNotThoseOfAResourceOfItsName) {
+  Cluster cluster;
+  cluster.resources = primitive("x");
+  cluster.on_a = stopped("x");
+  cluster.on_b = started("x:3");
+  cluster.transient_of_a = "<nvpair id='f' name='fail-count-x#start_0' value='INFINITY'/>";
+  const Graph graph(cluster);
+  EXPECT_TRUE(graph.has("x:3_stop_0@b"));
+  EXPECT_FALSE(graph.has("x:3_clear_failcount_0@a"));
+}
+
 }  // namespace
 }  // namespace bascule::policy::testing

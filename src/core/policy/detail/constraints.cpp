@@ -30,14 +30,23 @@ Score rule_score(const Board& board, const cib::Rule& rule, NodeId node) {
   return found == board.node(node).attributes.end() ? -kInfinity : parse_score(found->second).value_or(0);
 }
 
+/// What an "or" starts from: nothing good comes of a node that is down or going down.
+Score base_score(const Board& board, NodeId id) {
+  const Node& node = board.node(id);
+  const bool leaves = !node.is_remote() && node.state != nullptr && (!node.online || node.shutdown);
+  return leaves ? -kInfinity : node.weight;
+}
+
 Location location_by_rule(const Board& board, ResourceId id, const cib::LocationConstraint& written,
                           const cib::Rule& rule, const std::vector<std::string>& matches) {
   Location location;
   location.id = written.id;
-  location.role = limit_of(rule.role.empty() ? written.role : rule.role);
+  // The role of the constraint itself is for those without rules.
+  location.role = limit_of(rule.role);
   location.discovery = discovery_of(written.discovery);
   for (NodeId node = 0; node < board.nodes.size(); ++node)
-    if (rule_holds(board, id, rule, node, matches)) location.nodes.emplace_back(node, rule_score(board, rule, node));
+    if (rule_holds(board, id, rule, node, matches))
+      location.nodes.emplace_back(node, add(rule_score(board, rule, node), rule.any ? base_score(board, node) : 0));
   return location;
 }
 

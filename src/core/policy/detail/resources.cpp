@@ -46,7 +46,9 @@ const cib::Resource* definition_of(Board& board, const cib::Resource& written) {
   if (written.resource_template.empty()) return &written;
   for (const cib::Resource& each : board.snapshot.cib->resources)
     if (each.kind == cib::Resource::Kind::resource_template && each.id == written.resource_template) {
-      board.templates[each.id].push_back(written.id);
+      // Once for a clone, whose instances are all made from it.
+      std::vector<std::string>& made = board.templates[each.id];
+      if (made.empty() || made.back() != written.id) made.push_back(written.id);
       return &board.merged.emplace_back(merged_with(written, each));
     }
   board.notices.push_back("resource " + written.id + " is made from template " + written.resource_template +
