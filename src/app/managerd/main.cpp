@@ -52,6 +52,18 @@ class Door : public api::ManagerDoor {
   manager_host::ManagerHost& host_;
 };
 
+/// `systemctl reload`: the key file is read again, each time.
+void reload_keys_at(boost::asio::signal_set& signals, manager_host::ManagerHost& host) {
+  signals.async_wait([&signals, &host](const boost::system::error_code& error, int) {
+    if (error) return;
+    if (const auto reloaded = host.reload_keys(); reloaded)
+      spdlog::info("the keys were read again");
+    else
+      spdlog::error("{}; the keys in use stay", reloaded.error().text());
+    reload_keys_at(signals, host);
+  });
+}
+
 Result<void> serve(const std::string& config_file, const manager_host::Options& options) {
   const auto whole = config::load(config_file);
   if (!whole) return tl::unexpected(whole.error());
@@ -67,6 +79,8 @@ Result<void> serve(const std::string& config_file, const manager_host::Options& 
   (*host)->journal().listen([&](const message::Event& event) { (*server)->publish(event); });
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
+  boost::asio::signal_set reload(io, SIGHUP);
+  reload_keys_at(reload, **host);
   become_punctual();
   spdlog::info("{} of {} is up", options.node, config.name);
   io.run();

@@ -42,6 +42,7 @@ Manager::State::State(const config::ClusterConfig& config_in, const std::string&
       incarnation(prng.next()),
       raft(consensus_config(config, *self, prng.next()), std::move(restored)),
       liveness(config, self_name, start),
+      links(config, self_name, start),
       holder(self_name, incarnation, config.timing),
       granter(config.timing),
       told_index(told_index_in),
@@ -55,7 +56,7 @@ void Manager::State::dispatch(const Input& input) {
   std::visit(Overloaded{
                  [](const input::Tick&) {},
                  [&](const input::Received& in) {
-                   heard(in.from);
+                   heard(in.from, in.link);
                    std::visit(Overloaded{
                                   [&](const message::Consensus& body) {
                                     if (auto decoded = raft::decode(body.body))
@@ -73,6 +74,7 @@ void Manager::State::dispatch(const Input& input) {
                               },
                               in.message);
                  },
+                 [&](const input::LinkHeard& in) { heard(in.from, in.link); },
                  [&](const input::Persisted& in) { persisted(in.sequence); },
                  [&](const input::PersistFailed& in) { step_consensus(consensus::PersistFailed{in.reason}); },
                  [&](const input::VolumeChanged& in) { volume_changed(in); },

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "core/membership/links.h"
 #include "core/transition/service_runner.h"
 #include "wire/cluster_config/config.h"
 #include "wire/cluster_message/message.h"
@@ -36,6 +37,12 @@ struct Tick {};
 struct Received {
   std::uint32_t from = 0;
   message::Message message;
+  std::size_t link = 0;  ///< over which it came first
+};
+/// What was received already came over another link too.
+struct LinkHeard {
+  std::uint32_t from = 0;
+  std::size_t link = 0;
 };
 struct Persisted {
   std::uint64_t sequence = 0;
@@ -73,13 +80,15 @@ struct Change {
   message::Command command;
 };
 }  // namespace input
-using Input = std::variant<input::Tick, input::Received, input::Persisted, input::PersistFailed, input::VolumeChanged,
-                           input::VolumeRefused, input::VolumeStory, input::ForRunner, input::Change>;
+using Input =
+    std::variant<input::Tick, input::Received, input::LinkHeard, input::Persisted, input::PersistFailed,
+                 input::VolumeChanged, input::VolumeRefused, input::VolumeStory, input::ForRunner, input::Change>;
 
 namespace effect {
 struct Send {
   std::uint32_t to = 0;
   message::Message message;
+  membership::LinkMask links = 1;  ///< over each of these
 };
 /// Durable, in order; answered by Persisted{sequence}.
 struct Persist {

@@ -89,6 +89,11 @@ void CommandLine::add_local_commands() {
                                                               {"simulate", &CommandLine::simulate},
                                                               {"why", &CommandLine::why},
                                                               {"what-if", &CommandLine::what_if},
+                                                              {"key create", &CommandLine::key},
+                                                              {"key list", &CommandLine::key},
+                                                              {"key add", &CommandLine::key},
+                                                              {"key use", &CommandLine::key},
+                                                              {"key drop", &CommandLine::key},
                                                               {"completion", &CommandLine::print_completion},
                                                               {"drbdmeta", &CommandLine::drbdmeta_help}};
   for (const auto& local : local_commands()) {
@@ -111,8 +116,13 @@ void CommandLine::add_local_commands() {
       app->add_flag("--check", options_.check, "write nothing, only say whether it can be imported");
     }
     add_cib_options(*app, words);
+    if (words == "key use" || words == "key drop")
+      app->add_option("number", options_.key.id, "which key")->required()->check(CLI::Range(1u, 4294967295u));
+    if (words.starts_with("key ")) app->add_option("file", options_.key.file, "the key file")->capture_default_str();
     if (words == "completion")
       app->add_option("shell", options_.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+    if (words.starts_with("key "))
+      app->parse_complete_callback([this, words] { options_.key.action = words.substr(4); });
     app->callback([this, action = actions.at(words)] { chosen_ = [this, action] { return (this->*action)(); }; });
   }
 }

@@ -84,6 +84,16 @@ int CommandLine::import_drbd() {
   return ok;
 }
 
+int CommandLine::key() {
+  const auto answer = run_key(options_.key);
+  if (!answer) return failed(answer.error(), refused);
+  if (options_.as_json)
+    around_.out << *answer << "\n";
+  else
+    around_.out << answer->at("text").get<std::string>();
+  return ok;
+}
+
 int CommandLine::simulate() {
   options_.simulation.as_json = options_.as_json;
   return print_answer(run_simulate(options_.simulation));

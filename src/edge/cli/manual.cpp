@@ -18,22 +18,30 @@ std::vector<LocalCommand> own_commands() {
        "volume create data"},
       {"config check", "[FILE]", "Reads a configuration and says what is wrong with it.",
        "config check ./cluster.toml"},
+      {"key create", "[FILE]", "Makes the key file of a new cluster: whoever has it can speak for its nodes.",
+       "key create /etc/bascule/cluster.key"},
+      {"key list", "[FILE]", "Which keys there are, and which one is in use; never the keys themselves.", "key list"},
+      {"key add", "[FILE]", "Adds a new key that is accepted, but not used yet.", "key add"},
+      {"key use", "NUMBER [FILE]", "Uses a key that all nodes accept by now.", "key use 2"},
+      {"key drop", "NUMBER [FILE]", "Ends a key that no node uses any more.", "key drop 1"},
       {"import drbd", "[--config FILE] [--node NODE] [--output FILE] [--check]",
        "Reads /etc/drbd.conf and what it includes, and writes the cluster.toml of a machine that takes DRBD's place; "
        "what has no counterpart becomes a comment that says why.",
        "import drbd --node alice --output cluster.toml"},
-      {"what-if", "\"PHRASE [and PHRASE]\" --cib FILE|--snapshot FILE [--at TIME]",
+      {"what-if", "\"PHRASE [and PHRASE]\" --cib FILE|--snapshot FILE|--config FILE [--own-defaults] [--at TIME]",
        "What would be done in a Pacemaker cluster if something happened, what that would interrupt and for how long, "
        "and "
        "what would have nowhere to go; --help lists the phrases.",
        "what-if \"node alice fails and quorum is lost\" --cib /var/lib/pacemaker/cib/cib.xml"},
-      {"why", "RESOURCE [--on NODE|--not-on NODE] --cib FILE|--snapshot FILE [--at TIME]",
+      {"why",
+       "RESOURCE [--on NODE|--not-on NODE] --cib FILE|--snapshot FILE|--config FILE [--own-defaults] [--at TIME]",
        "Why a resource of a Pacemaker cluster is where it is: a sentence for each node, what the scores are made of, "
        "and "
        "the smallest change that would alter it.",
        "why web --not-on alice --cib /var/lib/pacemaker/cib/cib.xml"},
       {"simulate",
-       "--cib FILE|--snapshot FILE [--format text|pacemaker] [--scores] [--inject CHANGES] [--at TIME] "
+       "--cib FILE|--snapshot FILE|--config FILE [--own-defaults] [--format text|pacemaker] [--scores] [--inject "
+       "CHANGES] [--at TIME] "
        "[--graph FILE] [--save-snapshot FILE]",
        "What would be done for a Pacemaker cluster in that state, and how it is then; nothing is touched.",
        "simulate --cib /var/lib/pacemaker/cib/cib.xml"},

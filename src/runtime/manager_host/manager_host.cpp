@@ -11,6 +11,7 @@
 
 #include "base/crc32c.h"
 #include "core/manager/manager.h"
+#include "runtime/keys/key_file.h"
 #include "runtime/manager_host/agent_runner.h"
 #include "runtime/manager_host/block_client.h"
 #include "runtime/manager_host/udp_links.h"
@@ -39,14 +40,11 @@ Result<void> make_directory(const std::string& path) {
 
 struct ManagerHost::State {
   State(asio::io_context& io_in, const config::ClusterConfig& config_in, Options options_in)
-      : io(io_in),
-        config(config_in),
-        options(std::move(options_in)),
-        timer(io),
-        links(io, config, *config.node(options.node)) {}
+      : io(io_in), config(config_in), options(std::move(options_in)), timer(io) {}
 
   Result<void> open();
   Result<void> open_storage(std::uint64_t seed);
+  Result<void> open_links();
   void open_data_node();
   void step(const manager::Input& input);
   void carry_out(manager::Effect& effect);
@@ -69,7 +67,7 @@ struct ManagerHost::State {
   Options options;
   asio::steady_timer timer;
   Instant timer_at = never;
-  UdpLinks links;
+  std::optional<UdpLinks> links;
   Journal journal;
   std::map<std::string, std::unique_ptr<BlockClient>> blocks;
   std::map<std::string, config::Service> by_hand;  ///< what the runners of volumes held by hand refer to
@@ -92,13 +90,30 @@ Result<void> ManagerHost::State::open() {
   const auto seed = random_seed();
   if (!seed) return tl::unexpected(seed.error());
   if (auto opened = open_storage(*seed); !opened) return opened;
-  auto receiver = [this](std::uint32_t from, message::Message message) {
-    step(manager::input::Received{from, std::move(message)});
-  };
-  if (auto opened = links.open(receiver); !opened) return opened;
+  if (auto opened = open_links(); !opened) return opened;
   if (config.node(options.node)->role == config::NodeRole::data) open_data_node();
   step(manager::input::Tick{});
   return {};
+}
+
+Result<void> ManagerHost::State::open_links() {
+  std::optional<sealed::Keyring> keyring;
+  if (config.key_file) {
+    auto read = keys::read(*config.key_file);
+    if (!read) return tl::unexpected(read.error());
+    keyring = std::move(*read);
+  } else {
+    spdlog::warn(
+        "key_file = \"none\": whoever can send from a node's address is believed, and the network reads along");
+  }
+  links.emplace(io, config, *config.node(options.node), std::move(keyring));
+  return links->open(
+      [this](std::uint32_t from, std::size_t link, message::Message message) {
+        step(manager::input::Received{from, std::move(message), link});
+      },
+      [this](std::uint32_t from, std::size_t link) {
+        step(manager::input::LinkHeard{from, link});
+      });
 }
 
 Result<void> ManagerHost::State::open_storage(std::uint64_t seed) {
@@ -185,7 +200,7 @@ void ManagerHost::State::arm_timer() {
 
 void ManagerHost::State::carry_out(manager::Effect& effect) {
   namespace me = manager::effect;
-  if (auto* e = std::get_if<me::Send>(&effect)) return links.send(e->to, e->message);
+  if (auto* e = std::get_if<me::Send>(&effect)) return links->send(e->to, e->links, e->message);
   if (auto* e = std::get_if<me::Persist>(&effect)) return storage->persist({e->sequence, std::move(e->change)});
   if (auto* e = std::get_if<me::Promote>(&effect))
     return with_block(e->volume, [&](BlockClient& block) { block.promote(e->epoch, e->initial); });
@@ -253,5 +268,13 @@ void ManagerHost::change(message::Command command, Done done) {
 }
 
 Journal& ManagerHost::journal() { return state_->journal; }
+
+Result<void> ManagerHost::reload_keys() {
+  if (!state_->config.key_file) return {};
+  auto read = keys::read(*state_->config.key_file);
+  if (!read) return tl::unexpected(read.error());
+  state_->links->replace_keys(std::move(*read));
+  return {};
+}
 
 }  // namespace bascule::manager_host

@@ -35,6 +35,8 @@ class ManagerHost {
   /// Answered once, when the change is committed or refused.
   void change(message::Command command, Done done);
   [[nodiscard]] Journal& journal();
+  /// Reads the key file again (SIGHUP). With a bad file the keys stay as they are.
+  [[nodiscard]] Result<void> reload_keys();
 
  private:
   struct State;

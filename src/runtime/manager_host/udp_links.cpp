@@ -1,4 +1,9 @@
+// The managers' datagrams on real sockets: one for each link, sealed once and sent over all.
 #include "runtime/manager_host/udp_links.h"
+
+#include <netinet/in.h>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
 
 #include <boost/asio/buffer.hpp>
 
@@ -8,61 +13,118 @@ namespace asio = boost::asio;
 using asio::ip::udp;
 
 namespace {
+
 constexpr int socket_buffer_bytes = 1 << 20;
+
+Result<sealed::Salt> fresh_salt() {
+  sealed::Salt salt{};
+  if (::getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size()))
+    return fail_errno("no random numbers", "getrandom", errno);
+  return salt;
 }
 
-UdpLinks::UdpLinks(asio::io_context& io, const config::ClusterConfig& config, const config::Node& self)
-    : config_(config), self_(self), socket_(io), buffer_(message::datagram_bytes_max + 1) {
-  for (const auto& node : config.nodes) {
-    boost::system::error_code error;
-    const auto address = asio::ip::make_address(node.address, error);  // the parser has checked it
-    if (!error) endpoints_[node.id] = udp::endpoint(address, config.port);
+}  // namespace
+
+UdpLinks::UdpLinks(asio::io_context& io, const config::ClusterConfig& config, const config::Node& self,
+                   std::optional<sealed::Keyring> keys)
+    : config_(config), self_(self), keys_(std::move(keys)), opener_(config.name) {
+  for (std::size_t number = 0; number < self.addresses.size(); ++number) {
+    Link& link = links_.emplace_back(io, number);
+    link.buffer.resize(message::datagram_bytes_max + sealed::overhead_bytes + 1);
+    for (const auto& node : config.nodes) {
+      boost::system::error_code error;
+      if (number >= node.addresses.size()) continue;
+      const auto address = asio::ip::make_address(node.addresses[number], error);  // the parser has checked it
+      if (!error) link.endpoints[node.id] = udp::endpoint(address, config.port);
+    }
   }
 }
 
-Result<void> UdpLinks::open(Receiver receiver) {
+Result<void> UdpLinks::open(Receiver receiver, LinkHeard link_heard) {
   receiver_ = std::move(receiver);
-  const auto& own = endpoints_.at(self_.id);
-  const std::string where = self_.address + ":" + std::to_string(config_.port) + "/udp";
-  boost::system::error_code error;
-  socket_.open(own.protocol(), error);
-  if (!error) socket_.bind(own, error);
-  if (error)
-    return fail("the managers' port cannot be opened", where, error.message(),
-                "is this the address of this machine, and does no other manager run?");
-  boost::system::error_code ignored;
-  socket_.set_option(asio::socket_base::receive_buffer_size(socket_buffer_bytes), ignored);
-  socket_.set_option(asio::socket_base::send_buffer_size(socket_buffer_bytes), ignored);
-  socket_.non_blocking(true, ignored);
-  receive();
+  link_heard_ = std::move(link_heard);
+  if (keys_) {
+    const auto salt = fresh_salt();
+    if (!salt) return tl::unexpected(salt.error());
+    sealer_.emplace(config_.name, self_.id, *salt);
+  }
+  std::optional<Error> absent;
+  std::size_t present = 0;
+  for (Link& link : links_) {
+    const auto bound = bind(link, false);
+    if (bound) ++present;
+    if (!bound && !absent) absent = bound.error();
+  }
+  if (present == 0 && absent) return tl::unexpected(*absent);
+  if (absent) spdlog::warn("{}", absent->text());
+  for (Link& link : links_) {
+    if (!link.socket.is_open())
+      if (auto bound = bind(link, true); !bound) return bound;
+    receive(link);
+  }
   return {};
 }
 
-void UdpLinks::send(std::uint32_t to, const message::Message& message) {
-  const auto endpoint = endpoints_.find(to);
-  if (endpoint == endpoints_.end()) return;
-  const Bytes datagram = message::encode({self_.id, message}, config_.name);
-  boost::system::error_code ignored;
-  socket_.send_to(asio::buffer(datagram), endpoint->second, 0, ignored);
-}
-
-void UdpLinks::receive() {
-  socket_.async_receive_from(
-      asio::buffer(buffer_), sender_,
-      [this](const boost::system::error_code& error, std::size_t size) { received(error, size); });
-}
-
-void UdpLinks::received(const boost::system::error_code& error, std::size_t size) {
-  if (error == asio::error::operation_aborted) return;
-  if (!error) {
-    auto envelope = message::decode(ByteView(buffer_).first(size), config_.name);
-    const auto claimed = envelope ? endpoints_.find(envelope->sender_id) : endpoints_.end();
-    if (claimed != endpoints_.end() && claimed->second == sender_)
-      receiver_(envelope->sender_id, std::move(envelope->message));
-    else
-      ++dropped_;
+Result<void> UdpLinks::bind(Link& link, bool also_absent) {
+  const auto& own = link.endpoints.at(self_.id);
+  boost::system::error_code error, ignored;
+  link.socket.open(own.protocol(), error);
+  const int yes = 1;
+  if (!error && also_absent)  // for IPv6 sockets as well
+    ::setsockopt(link.socket.native_handle(), IPPROTO_IP, IP_FREEBIND, &yes, sizeof yes);
+  if (!error) link.socket.bind(own, error);
+  if (error) {
+    link.socket.close(ignored);
+    return fail("the managers' port cannot be opened",
+                self_.addresses[link.number] + ":" + std::to_string(config_.port) + "/udp", error.message(),
+                "is this an address of this machine, and does no other manager run?");
   }
-  receive();  // an error is one datagram's (ICMP unreachable): the socket goes on
+  link.socket.set_option(asio::socket_base::receive_buffer_size(socket_buffer_bytes), ignored);
+  link.socket.set_option(asio::socket_base::send_buffer_size(socket_buffer_bytes), ignored);
+  link.socket.non_blocking(true, ignored);
+  return {};
+}
+
+void UdpLinks::send(std::uint32_t to, membership::LinkMask links, const message::Message& message) {
+  const Bytes plain = message::encode({self_.id, message}, config_.name);
+  const Bytes datagram = sealer_ ? sealer_->seal(keys_->sending(), plain) : plain;
+  for (Link& link : links_) {
+    const auto endpoint = link.endpoints.find(to);
+    if ((links >> link.number & 1) == 0 || endpoint == link.endpoints.end()) continue;
+    boost::system::error_code ignored;
+    link.socket.send_to(asio::buffer(datagram), endpoint->second, 0, ignored);
+  }
+}
+
+void UdpLinks::receive(Link& link) {
+  link.socket.async_receive_from(asio::buffer(link.buffer), link.sender,
+                                 [this, &link](const boost::system::error_code& error, std::size_t size) {
+                                   if (error == asio::error::operation_aborted) return;
+                                   if (!error) received(link, ByteView(link.buffer).first(size));
+                                   receive(link);  // an error is one datagram's (ICMP unreachable)
+                                 });
+}
+
+void UdpLinks::received(Link& link, ByteView datagram) {
+  if (!keys_) {
+    for (const auto& [id, endpoint] : link.endpoints)
+      if (endpoint == link.sender) return deliver(link, id, datagram);
+    ++dropped_;
+    return;
+  }
+  const auto opened = opener_.open(*keys_, datagram);
+  const bool of_a_node = opened && opened->sender != self_.id && link.endpoints.count(opened->sender) != 0;
+  if (of_a_node && opened->freshness == sealed::Freshness::Fresh) return deliver(link, opened->sender, opened->plain);
+  if (of_a_node && opened->freshness == sealed::Freshness::Repeated) return link_heard_(opened->sender, link.number);
+  ++dropped_;
+}
+
+void UdpLinks::deliver(Link& link, std::uint32_t proven_sender, ByteView plain) {
+  auto envelope = message::decode(plain, config_.name);
+  if (envelope && envelope->sender_id == proven_sender)
+    receiver_(proven_sender, link.number, std::move(envelope->message));
+  else
+    ++dropped_;
 }
 
 }  // namespace bascule::manager_host

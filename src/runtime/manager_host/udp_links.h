@@ -3,40 +3,66 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "core/membership/links.h"
 #include "wire/cluster_config/config.h"
 #include "wire/cluster_message/message.h"
+#include "wire/sealed/sealed.h"
 
 namespace bascule::manager_host {
 
-/// Datagrams between the managers of a cluster. Only the configured addresses are listened to; what does not decode is
-/// counted and dropped. Sending never blocks: what the kernel does not take is lost, as on any network.
+/// Datagrams between the managers of a cluster, over each of their links, sealed with the cluster's key. Only the
+/// configured addresses are listened to; what was not sealed by a node of the cluster, or does not decode, is counted
+/// and dropped. Sending never blocks: what the kernel does not take is lost, as on any network.
 class UdpLinks {
  public:
-  using Receiver = std::function<void(std::uint32_t from, message::Message message)>;
+  using Receiver = std::function<void(std::uint32_t from, std::size_t link, message::Message message)>;
+  /// The same datagram came over another link before.
+  using LinkHeard = std::function<void(std::uint32_t from, std::size_t link)>;
 
-  UdpLinks(boost::asio::io_context& io, const config::ClusterConfig& config, const config::Node& self);
-  /// Binds the node's own address.
-  [[nodiscard]] Result<void> open(Receiver receiver);
-  void send(std::uint32_t to, const message::Message& message);
+  /// Without keys (`key_file = "none"`) nothing is sealed, and a node is believed by its address.
+  UdpLinks(boost::asio::io_context& io, const config::ClusterConfig& config, const config::Node& self,
+           std::optional<sealed::Keyring> keys);
+  /// Binds the node's own addresses. One that this machine does not have (yet) is listened to all the same, as long as
+  /// it has another of them.
+  [[nodiscard]] Result<void> open(Receiver receiver, LinkHeard link_heard);
+  void send(std::uint32_t to, membership::LinkMask links, const message::Message& message);
+  /// Other keys from now on. Ignored without keys: what was not sealed at the start never is.
+  void replace_keys(sealed::Keyring keys) {
+    if (keys_) keys_ = std::move(keys);
+  }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
  private:
-  void receive();
-  void received(const boost::system::error_code& error, std::size_t size);
+  struct Link {
+    Link(boost::asio::io_context& io, std::size_t number_in) : number(number_in), socket(io) {}
+    std::size_t number;
+    boost::asio::ip::udp::socket socket;
+    std::map<std::uint32_t, boost::asio::ip::udp::endpoint> endpoints;  ///< of all nodes that have this link
+    Bytes buffer;
+    boost::asio::ip::udp::endpoint sender;
+  };
+
+  Result<void> bind(Link& link, bool also_absent);
+  void receive(Link& link);
+  void received(Link& link, ByteView datagram);
+  void deliver(Link& link, std::uint32_t proven_sender, ByteView plain);
 
   const config::ClusterConfig& config_;
   const config::Node& self_;
-  boost::asio::ip::udp::socket socket_;
-  std::map<std::uint32_t, boost::asio::ip::udp::endpoint> endpoints_;
-  Bytes buffer_;
-  boost::asio::ip::udp::endpoint sender_;
+  std::optional<sealed::Keyring> keys_;
+  std::optional<sealed::Sealer> sealer_;
+  sealed::Opener opener_;
+  std::deque<Link> links_;
   Receiver receiver_;
+  LinkHeard link_heard_;
   std::uint64_t dropped_ = 0;
 };
 

@@ -62,7 +62,8 @@ void check_addresses(const ClusterConfig& config, const Places& places, Findings
   for (std::size_t i = 0; i < config.nodes.size(); ++i) {
     Place place = places.nodes[i];
     place.path += ".address";
-    addresses.use(config.nodes[i].address, config.nodes[i].name, place, findings, "the address");
+    for (const auto& address : config.nodes[i].addresses)
+      addresses.use(address, config.nodes[i].name, place, findings, "the address");
   }
   for (std::size_t i = 0; i < config.services.size(); ++i)
     for (const auto& address : config.services[i].addresses)

@@ -22,8 +22,9 @@ enum class NodeRole {
 struct Node {
   std::string name;
   NodeRole role = NodeRole::data;
-  std::string address;   ///< IPv4 or IPv6 literal, without a port; unique in the cluster
+  std::string address;   ///< IPv4 or IPv6 literal, without a port; unique in the cluster; the first of `addresses`
   std::uint32_t id = 0;  ///< 1-based, in the order of the file: the consensus server id and DRBD tie-breaker
+  std::vector<std::string> addresses = {};  ///< one for each link: the managers speak over all of them at once
   [[nodiscard]] bool votes() const { return role != NodeRole::peer; }
 };
 
@@ -58,7 +59,7 @@ struct Step {
 
 struct Service {
   std::string name;
-  std::optional<std::string> volume;   ///< promoted before the first step, demoted after the last stop
+  std::optional<std::string> volume;        ///< promoted before the first step, demoted after the last stop
   std::vector<std::string> addresses;  ///< service addresses "10.0.0.10" guarded by the kernel's address lease
   std::optional<std::string> preferred_node;
   std::uint32_t stickiness = 100;         ///< > 0: a running service stays where it is although it prefers another node
@@ -79,6 +80,8 @@ struct Timing {
   Duration watchdog_deadline = seconds(20);  ///< from the end of a lease until the watchdog is no longer petted
 };
 
+inline constexpr const char* default_key_file = "/etc/bascule/cluster.key";
+
 struct ClusterConfig {
   std::string name;
   std::vector<Node> nodes;
@@ -86,6 +89,8 @@ struct ClusterConfig {
   std::vector<Service> services;
   Timing timing;
   std::uint16_t port = 7788;  ///< UDP port of the managers
+  /// The cluster's keys (wire/sealed). Unset: `key_file = "none"`, and managers believe whoever speaks.
+  std::optional<std::string> key_file = default_key_file;
 
   [[nodiscard]] const Node* node(const std::string& name) const;
   [[nodiscard]] const Node* node(std::uint32_t id) const;

@@ -53,6 +53,16 @@ void check_timing(const Timing& timing, const Place& place, Findings& findings) 
          "the machine would be reset before its services had their time to stop");
 }
 
+void read_key_file(const Section& section, ClusterConfig& config) {
+  const auto written = section.text("key_file");
+  if (!written) return;
+  if (*written == "none") return config.key_file.reset();
+  config.key_file = *written;
+  if (written->empty() || written->front() != '/')
+    section.findings().add(section.place("key_file"), fmt::format("'{}' is not a path from the root", *written),
+                           "write key_file = \"/etc/bascule/cluster.key\", or \"none\" on a network of your own");
+}
+
 void read_cluster(const Section& root, Reading& reading) {
   const toml::node* node = root.get("cluster");
   if (node == nullptr || !node->is_table()) {
@@ -60,7 +70,7 @@ void read_cluster(const Section& root, Reading& reading) {
                          "begin with [cluster] and name = \"...\"");
     return;
   }
-  std::vector<std::string> known{"name", "port"};
+  std::vector<std::string> known{"name", "port", "key_file"};
   for (const auto& timing_key : timing_keys) known.emplace_back(timing_key.key);
   const Section section(*node->as_table(), root.place("cluster"), reading.findings, known);
   reading.places.cluster = section.place();
@@ -69,6 +79,7 @@ void read_cluster(const Section& root, Reading& reading) {
     reading.findings.add(section.place("name"), fmt::format("'{}' is not a name", reading.config.name),
                          "letters, digits, dash, dot and underscore, at most 40");
   if (const auto port = section.integer("port", 1, 65535)) reading.config.port = static_cast<std::uint16_t>(*port);
+  read_key_file(section, reading.config);
   for (const auto& timing_key : timing_keys)
     if (const auto value = section.integer(timing_key.key, timing_key.low, timing_key.high))
       reading.config.timing.*timing_key.field = milliseconds(*value);
@@ -81,18 +92,38 @@ void check_name(const Section::Named& named, std::size_t length_max, Findings& f
                fmt::format("letters, digits, dash, dot and underscore, at most {}", length_max));
 }
 
+constexpr std::size_t links_max = 4;
+
+void add_address(const Section& section, const std::string& written, Node& node) {
+  const auto address = parse_address(written);
+  if (!address)
+    section.findings().add(section.place("address"), fmt::format("'{}' is not an IPv4 or IPv6 address", written),
+                           "an address as a number, without a port: names are not looked up");
+  node.addresses.push_back(address.value_or(written));
+}
+
+/// One address, or a list with one for each network that the node is on.
+void read_addresses(const Section& section, Node& node) {
+  const toml::node* found = section.get("address");
+  const toml::array* list = found == nullptr ? nullptr : found->as_array();
+  if (list == nullptr) {
+    add_address(section, section.required_text("address", "write address = \"10.0.0.1\""), node);
+  } else {
+    if (list->empty() || list->size() > links_max)
+      section.findings().add(section.place("address"), fmt::format("{} addresses stand here", list->size()),
+                             fmt::format("one for each network of the node, at most {}", links_max));
+    for (const auto& each : *list) add_address(section, each.value<std::string>().value_or(kind_of(each)), node);
+  }
+  node.address = node.addresses.empty() ? "" : node.addresses.front();
+}
+
 Node read_node(const Section::Named& named, std::uint32_t id, Findings& findings) {
   check_name(named, 63, findings);
   const Section section(*named.table, named.place, findings, {"address", "role"});
   Node node;
   node.name = named.name;
   node.id = id;
-  const std::string written = section.required_text("address", "write address = \"10.0.0.1\"");
-  const auto address = parse_address(written);
-  if (!address)
-    findings.add(section.place("address"), fmt::format("'{}' is not an IPv4 or IPv6 address", written),
-                 "an address as a number, without a port: names are not looked up");
-  node.address = address.value_or(written);
+  read_addresses(section, node);
   const std::string role = section.text("role").value_or("data");
   const std::vector<std::string> roles{"data", "witness", "peer"};
   if (std::find(roles.begin(), roles.end(), role) == roles.end())

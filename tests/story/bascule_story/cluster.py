@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import time
 
 from bascule_hosts import HostError, WireWatch, World, kernel
@@ -33,6 +34,7 @@ class Cluster:
         self.hosts = self.world.hosts
         self.directory = self.world.directory
         self._client = None
+        self._key = None
         self.orders_path = os.path.join(self.directory, "client", "answers.jsonl")
 
     # --- hosts ------------------------------------------------------------------------------------------------------
@@ -43,12 +45,22 @@ class Cluster:
             host = self.world.add(name, address, [(f"{base}/disk", "/var/lib/bascule"), (f"{base}/etc", "/etc/bascule"),
                                                   (f"{base}/srv", "/srv")])
             host.write("/etc/bascule/cluster.toml", shop.cluster_toml(self.service))
+            self.give_key(os.path.join(base, "etc", "cluster.key"))
             if name in DATA_NODES:
                 shop.configure(host, self.service)
             self.timeline.follow(name, os.path.join(base, "disk", "events.jsonl"))
         self.world.add("client", CLIENT_ADDRESS, [(os.path.dirname(self.orders_path), "/client")])
         self.wire = WireWatch(self.world, shop.SERVICE_ADDRESS)
         self.activity = ActivityWatch(self.world, DATA_NODES)
+
+    def give_key(self, path):
+        """The cluster's key, made on the first host and copied to the others."""
+        if self._key is None:
+            subprocess.run([self.program("bascule"), "key", "create", path], check=True, stdout=subprocess.DEVNULL,
+                           env={**os.environ, **self.environment})
+            self._key = path
+        else:
+            shutil.copy(self._key, path)
 
     def program(self, name):
         return os.path.join(self.programs, name)

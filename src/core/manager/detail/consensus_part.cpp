@@ -9,6 +9,8 @@ namespace bascule::manager {
 namespace {
 constexpr std::uint64_t compact_after_entries = 2000;
 constexpr std::size_t waiting_messages_max = 4096;
+/// What does not fit into one packet goes over one link only.
+constexpr std::size_t bulky_bytes = 1200;
 }  // namespace
 
 bool Manager::State::is_leader() const { return raft.leadership().role == consensus::Role::Leader; }
@@ -37,7 +39,12 @@ void Manager::State::carry_out(consensus::Effect& effect) {
 }
 
 void Manager::State::send_to(std::uint32_t to, message::Message message) {
-  out->push_back(effect::Send{to, std::move(message)});
+  const auto* node = config.node(to);
+  if (node == nullptr) return;
+  const auto* consensus = std::get_if<message::Consensus>(&message);
+  const bool bulky = consensus != nullptr && consensus->body.size() > bulky_bytes;
+  const auto over = links.choose(node->name, bulky);
+  out->push_back(effect::Send{to, std::move(message), over});
 }
 
 void Manager::State::send_when_durable(consensus::Send& send) {

@@ -79,12 +79,15 @@ void Manager::State::release_lease(const std::string& slot, std::uint64_t epoch)
   out->push_back(effect::ReleaseLease{slot, epoch});
 }
 
-void Manager::State::heard(std::uint32_t from) {
+void Manager::State::heard(std::uint32_t from, std::size_t link) {
   const auto* node = config.node(from);
   if (node == nullptr) return;
   std::vector<membership::LivenessEvent> events;
   liveness.heard(node->name, now, events);
   tell(events);
+  std::vector<membership::LinkEvent> changes;
+  links.heard(node->name, link, now, changes);
+  for (const auto& change : changes) story(change.up ? "link-back" : "link-lost", change.node, change.text);
 }
 
 void Manager::State::watch_presence() {

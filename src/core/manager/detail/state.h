@@ -13,6 +13,7 @@
 #include "core/manager/manager.h"
 #include "core/membership/lease_granter.h"
 #include "core/membership/lease_holder.h"
+#include "core/membership/links.h"
 #include "core/membership/liveness.h"
 #include "core/ownership/plan.h"
 #include "core/store/store.h"
@@ -78,7 +79,7 @@ struct Manager::State {
   void lease_granted(const message::LeaseGrant& grant);
   void release_idle_leases();
   void release_lease(const std::string& slot, std::uint64_t epoch);
-  void heard(std::uint32_t from);
+  void heard(std::uint32_t from, std::size_t link);
   void watch_presence();
   void tell(const std::vector<membership::LivenessEvent>& events);
 
@@ -144,6 +145,7 @@ struct Manager::State {
   consensus::Raft raft;
   store::Store store;
   membership::Liveness liveness;
+  membership::Links links;
   membership::LeaseHolder holder;
   membership::LeaseGranter granter;
   std::vector<Runner> runners;

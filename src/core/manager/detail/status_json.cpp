@@ -39,6 +39,7 @@ Json steps_json(const message::ServiceReport& report, bool known) {
 
 struct Source {
   const membership::Liveness& liveness;
+  const membership::Links& links;
   const config::ClusterConfig& config;
   Instant now;
   /// Older than two leases is not known any more.
@@ -51,6 +52,14 @@ struct Source {
   }
 };
 
+Json links_json(const Source& source, const std::string& node) {
+  Json links = Json::array();
+  for (const auto& link : source.links.status(node, source.now))
+    links.push_back(
+        {{"address", link.address}, {"up", link.up}, {"age_ms", link.ever_heard ? to_ms(link.age) : std::int64_t{-1}}});
+  return links;
+}
+
 Json nodes_json(const Source& source, const store::ClusterState& state) {
   Json nodes = Json::array();
   for (const auto& node : source.config.nodes) {
@@ -62,7 +71,8 @@ Json nodes_json(const Source& source, const store::ClusterState& state) {
                      {"presence", membership::text(presence)},
                      {"age_ms", to_ms(source.liveness.age(node.name, source.now))},
                      {"standby", agreed != state.nodes.end() && agreed->second.standby},
-                     {"address", node.address}});
+                     {"address", node.address},
+                     {"links", links_json(source, node.name)}});
   }
   return nodes;
 }
@@ -156,7 +166,7 @@ Json volume_json(const Source& source, const config::Volume& volume, const store
 
 std::string Manager::State::status_json() const {
   const auto plan = make_plan();
-  const Source source{liveness, config, now};
+  const Source source{liveness, links, config, now};
   const auto leadership = raft.leadership();
   const auto* leader = config.node(leadership.leader);
   std::size_t seen = 0;

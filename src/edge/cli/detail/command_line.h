@@ -13,6 +13,7 @@
 #include "edge/cli/explain_commands.h"
 #include "edge/cli/follow_through.h"
 #include "edge/cli/import_command.h"
+#include "edge/cli/key_commands.h"
 #include "edge/cli/simulate_command.h"
 #include "edge/cli/volume_actions.h"
 #include "runtime/watchdog/config_file.h"
@@ -30,6 +31,7 @@ struct Options {
   std::uint64_t since = 0;
   bool follow = false;
   ImportRequest drbd_import;
+  KeyRequest key;
   SimulateRequest simulation;
   WhyRequest why;
   WhatIfRequest what_if;
@@ -65,6 +67,7 @@ class CommandLine {
   int volume_create();
   int config_check();
   int import_drbd();
+  int key();
   int simulate();
   int why();
   int what_if();
