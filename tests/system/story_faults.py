@@ -19,7 +19,8 @@ from bascule_story.judge import Figures, describe_failures  # noqa: E402
 from bascule_story.timeline import Timeline  # noqa: E402
 
 GROUPS = {
-    "quiet": ("lamp", ["garbage", "witness", "secondary", "kill", "move", "crash-managers", "crash-blockd"]),
+    "quiet": ("lamp", ["garbage", "witness", "secondary", "kill", "move", "restart-managers", "crash-managers",
+                       "crash-blockd"]),
     "owner": ("lamp", ["death", "cut", "freeze"]),
     "disk": ("lamp", ["stale", "blackout"]),
     "web": ("web", ["death", "witness", "freeze"]),
@@ -100,6 +101,24 @@ def crash_managers(stage):
     expect(not stage.timeline.find("service-stopped", at_ns), "the service was stopped")
 
 
+def restart_managers(stage):
+    """Each manager is ended and started three seconds later: nothing is held, and the volume stays connected."""
+    cluster = stage.cluster
+    at_ns = kernel.boottime_ns()
+    owner = cluster.owner()
+    for name in ("carol", stage.other, owner):
+        cluster.hosts[name].end("managerd")
+        orders = len(stage.acknowledged().acknowledged)
+        stage.run_on(3)
+        expect(len(stage.acknowledged().acknowledged) > orders + 20, f"hardly any answer while {name} had no manager")
+        cluster.start_manager(name)
+        cluster.wait_for(f"The manager of {name} is back", lambda name=name: cluster.status(name), 20)
+        cluster.wait_for("The service is there", lambda: cluster.service_state().get("state") == "Started", 20)
+    expect(cluster.owner() == owner, f"the service left {owner} for {cluster.owner()}")
+    for kind in ("service-held", "service-stopped", "in-sync-shrunk", "service-granted"):
+        expect(not stage.timeline.find(kind, at_ns), f"a restart on purpose led to {kind}")
+
+
 def crash_blockd(stage):
     """kill -9 of the secondary's blockd: the supervisor starts it again and the replicas meet."""
     stage.cluster.hosts[stage.other].crash("blockd")
@@ -111,7 +130,7 @@ def shop_hosts(cluster):
     return [name for name in cluster.hosts if name != "client"]
 
 
-EXTRA = {"garbage": garbage, "crash-managers": crash_managers, "crash-blockd": crash_blockd}
+EXTRA = {"garbage": garbage, "crash-managers": crash_managers, "restart-managers": restart_managers, "crash-blockd": crash_blockd}
 
 
 # --- the run ------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -16,6 +17,8 @@
 namespace {
 
 using namespace bascule;
+
+constexpr std::chrono::seconds restart_patience{2};
 
 /// Heartbeats must not wait for whatever else this machine does. Agents are started with normal priority again.
 void become_punctual() {
@@ -64,6 +67,26 @@ void reload_keys_at(boost::asio::signal_set& signals, manager_host::ManagerHost&
   });
 }
 
+/// SIGTERM is a restart on purpose: what this node has stays leased to it until the manager is back, or for
+/// restart_lease_ms. Whatever comes first ends the process: the leases, the patience, SIGINT, or a second signal.
+void end_at(boost::asio::io_context& io, boost::asio::signal_set& signals, boost::asio::steady_timer& patience,
+            manager_host::ManagerHost& host) {
+  signals.async_wait([&](const boost::system::error_code& error, int number) {
+    if (error) return;
+    if (number == SIGINT) return io.stop();
+    patience.expires_after(restart_patience);
+    patience.async_wait([&io](const boost::system::error_code& cancelled) {
+      if (!cancelled) spdlog::warn("no majority agreed to longer leases in time");
+      io.stop();
+    });
+    signals.async_wait([&io](const boost::system::error_code&, int) { io.stop(); });
+    host.prepare_restart([&io] {
+      spdlog::info("the leases outlast a restart");
+      io.stop();
+    });
+  });
+}
+
 Result<void> serve(const std::string& config_file, const manager_host::Options& options) {
   const auto whole = config::load(config_file);
   if (!whole) return tl::unexpected(whole.error());
@@ -78,7 +101,8 @@ Result<void> serve(const std::string& config_file, const manager_host::Options& 
   if (!server) return tl::unexpected(server.error());
   (*host)->journal().listen([&](const message::Event& event) { (*server)->publish(event); });
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
-  signals.async_wait([&](const boost::system::error_code&, int) { io.stop(); });
+  boost::asio::steady_timer patience(io);
+  end_at(io, signals, patience, **host);
   boost::asio::signal_set reload(io, SIGHUP);
   reload_keys_at(reload, **host);
   become_punctual();

@@ -50,7 +50,7 @@ void log(const std::string& line) {
 Server::Server(const config::ClusterConfig& config, const Options& options, LeaseFile file, int lock)
     : timing_(config.timing),
       file_(std::move(file)),
-      ledger_(file_.writable_page(), config.timing.lease),
+      ledger_(file_.writable_page(), std::max(config.timing.lease, config.timing.restart_lease)),
       device_(options.watchdog),
       socket_path_(options.run_dir + "/watchdog.sock"),
       lock_(lock) {

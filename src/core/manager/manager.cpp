@@ -48,6 +48,7 @@ Manager::State::State(const config::ClusterConfig& config_in, const std::string&
       told_index(told_index_in),
       next_heartbeat(start),
       plan_at(start),
+      started_at(start),
       now(start) {
   make_runners();
 }
@@ -84,6 +85,7 @@ void Manager::State::dispatch(const Input& input) {
                    for (auto& runner : runners)
                      if (runner.name == in.runner) step_runner(runner, in.input);
                  },
+                 [&](const input::PrepareRestart&) { prepare_restart(); },
                  [&](const input::Change& in) { change(in); },
              },
              input);
@@ -92,6 +94,7 @@ void Manager::State::dispatch(const Input& input) {
 void Manager::State::run_due() {
   if (now >= raft.next_deadline()) step_consensus(consensus::Tick{});
   heartbeat_when_due();
+  restart_when_ready();
   watch_presence();
   tick_runners();
   resend_questions();

@@ -74,15 +74,17 @@ struct ForRunner {
   std::string runner;
   transition::Input input;
 };
+/// This manager is about to be restarted on purpose: make its leases last until it is back, then RestartReady.
+struct PrepareRestart {};
 /// A change that a person asked for.
 struct Change {
   RequestId request = 0;
   message::Command command;
 };
 }  // namespace input
-using Input =
-    std::variant<input::Tick, input::Received, input::LinkHeard, input::Persisted, input::PersistFailed,
-                 input::VolumeChanged, input::VolumeRefused, input::VolumeStory, input::ForRunner, input::Change>;
+using Input = std::variant<input::Tick, input::Received, input::LinkHeard, input::Persisted, input::PersistFailed,
+                           input::VolumeChanged, input::VolumeRefused, input::VolumeStory, input::ForRunner,
+                           input::PrepareRestart, input::Change>;
 
 namespace effect {
 struct Send {
@@ -152,14 +154,17 @@ struct Story {
 struct KeepDecision {
   std::string json;
 };
+/// After PrepareRestart, once: the leases last, and another node leads. It may never come, for want of a majority.
+struct RestartReady {};
 struct Stop {
   std::string reason;
 };  ///< the process cannot go on
 }  // namespace effect
-using Effect = std::variant<effect::Send, effect::Persist, effect::Promote, effect::Demote, effect::FailIo,
-                            effect::InSync, effect::PeerLost, effect::RunAction, effect::CancelActions,
-                            effect::KillCgroup, effect::Unmount, effect::GrantLease, effect::ReleaseLease,
-                            effect::ChangeDone, effect::Story, effect::KeepDecision, effect::Stop>;
+using Effect =
+    std::variant<effect::Send, effect::Persist, effect::Promote, effect::Demote, effect::FailIo, effect::InSync,
+                 effect::PeerLost, effect::RunAction, effect::CancelActions, effect::KillCgroup, effect::Unmount,
+                 effect::GrantLease, effect::ReleaseLease, effect::ChangeDone, effect::Story, effect::KeepDecision,
+                 effect::RestartReady, effect::Stop>;
 using Effects = std::vector<Effect>;
 
 class Manager {

@@ -56,6 +56,47 @@ TEST_F(ManagerTest, TakesOverFromADeadNodeWithinAMoment) {
   EXPECT_FALSE(world.host("alice").blockd.promoted_epoch.has_value());
 }
 
+TEST_F(ManagerTest, ARestartOnPurposeLosesNoLease) {
+  settle();
+  ASSERT_TRUE(world.prepare_restart("alice", seconds(1)));
+  EXPECT_TRUE(world.told("manager-restart", "alice"));
+  world.manager_down("alice");
+  world.run(seconds(10));
+  EXPECT_TRUE(world.serves("alice", "shop"));
+  EXPECT_EQ(in_sync().size(), 2u) << "the replication goes on without the manager";
+  world.manager_up("alice");
+  for (int turn = 0; turn < 100; ++turn) {
+    world.run(milliseconds(50));
+    ASSERT_TRUE(world.serves("alice", "shop"));
+  }
+  world.run(seconds(60));
+  EXPECT_EQ(status()["services"][0]["epoch"], 1);
+  world.power_off("alice");
+  ASSERT_TRUE(serves_within("bob", milliseconds(800))) << "its leases are as short as before again";
+}
+
+TEST_F(ManagerTest, AManagerThatDoesNotComeBackFromItsRestartIsTakenOverFromWhenItsLeaseHasEnded) {
+  settle();
+  ASSERT_TRUE(world.prepare_restart("alice", seconds(1)));
+  const Instant prepared = world.now();
+  world.power_off("alice");
+  ASSERT_TRUE(serves_within("bob", seconds(40)));
+  EXPECT_GT(to_ms(world.now() - prepared), 29'000);
+}
+
+TEST_F(ManagerTest, ALeaderHandsOverBeforeItIsRestarted) {
+  settle();
+  ASSERT_TRUE(world.prepare_restart("carol", seconds(1)));
+  EXPECT_NE(status("alice")["quorum"]["leader"], "carol");
+}
+
+TEST_F(ManagerTest, WithoutAMajorityARestartIsNotReady) {
+  settle();
+  world.power_off("bob");
+  world.power_off("carol");
+  EXPECT_FALSE(world.prepare_restart("alice", seconds(2)));
+}
+
 TEST_F(ManagerTest, AnIsolatedOwnerStopsByItselfAndComesBackAsASecondary) {
   settle();
   world.cut("alice", "bob");

@@ -81,6 +81,26 @@ void World::power_off(const std::string& name) {
   host.manager.reset();
 }
 
+void World::manager_down(const std::string& name) {
+  auto& host = hosts_.at(name);
+  host.manager.reset();
+  ++host.boot;  // what it waited for is lost
+}
+
+void World::manager_up(const std::string& name) {
+  auto& host = hosts_.at(name);
+  host.manager = std::make_unique<Manager>(config_, name, host.disk, seed_++, 0, now_);
+  step(host, input::Tick{});
+  tell_block_state(host);
+}
+
+bool World::prepare_restart(const std::string& name, Duration patience) {
+  auto& host = hosts_.at(name);
+  host.restart_ready = false;
+  step(host, input::PrepareRestart{});
+  return run_until([&] { return host.restart_ready; }, patience);
+}
+
 void World::cut(const std::string& a, const std::string& b) { cuts_.insert({std::min(a, b), std::max(a, b)}); }
 void World::heal() { cuts_.clear(); }
 bool World::linked(const std::string& a, const std::string& b) const {
@@ -103,7 +123,7 @@ bool World::run_until(const std::function<bool()>& done, Duration patience) {
     Instant next = end;
     for (const auto& entry : agenda_) next = std::min(next, entry.at);
     for (const auto& [name, host] : hosts_)
-      if (host.on) next = std::min(next, std::max(now_ + microseconds(100), host.manager->next_deadline()));
+      if (host.manager) next = std::min(next, std::max(now_ + microseconds(100), host.manager->next_deadline()));
     now_ = std::max(now_, next);
     std::vector<Later> due;
     for (auto& entry : agenda_)
@@ -114,7 +134,7 @@ bool World::run_until(const std::function<bool()>& done, Duration patience) {
     for (auto& entry : due)
       if (auto& host = hosts_.at(entry.host); host.on && host.boot == entry.boot) entry.act(host);
     for (auto& [name, host] : hosts_)
-      if (host.on && host.manager->next_deadline() <= now_) step(host, input::Tick{}), ++ticks_;
+      if (host.manager && host.manager->next_deadline() <= now_) step(host, input::Tick{}), ++ticks_;
     synchronise_replicas();
     check_never_two();
   }
@@ -122,6 +142,7 @@ bool World::run_until(const std::function<bool()>& done, Duration patience) {
 }
 
 void World::step(Host& host, const Input& input) {
+  if (!host.manager) return;
   Effects effects;
   host.manager->step(input, now_, effects);
   for (auto& effect : effects) carry_out(host, effect);
@@ -160,6 +181,7 @@ void World::carry_out(Host& host, Effect& effect) {
     answers_[done->request] = done->accepted ? "" : done->why;
     return;
   }
+  if (std::holds_alternative<effect::RestartReady>(effect)) return void(host.restart_ready = true);
   if (auto* story = std::get_if<effect::Story>(&effect)) return story_.push_back(story->event);
   block_effect(host, effect);
 }

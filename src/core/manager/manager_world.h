@@ -33,8 +33,9 @@ struct PretendedBlockd {
 struct Host {
   std::string name;
   bool on = false;
-  std::uint64_t boot = 0;  ///< what was under way in an earlier boot is lost with it
-  std::unique_ptr<Manager> manager;
+  std::uint64_t boot = 0;            ///< what was under way in an earlier boot is lost with it
+  std::unique_ptr<Manager> manager;  ///< null: off, or only the manager is down
+  bool restart_ready = false;
   raft::Restored disk;  ///< what the consensus log would give back
   PretendedBlockd blockd;
   std::map<std::string, PretendedAgent> agents;                     ///< by step
@@ -47,6 +48,11 @@ class World {
 
   void power_on(const std::string& host);
   void power_off(const std::string& host);
+  /// Only the manager ends, and starts again on what it wrote; agents, blockd and leases go on.
+  void manager_down(const std::string& host);
+  void manager_up(const std::string& host);
+  /// Whether it became ready in time.
+  bool prepare_restart(const std::string& host, Duration patience);
   void cut(const std::string& a, const std::string& b);
   void heal();
   void run(Duration duration);

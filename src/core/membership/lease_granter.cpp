@@ -13,8 +13,13 @@ Duration drift_of(Duration lease) { return lease / 500 + milliseconds(1); }
 
 }  // namespace
 
-LeaseGranter::LeaseGranter(const config::Timing& timing)
-    : lease_(timing.lease), wait_(timing.lease + std::max(timing.lease_margin, drift_of(timing.lease))) {}
+LeaseGranter::LeaseGranter(const config::Timing& timing) : lease_(timing.lease), margin_(timing.lease_margin) {}
+
+Duration LeaseGranter::lease_of(const std::string& node, const store::ClusterState& state) const {
+  const auto known = state.nodes.find(node);
+  if (known == state.nodes.end()) return lease_;
+  return std::max(lease_, Duration(milliseconds(static_cast<std::int64_t>(known->second.restart_lease_ms))));
+}
 
 void LeaseGranter::lead(std::uint64_t term, Instant elected_at) {
   if (term_ == term) return;
@@ -41,25 +46,26 @@ std::optional<message::LeaseGrant> LeaseGranter::answer(const message::LeaseRequ
   grant.term = *term_;
   grant.incarnation = request.incarnation;
   grant.asked_at_ns = request.asked_at_ns;
-  grant.duration_ms = to_ms(lease_);
+  grant.duration_ms = to_ms(lease_of(request.node, state));
   grant.applied_index = state.applied_index;
   grant.leases = leases_of(state, request.node);
   return grant;
 }
 
-Instant LeaseGranter::lease_over_at(const std::string& node) const {
+Instant LeaseGranter::lease_over_at(const std::string& node, const store::ClusterState& state) const {
   if (!term_) return never;
   const auto answered = answered_at_.find(node);
   const Instant last = answered == answered_at_.end() ? elected_at_ : std::max(elected_at_, answered->second);
-  return last + wait_;
+  const Duration lease = lease_of(node, state);
+  return last + lease + std::max(margin_, drift_of(lease));
 }
 
-bool LeaseGranter::lease_certainly_over(const std::string& node, Instant now) const {
-  return term_ && now >= lease_over_at(node);
+bool LeaseGranter::lease_certainly_over(const std::string& node, const store::ClusterState& state, Instant now) const {
+  return term_ && now >= lease_over_at(node, state);
 }
 
-bool LeaseGranter::begin_takeover(const std::string& node, Instant now) {
-  if (!lease_certainly_over(node, now)) return false;
+bool LeaseGranter::begin_takeover(const std::string& node, const store::ClusterState& state, Instant now) {
+  if (!lease_certainly_over(node, state, now)) return false;
   withheld_.insert(node);
   return true;
 }

@@ -32,21 +32,25 @@ class LeaseGranter {
                                                           const store::ClusterState& state, bool state_is_current,
                                                           Instant leader_lease_until, Instant now);
 
-  /// No lease that any leader ever gave to `node` is running any more. False while not leader.
-  [[nodiscard]] bool lease_certainly_over(const std::string& node, Instant now) const;
+  /// No lease that any leader ever gave to `node` is running any more, as far as `state`, which must be applied up to
+  /// this leader's own no-op, tells of longer ones. False while not leader.
+  [[nodiscard]] bool lease_certainly_over(const std::string& node, const store::ClusterState& state, Instant now) const;
   /// The first moment at which the above is true if `node` is not answered again; `never` while not leader.
-  [[nodiscard]] Instant lease_over_at(const std::string& node) const;
+  [[nodiscard]] Instant lease_over_at(const std::string& node, const store::ClusterState& state) const;
 
   /// To be called before a GrantOwnership with `lost = node` is proposed: false means do not propose. From then on
   /// `node` gets no answer, until end_takeover() or another term, so that no lease can begin between the decision and
   /// its commit.
-  [[nodiscard]] bool begin_takeover(const std::string& node, Instant now);
+  [[nodiscard]] bool begin_takeover(const std::string& node, const store::ClusterState& state, Instant now);
   /// The proposal was applied or refused, or certainly never entered the log. Not on a mere timeout.
   void end_takeover(const std::string& node);
 
  private:
+  /// How long a lease of the node may last.
+  [[nodiscard]] Duration lease_of(const std::string& node, const store::ClusterState& state) const;
+
   Duration lease_;
-  Duration wait_;  ///< lease + margin, at least what the drift of two clocks needs
+  Duration margin_;
   std::optional<std::uint64_t> term_;
   Instant elected_at_{};
   std::map<std::string, Instant> answered_at_;  ///< by node, in this term

@@ -52,38 +52,53 @@ TEST_F(LeaseGranterTest, IsSilentWithoutLeadershipLeaseOrCurrentState) {
 }
 
 TEST_F(LeaseGranterTest, WaitsLeaseAndMarginSinceTheElectionForEarlierLeaders) {
-  EXPECT_FALSE(granter_.lease_certainly_over("alice", never));
-  EXPECT_EQ(granter_.lease_over_at("alice"), never);
+  EXPECT_FALSE(granter_.lease_certainly_over("alice", state_, never));
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), never);
   granter_.lead(3, at(1000));
-  EXPECT_EQ(granter_.lease_over_at("alice"), at(1490));
-  EXPECT_FALSE(granter_.lease_certainly_over("alice", at(1490) - Duration(1)));
-  EXPECT_TRUE(granter_.lease_certainly_over("alice", at(1490)));
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(1490));
+  EXPECT_FALSE(granter_.lease_certainly_over("alice", state_, at(1490) - Duration(1)));
+  EXPECT_TRUE(granter_.lease_certainly_over("alice", state_, at(1490)));
 }
 
 TEST_F(LeaseGranterTest, WaitsSinceTheLastAnswer) {
   granter_.lead(3, at(1000));
   (void)answer(at(2000));
-  EXPECT_EQ(granter_.lease_over_at("alice"), at(2490));
-  EXPECT_EQ(granter_.lease_over_at("bob"), at(1490));
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(2490));
+  EXPECT_EQ(granter_.lease_over_at("bob", state_), at(1490));
   (void)answer(at(2100), at(2100));
-  EXPECT_EQ(granter_.lease_over_at("alice"), at(2490)) << "no answer, no lease";
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(2490)) << "no answer, no lease";
+}
+
+TEST_F(LeaseGranterTest, ANodeWhoseManagerIsRestartedKeepsItsLeasesLongerAndATakeoverWaitsAsLong) {
+  granter_.lead(3, at(1000));
+  EXPECT_EQ(answer(at(1000))->duration_ms, 450);
+  state_.nodes["alice"].restart_lease_ms = 30'000;
+  EXPECT_EQ(answer(at(2000))->duration_ms, 30'000);
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(32'061)) << "drift of half a minute";
+  EXPECT_EQ(granter_.lease_over_at("bob", state_), at(1490));
+  EXPECT_FALSE(granter_.begin_takeover("alice", state_, at(32'060)));
+  LeaseGranter next{config::Timing{}};
+  next.lead(4, at(5000));
+  EXPECT_EQ(next.lease_over_at("alice", state_), at(35'061)) << "a later leader does not know when it was given";
+  state_.nodes["alice"].restart_lease_ms = 0;
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(2490));
 }
 
 TEST_F(LeaseGranterTest, AnotherTermStartsAnew) {
   granter_.lead(3, at(1000));
   (void)answer(at(2000));
   granter_.lead(3, at(5000));
-  EXPECT_EQ(granter_.lease_over_at("alice"), at(2490)) << "the same leadership, told twice";
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(2490)) << "the same leadership, told twice";
   granter_.lead(4, at(5000));
-  EXPECT_EQ(granter_.lease_over_at("alice"), at(5490));
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(5490));
 }
 
 TEST_F(LeaseGranterTest, ATakeoverBeginsOnlyAfterTheLeaseAndSilencesUs) {
   granter_.lead(3, at(1000));
-  EXPECT_FALSE(granter_.begin_takeover("alice", at(1400)));
+  EXPECT_FALSE(granter_.begin_takeover("alice", state_, at(1400)));
   EXPECT_TRUE(answer(at(1450)));
-  EXPECT_FALSE(granter_.begin_takeover("alice", at(1500)));
-  EXPECT_TRUE(granter_.begin_takeover("alice", at(1940)));
+  EXPECT_FALSE(granter_.begin_takeover("alice", state_, at(1500)));
+  EXPECT_TRUE(granter_.begin_takeover("alice", state_, at(1940)));
   EXPECT_FALSE(answer(at(1941)));
   EXPECT_TRUE(answer(at(1941), never, true, "bob"));
   granter_.end_takeover("alice");
@@ -92,7 +107,7 @@ TEST_F(LeaseGranterTest, ATakeoverBeginsOnlyAfterTheLeaseAndSilencesUs) {
 
 TEST_F(LeaseGranterTest, ATakeoverEndsWithTheTerm) {
   granter_.lead(3, at(1000));
-  EXPECT_TRUE(granter_.begin_takeover("alice", at(1500)));
+  EXPECT_TRUE(granter_.begin_takeover("alice", state_, at(1500)));
   granter_.lead(4, at(2000));
   EXPECT_TRUE(answer(at(2001)));
 }
@@ -103,7 +118,7 @@ TEST_F(LeaseGranterTest, AMarginTooSmallForDriftIsRaised) {
   timing.lease_margin = milliseconds(0);
   LeaseGranter granter(timing);
   granter.lead(1, at(0));
-  EXPECT_EQ(granter.lease_over_at("alice"), at(501001));
+  EXPECT_EQ(granter.lease_over_at("alice", state_), at(501001));
 }
 
 }  // namespace

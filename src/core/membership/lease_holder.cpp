@@ -7,7 +7,11 @@
 namespace bascule::membership {
 
 LeaseHolder::LeaseHolder(std::string node, std::uint64_t incarnation, const config::Timing& timing)
-    : node_(std::move(node)), incarnation_(incarnation), heartbeat_(timing.heartbeat), lease_(timing.lease) {}
+    : node_(std::move(node)),
+      incarnation_(incarnation),
+      heartbeat_(timing.heartbeat),
+      lease_(timing.lease),
+      restart_lease_(timing.restart_lease) {}
 
 std::optional<message::LeaseRequest> LeaseHolder::tick(Instant now) {
   if (now < next_ask_) return std::nullopt;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -43,6 +44,9 @@ class LeaseHolder {
 
   /// What the applied state says this node owns; call after each application. Remembers at which index each came.
   void observe(const store::ClusterState& state);
+  /// This manager is restarted on purpose: leases are taken as long as they are given from now on, up to
+  /// `restart_lease`.
+  void prepare_restart() { lease_ = std::max(lease_, restart_lease_); }
   /// A lease that watchdogd has disarmed because nothing runs here any more: grants up to this epoch count no more.
   void release(const std::string& name, std::uint64_t epoch);
   /// A grant from the leader. Only answers to requests of this very object count, only of the newest term seen; an end
@@ -68,7 +72,8 @@ class LeaseHolder {
   std::string node_;
   std::uint64_t incarnation_;
   Duration heartbeat_;
-  Duration lease_;
+  Duration lease_;  ///< the longest that is believed
+  Duration restart_lease_;
   Instant next_ask_{};
   std::uint64_t newest_term_ = 0;
   std::deque<Instant> asked_;                      ///< requests whose answer would still be worth something

@@ -32,6 +32,21 @@ class LeaseHolderTest : public testing::Test {
   LeaseHolder holder_{"alice", 7, config::Timing{}};
 };
 
+TEST_F(LeaseHolderTest, BelievesLongLeasesOnlyBeforeARestart) {
+  auto grant = grant_of(at(1000));
+  grant.duration_ms = 30'000;
+  (void)holder_.ask(at(1000));
+  EXPECT_EQ(holder_.grant(grant, at(1001)).extended.at(0).end, at(1450));
+  holder_.prepare_restart();
+  (void)holder_.ask(at(1100));
+  grant.asked_at_ns = to_ns(at(1100));
+  EXPECT_EQ(holder_.grant(grant, at(1101)).extended.at(0).end, at(31'100));
+  (void)holder_.ask(at(1200));
+  grant.asked_at_ns = to_ns(at(1200));
+  grant.duration_ms = 1'000'000;
+  EXPECT_EQ(holder_.grant(grant, at(1201)).extended.at(0).end, at(31'200)) << "never longer than is configured";
+}
+
 TEST_F(LeaseHolderTest, AsksOnceEachHeartbeat) {
   const auto first = holder_.tick(at(1000));
   ASSERT_TRUE(first);

@@ -40,6 +40,7 @@ class World {
     bool changed = false;
     for (real_ns_ = 0; real_ns_ < 6'000'000'000; real_ns_ += 1'000'000 + prng_.between(0, 3'000'000)) {
       if (!changed && real_ns_ >= change_at) changed = change_leader();
+      if (prng_.chance(1, 2000)) prepare_restart();
       if (prng_.chance(1, 200)) cut_until_ns_ = real_ns_ + prng_.between(0, 1'500'000'000);
       holder_turn();
       deliver();
@@ -64,6 +65,12 @@ class World {
     leader_ = 1;
     leaders_[1].lead(2, leader_clock_[1].at(real_ns_));
     return true;
+  }
+
+  /// The entry of the log comes first; then the holder believes longer leases.
+  void prepare_restart() {
+    state_.nodes["alice"].restart_lease_ms = static_cast<std::uint64_t>(to_ms(timing_.restart_lease));
+    holder_.prepare_restart();
   }
 
   void send(const Flying& flying) {
@@ -99,7 +106,7 @@ class World {
 
   void check() {
     const auto now = leader_clock_[leader_].at(real_ns_);
-    if (!leaders_[leader_].lease_certainly_over("alice", now)) return;
+    if (!leaders_[leader_].lease_certainly_over("alice", state_, now)) return;
     ++certain;
     // Everything under way arrives at this very moment: still nothing may be valid.
     LeaseHolder worst = holder_;
@@ -110,7 +117,11 @@ class World {
   }
 
   Prng prng_;
-  config::Timing timing_;
+  config::Timing timing_ = [] {
+    config::Timing timing;
+    timing.restart_lease = seconds(2);
+    return timing;
+  }();
   Clock holder_clock_ = some_clock(prng_);
   Clock leader_clock_[2] = {some_clock(prng_), some_clock(prng_)};
   LeaseHolder holder_{"alice", 7, timing_};

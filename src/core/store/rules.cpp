@@ -276,6 +276,27 @@ Applied record_failure(ClusterState& state, const message::RecordFailure& c) {
                  Fields{{"node", c.node}, {"count", std::to_string(failure.count)}}});
 }
 
+/// Longer than any configuration allows, and short enough that no sum of moments overflows.
+constexpr std::uint64_t restart_lease_max_ms = 120'000;
+
+Applied set_restart_lease(ClusterState& state, const message::SetRestartLease& c) {
+  const auto known = known_or_new(state.nodes, c.node);
+  if (known.restart_version != c.version)
+    return refuse(
+        fmt::format("the restarts of {} are at version {} by now, not {}", c.node, known.restart_version, c.version));
+  if (c.lease_ms > restart_lease_max_ms) return refuse("no lease may last longer than two minutes");
+  // The same again counts as well: what was proposed against the version before it is refused from here on.
+  auto& node = state.nodes[c.node];
+  node.restart_lease_ms = c.lease_ms;
+  ++node.restart_version;
+  if (c.lease_ms == 0) return accept();
+  return accept({"manager-restart",
+                 c.node,
+                 fmt::format("the manager of {} is restarted: what {} has stays leased to it for up to {} s", c.node,
+                             c.node, c.lease_ms / 1000),
+                 {}});
+}
+
 struct Rules {
   ClusterState& state;
   Applied operator()(const message::SetStandby& c) const { return set_standby(state, c); }
@@ -290,6 +311,7 @@ struct Rules {
   Applied operator()(const message::ShrinkInSync& c) const { return shrink_in_sync(state, c); }
   Applied operator()(const message::GrowInSync& c) const { return grow_in_sync(state, c); }
   Applied operator()(const message::RecordFailure& c) const { return record_failure(state, c); }
+  Applied operator()(const message::SetRestartLease& c) const { return set_restart_lease(state, c); }
 };
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Text = std::optional<std::string>;
 
-constexpr std::uint64_t version = 1;
+constexpr std::uint64_t version = 2;
 
 Json json_of(const Text& text) { return text ? Json(*text) : Json(nullptr); }
 Text text_of_json(const Json& json) { return json.is_null() ? Text() : Text(json.get<std::string>()); }
@@ -86,7 +86,9 @@ ServiceState service_of(const Json& json) {
 ClusterState state_of(const Json& json) {
   ClusterState state;
   state.applied_index = json.at("applied_index").get<std::uint64_t>();
-  for (const auto& [name, node] : json.at("nodes").items()) state.nodes[name] = {node.at("standby").get<bool>()};
+  for (const auto& [name, node] : json.at("nodes").items())
+    state.nodes[name] = {node.at("standby").get<bool>(), node.at("restart_lease_ms").get<std::uint64_t>(),
+                         node.at("restart_version").get<std::uint64_t>()};
   for (const auto& [name, volume] : json.at("volumes").items()) state.volumes[name] = volume_of(volume);
   for (const auto& [name, service] : json.at("services").items()) state.services[name] = service_of(service);
   return state;
@@ -102,7 +104,10 @@ Bytes Store::snapshot() const {
   Json json{{"version", version},         {"applied_index", state_.applied_index},
             {"nodes", Json::object()},    {"volumes", Json::object()},
             {"services", Json::object()}, {"proposals", Json::array()}};
-  for (const auto& [name, node] : state_.nodes) json["nodes"][name] = {{"standby", node.standby}};
+  for (const auto& [name, node] : state_.nodes)
+    json["nodes"][name] = {{"standby", node.standby},
+                           {"restart_lease_ms", node.restart_lease_ms},
+                           {"restart_version", node.restart_version}};
   for (const auto& [name, volume] : state_.volumes) json["volumes"][name] = json_of(volume);
   for (const auto& [name, service] : state_.services) json["services"][name] = json_of(service);
   for (const auto id : order_) {
@@ -117,7 +122,9 @@ Result<Store> Store::restore(ByteView bytes) {
   try {
     const auto json = Json::parse(bytes.begin(), bytes.end());
     const auto found = json.at("version").get<std::uint64_t>();
-    if (found != version) return refuse("it has version " + std::to_string(found) + ", this program knows version 1");
+    if (found != version)
+      return refuse("it has version " + std::to_string(found) + ", this program knows version " +
+                    std::to_string(version));
     Store store;
     store.state_ = state_of(json);
     for (const auto& proposal : json.at("proposals")) {

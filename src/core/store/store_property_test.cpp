@@ -22,7 +22,7 @@ Command some_command(Prng& prng, const ClusterState& state) {
   if (state.services.contains("shop")) service = state.services.at("shop");
   const auto off = [&prng] { return prng.chance(1, 8) ? prng.below(3) : 0; };
   const auto service_name = prng.chance(1, 5) ? "" : "shop";
-  switch (prng.below(18)) {
+  switch (prng.below(19)) {
     case 0:
       return SetStandby{some_node(prng), prng.chance(1, 2)};
     case 1:
@@ -53,6 +53,10 @@ Command some_command(Prng& prng, const ClusterState& state) {
     case 16:
     case 17:
       return GrowInSync{"data", volume.epoch + off(), volume.in_sync_version + off(), some_node(prng)};
+    case 18:
+      return SetRestartLease{"alice",
+                             state.nodes.contains("alice") ? state.nodes.at("alice").restart_version + off() : off(),
+                             prng.below(3) * 15'000};
     default:
       return RecordFailure{"shop", some_node(prng), service.epoch + off(), prng.chance(1, 2), "t"};
   }

@@ -84,6 +84,7 @@ struct Check {
   }
   Result<void> operator()(const message::ShrinkInSync& c) const { return known_volume(config, c.volume); }
   Result<void> operator()(const message::GrowInSync& c) const { return replica(config, c.volume, c.add); }
+  Result<void> operator()(const message::SetRestartLease& c) const { return data_node(config, c.node); }
   Result<void> operator()(const message::RecordFailure& c) const {
     if (auto result = known_service(config, c.service); !result) return result;
     return known_node(config, c.node);

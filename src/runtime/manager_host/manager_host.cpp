@@ -77,6 +77,7 @@ struct ManagerHost::State {
   std::unique_ptr<manager::Manager> manager;
   std::map<manager::RequestId, Done> waiting;
   manager::RequestId next_request = 1;
+  std::function<void()> restart_ready;
   bool stepping = false;
   std::vector<manager::Input> queued;  ///< inputs that arose while effects were carried out
   std::shared_ptr<int> alive = std::make_shared<int>(0);
@@ -239,6 +240,7 @@ void ManagerHost::State::carry_out(manager::Effect& effect) {
     spdlog::info("{} {}: {}", e->event.kind, e->event.subject, e->event.text);
     return journal.add(std::move(e->event));
   }
+  if (std::holds_alternative<me::RestartReady>(effect)) return restart_ready ? restart_ready() : void();
   if (auto* e = std::get_if<me::KeepDecision>(&effect)) return journal.keep_decision(e->json);
   if (auto* e = std::get_if<me::Stop>(&effect)) {
     spdlog::critical("cannot go on: {}", e->reason);
@@ -268,6 +270,11 @@ void ManagerHost::change(message::Command command, Done done) {
 }
 
 Journal& ManagerHost::journal() { return state_->journal; }
+
+void ManagerHost::prepare_restart(std::function<void()> ready) {
+  state_->restart_ready = std::move(ready);
+  state_->step(manager::input::PrepareRestart{});
+}
 
 Result<void> ManagerHost::reload_keys() {
   if (!state_->config.key_file) return {};

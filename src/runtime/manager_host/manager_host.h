@@ -35,6 +35,8 @@ class ManagerHost {
   /// Answered once, when the change is committed or refused.
   void change(message::Command command, Done done);
   [[nodiscard]] Journal& journal();
+  /// Makes the leases of this node outlast a restart of its manager; `ready` is called once, if a majority agrees.
+  void prepare_restart(std::function<void()> ready);
   /// Reads the key file again (SIGHUP). With a bad file the keys stay as they are.
   [[nodiscard]] Result<void> reload_keys();
 

@@ -74,6 +74,8 @@ struct Timing {
   Duration election_max = milliseconds(300);
   Duration lease = milliseconds(450);        ///< how long a lease lasts from the moment the holder asked for it
   Duration lease_margin = milliseconds(40);  ///< what others wait on top, for drift and scheduling
+  /// How long what a node has stays leased to it while its manager is restarted on purpose; a takeover waits as long.
+  Duration restart_lease = seconds(30);
   Duration hold_grace =
       seconds(3);  ///< a service whose lease ended is kept, mute and held, this long before it is stopped
   Duration stop_deadline = seconds(10);      ///< from the end of the grace until its cgroup is killed

@@ -33,6 +33,7 @@ constexpr TimingKey timing_keys[] = {
     {"election_max_ms", &Timing::election_max, 30, 120'000},
     {"lease_ms", &Timing::lease, 50, 120'000},
     {"lease_margin_ms", &Timing::lease_margin, 1, 60'000},
+    {"restart_lease_ms", &Timing::restart_lease, 1'000, 120'000},
     {"hold_grace_ms", &Timing::hold_grace, 0, 3'600'000},
     {"stop_deadline_ms", &Timing::stop_deadline, 0, 3'600'000},
     {"watchdog_deadline_ms", &Timing::watchdog_deadline, 1'000, 7'200'000},
@@ -48,6 +49,8 @@ void check_timing(const Timing& timing, const Place& place, Findings& findings) 
          "the difference is what keeps two candidates apart; about twice election_min_ms is usual");
   demand(timing.lease >= 3 * timing.heartbeat, "lease_ms is less than three heartbeats",
          "one lost answer would end every lease; raise lease_ms or lower heartbeat_ms");
+  demand(timing.restart_lease >= timing.lease, "restart_lease_ms is less than lease_ms",
+         "it is for the time in which a manager is restarted; 30000 is usual");
   demand(timing.watchdog_deadline >= timing.hold_grace + timing.stop_deadline,
          "watchdog_deadline_ms is less than hold_grace_ms + stop_deadline_ms",
          "the machine would be reset before its services had their time to stop");

@@ -16,8 +16,9 @@ using Json = nlohmann::ordered_json;
 
 /// In the order of the variant.
 constexpr std::array<const char*, std::variant_size_v<Command>> operation_names = {
-    "set_standby",     "set_target",   "move_service",      "hold_volume",    "clear_failures", "initialise_volume",
-    "grant_ownership", "request_stop", "release_ownership", "shrink_in_sync", "grow_in_sync",   "record_failure"};
+    "set_standby",       "set_target",      "move_service",     "hold_volume",       "clear_failures",
+    "initialise_volume", "grant_ownership", "request_stop",     "release_ownership", "shrink_in_sync",
+    "grow_in_sync",      "record_failure",  "set_restart_lease"};
 
 struct JsonWriter {
   Json& object;
@@ -132,6 +133,10 @@ struct Sentence {
   std::string operator()(const RecordFailure& c) const {
     return fmt::format("{} failed{} on {} (epoch {}){}", c.service, c.start_failed ? " to start" : "", c.node, c.epoch,
                        because(c.text));
+  }
+  std::string operator()(const SetRestartLease& c) const {
+    return c.lease_ms == 0 ? "end the longer leases of " + c.node
+                           : fmt::format("lease to {} for {} ms while its manager is restarted", c.node, c.lease_ms);
   }
 };
 

@@ -78,6 +78,13 @@ struct GrowInSync {
   std::uint64_t version = 0;
   std::string add;
 };
+/// The manager of `node` is about to be restarted, and leases to it may last `lease_ms`; 0: those have all ended.
+/// Applies only while the node's restart_version is `version`, which each change makes +1.
+struct SetRestartLease {
+  std::string node;
+  std::uint64_t version = 0;
+  std::uint64_t lease_ms = 0;
+};
 struct RecordFailure {
   std::string service;
   std::string node;
@@ -86,8 +93,9 @@ struct RecordFailure {
   std::string text;
 };
 
-using Command = std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume,
-                             GrantOwnership, RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure>;
+using Command =
+    std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume, GrantOwnership,
+                 RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure, SetRestartLease>;
 
 /// A command with the id its proposer gave it, so that a repeated proposal is applied once.
 struct Proposal {

@@ -43,6 +43,8 @@ inline Command command(Prng& prng, int kind) {
       return ShrinkInSync{word(prng), number(prng), number(prng), word(prng)};
     case 10:
       return GrowInSync{word(prng), number(prng), number(prng), word(prng)};
+    case 11:
+      return SetRestartLease{word(prng), number(prng), number(prng)};
     default:
       return RecordFailure{word(prng), word(prng), number(prng), flag(prng), word(prng)};
   }

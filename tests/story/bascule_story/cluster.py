@@ -74,7 +74,10 @@ class Cluster:
                            self.environment)
             if self.has_volume:
                 host.supervise("blockd", [self.program("bascule-blockd"), "--volume", "data"], self.environment)
-        host.supervise("managerd", [self.program("bascule-managerd")], self.environment)
+        self.start_manager(name)
+
+    def start_manager(self, name):
+        self.hosts[name].supervise("managerd", [self.program("bascule-managerd")], self.environment)
 
     def boot(self, name):
         """The next life of a dead host, on its disk as it is."""

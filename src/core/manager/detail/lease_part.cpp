@@ -101,7 +101,10 @@ void Manager::State::tell(const std::vector<membership::LivenessEvent>& events) 
     plan_dirty = true;
     const bool lost = event.kind == membership::LivenessEvent::Kind::lost;
     story(lost ? "node-lost" : "node-back", event.node, event.text);
-    if (lost) peer_lost(event.node);
+    // While its manager is restarted its blockd goes on; should the machine die after all, the other blockd finds out.
+    const auto known = store.state().nodes.find(event.node);
+    const bool restarting = known != store.state().nodes.end() && known->second.restart_lease_ms != 0;
+    if (lost && !restarting) peer_lost(event.node);
   }
 }
 

@@ -19,8 +19,8 @@ std::map<std::string, ownership::NodeView> Manager::State::node_views() const {
     view.online = presence != membership::Presence::lost;
     view.lost = presence == membership::Presence::lost;
     view.age = liveness.age(node.name, now);
-    view.lease_certainly_over = granter.lease_certainly_over(node.name, now);
-    view.lease_over_at = granter.lease_over_at(node.name);
+    view.lease_certainly_over = granter.lease_certainly_over(node.name, store.state(), now);
+    view.lease_over_at = granter.lease_over_at(node.name, store.state());
     view.report = liveness.newest_report(node.name);
     views.emplace(node.name, view);
   }
@@ -48,7 +48,7 @@ void Manager::State::decide(const ownership::Plan& plan) {
   if (plan.decisions.empty()) return;
   keep_decision(plan);
   for (const auto& decision : plan.decisions) {
-    if (decision.takes_over_from && !granter.begin_takeover(*decision.takes_over_from, now)) continue;
+    if (decision.takes_over_from && !granter.begin_takeover(*decision.takes_over_from, store.state(), now)) continue;
     Pending entry;
     entry.proposal = {prng.next(), self->name, decision.command};
     entry.decision = true;
@@ -79,7 +79,8 @@ void Manager::State::keep_decision(const ownership::Plan& plan) {
 void Manager::State::tell_lease_ends() {
   for (const auto& node : config.nodes) {
     if (liveness.presence(node.name, now) != membership::Presence::lost) continue;
-    if (!granter.lease_certainly_over(node.name, now) || !told_lease_over.insert(node.name).second) continue;
+    if (!granter.lease_certainly_over(node.name, store.state(), now) || !told_lease_over.insert(node.name).second)
+      continue;
     story("lease-ended", node.name, "whatever " + node.name + " was leased has certainly ended");
   }
 }

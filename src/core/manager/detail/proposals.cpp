@@ -61,9 +61,11 @@ void Manager::State::judge(const input::Change& change) {
   submit(std::move(entry));
 }
 
-void Manager::State::propose(message::Command command) {
+void Manager::State::propose(message::Command command) { propose(prng.next(), std::move(command)); }
+
+void Manager::State::propose(std::uint64_t id, message::Command command) {
   Pending entry;
-  entry.proposal = {prng.next(), self->name, std::move(command)};
+  entry.proposal = {id, self->name, std::move(command)};
   entry.give_up = now + machines_wait;
   submit(std::move(entry));
 }
@@ -131,6 +133,7 @@ void Manager::State::proposal_done(const consensus::ProposalDone& done) {
 
 void Manager::State::proposal_applied(const message::Proposal& proposal, const store::Applied& applied) {
   recently_forwarded.erase(proposal.id);
+  restart_proposal_applied(proposal, applied.accepted);
   const auto it = pending.find(proposal.id);
   if (it == pending.end()) return;
   if (it->second.request)

@@ -62,6 +62,7 @@ struct Manager::State {
   void judge(const input::Change& change);
   void resend_questions();
   void propose(message::Command command);
+  void propose(std::uint64_t id, message::Command command);
   void submit(Pending pending);
   void send_proposal(Pending& pending);
   void resend_proposals();
@@ -82,6 +83,23 @@ struct Manager::State {
   void heard(std::uint32_t from, std::size_t link);
   void watch_presence();
   void tell(const std::vector<membership::LivenessEvent>& events);
+
+  // ---- restart_part: this manager is restarted on purpose
+  // --------------------------------------------------------------
+  struct Restart {
+    std::uint64_t proposal = 0;  ///< the last one
+    Instant ask_again{};
+    bool agreed = false;              ///< it was applied: longer leases may be taken
+    Instant give_up_leading = never;  ///< no longer than that for another leader
+    bool ready = false;
+  };
+  void prepare_restart();
+  void restart_proposal_applied(const message::Proposal& proposal, bool accepted);
+  void restart_when_ready();
+  void end_restart_leases();
+  [[nodiscard]] const store::NodeState& own_state() const;
+  [[nodiscard]] bool leases_outlast_a_restart() const;
+  [[nodiscard]] bool another_leads();
 
   // ---- policy_part: the leader's decisions -------------------------------------------------------------------------
   void plan_when_due();
@@ -172,6 +190,9 @@ struct Manager::State {
   bool plan_dirty = true;
   std::set<std::string> told_lease_over;  ///< nodes whose lease end was told in this leadership
 
+  Instant started_at{};
+  std::optional<Restart> restart;
+  Instant end_restart_leases_at{};  ///< not asked for again before
   std::uint64_t story_sequence = 0;
   Instant now{};
   Effects* out = nullptr;  ///< of the step under way

@@ -59,6 +59,10 @@ template <typename V, Is<GrowInSync> T>
 void fields(V& visit, T& c) {
   visit("volume", c.volume), visit("epoch", c.epoch), visit("version", c.version), visit("add", c.add);
 }
+template <typename V, Is<SetRestartLease> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("version", c.version), visit("lease_ms", c.lease_ms);
+}
 template <typename V, Is<RecordFailure> T>
 void fields(V& visit, T& c) {
   visit("service", c.service), visit("node", c.node), visit("epoch", c.epoch);
