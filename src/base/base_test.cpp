@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/digest.h"
 #include "base/prng.h"
+#include "base/recent_maximum.h"
 #include "base/result.h"
 
 namespace bascule {
@@ -98,6 +99,27 @@ TEST(ByteWriter, RoundTripsBothOrders) {
 TEST(Error, ReadsAsOneLine) {
   EXPECT_EQ((Error{"cluster.toml cannot be used", "line 3", "no such key", "remove it"}).text(),
             "cluster.toml cannot be used: line 3: no such key (remove it)");
+}
+
+TEST(RecentMaximum, AgreesWithAListOfAllValues) {
+  Prng prng(5);
+  RecentMaximum maximum(seconds(10));
+  std::vector<std::pair<Instant, Duration>> all;
+  Instant now = instant_from_ns(7'000'000'000);
+  for (int i = 0; i < 5000; ++i) {
+    now += milliseconds(prng.between(0, prng.chance(1, 50) ? 12'000 : 100));
+    const Duration value = milliseconds(prng.between(0, prng.chance(1, 30) ? 400 : 60));
+    maximum.add(value, now);
+    all.emplace_back(now, value);
+    Duration surely{0}, perhaps{0};
+    for (const auto& [at, each] : all) {
+      if (now - at <= seconds(9)) surely = std::max(surely, each);
+      if (now - at <= seconds(10)) perhaps = std::max(perhaps, each);
+    }
+    ASSERT_GE(maximum.at(now), surely);
+    ASSERT_LE(maximum.at(now), perhaps);
+  }
+  EXPECT_EQ(maximum.at(now + seconds(11)), Duration{0});
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ void Liveness::heard(const std::string& node, Instant now, std::vector<LivenessE
   auto& known = found->second;
   if (node != self_ && (known.told_lost || !known.ever_heard))
     events.push_back({LivenessEvent::Kind::back, node, node + (known.ever_heard ? " is back" : " is here")});
+  if (known.ever_heard && !known.told_lost && now > known.heard_at) known.silences.add(now - known.heard_at, now);
   known.told_lost = false;
   known.ever_heard = true;
   known.heard_at = std::max(known.heard_at, now);
@@ -68,12 +69,16 @@ void Liveness::tick(Instant now, std::vector<LivenessEvent>& events) {
   }
 }
 
+Duration Liveness::lost_after(const Known& known, Instant now) const {
+  return std::clamp(3 * known.silences.at(now), lost_after_, 3 * lost_after_);
+}
+
 Presence Liveness::presence(const std::string& node, Instant now) const {
   if (node == self_) return Presence::online;
   const auto found = nodes_.find(node);
   if (found == nodes_.end()) return Presence::lost;
   const Duration silence = now - found->second.heard_at;
-  if (silence >= lost_after_) return Presence::lost;
+  if (silence >= lost_after(found->second, now)) return Presence::lost;
   return silence >= suspect_after_ || !found->second.ever_heard ? Presence::suspect : Presence::online;
 }
 
@@ -99,7 +104,7 @@ Instant Liveness::next_deadline(Instant now) const {
   for (const auto& [name, known] : nodes_) {
     if (name == self_ || known.told_lost) continue;
     const Instant suspect_at = known.heard_at + suspect_after_;
-    next = std::min(next, now < suspect_at ? suspect_at : known.heard_at + lost_after_);
+    next = std::min(next, now < suspect_at ? suspect_at : known.heard_at + lost_after(known, now));
   }
   return next;
 }

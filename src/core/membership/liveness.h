@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/recent_maximum.h"
 #include "base/time.h"
 #include "wire/cluster_config/config.h"
 #include "wire/cluster_message/message.h"
@@ -17,7 +18,7 @@ namespace bascule::membership {
 enum class Presence {
   online,
   suspect,  ///< three heartbeats without a word, or not heard yet since this node started
-  lost,     ///< a lease's duration without a word
+  lost,     ///< a lease's duration without a word, or longer for a node that is often silent for long
 };
 [[nodiscard]] const char* text(Presence presence);
 
@@ -57,12 +58,16 @@ class Liveness {
  private:
   struct Known {
     Instant heard_at{};
+    RecentMaximum silences{seconds(10)};
     bool ever_heard = false;
     bool told_lost = false;
     std::optional<message::NodeReport> report;
     Instant report_at{};
     std::deque<std::uint64_t> replaced;  ///< earlier incarnations, newest last
   };
+  /// Three of the longest silences that the node came back from lately, at least a lease and at most three.
+  [[nodiscard]] Duration lost_after(const Known& known, Instant now) const;
+
   std::string self_;
   Duration suspect_after_;
   Duration lost_after_;

@@ -98,5 +98,25 @@ TEST_F(LivenessTest, TheDeadlineIsTheNextChange) {
   EXPECT_EQ(liveness_.next_deadline(at(1480)), never);
 }
 
+TEST(LivenessPatience, ANodeThatIsOftenSilentForLongIsGivenMoreTime) {
+  Liveness liveness(three_nodes(), "alice", at(0));
+  std::vector<LivenessEvent> events;
+  Instant now = at(0);
+  for (int i = 0; i < 20; ++i) liveness.heard("bob", now += milliseconds(300), events);
+  EXPECT_EQ(liveness.presence("bob", now + milliseconds(899)), Presence::suspect);
+  EXPECT_EQ(liveness.presence("bob", now + milliseconds(900)), Presence::lost);
+  for (int i = 0; i < 250; ++i) liveness.heard("bob", now += milliseconds(50), events);
+  EXPECT_EQ(liveness.presence("bob", now + milliseconds(450)), Presence::lost) << "that was long ago";
+}
+
+TEST(LivenessPatience, TheSilenceOfTheDeadTeachesNothing) {
+  Liveness liveness(three_nodes(), "alice", at(0));
+  std::vector<LivenessEvent> events;
+  liveness.heard("bob", at(50), events);
+  liveness.tick(at(1000), events);
+  liveness.heard("bob", at(1000), events);
+  EXPECT_EQ(liveness.presence("bob", at(1450)), Presence::lost);
+}
+
 }  // namespace
 }  // namespace bascule::membership

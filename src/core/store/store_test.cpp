@@ -227,12 +227,12 @@ TEST_F(StoreTest, MembersChangeOnlyWhileSomebodyOwnsTheVolume) {
 
 TEST_F(StoreTest, AnEndOfLongerLeasesNeverComesAfterALaterBeginning) {
   accepted(SetRestartLease{"alice", 0, 30'000});
-  EXPECT_EQ(state().nodes.at("alice").restart_lease_ms, 30'000u);
+  EXPECT_EQ(store_.state().nodes.at("alice").restart_lease_ms, 30'000u);
   accepted(SetRestartLease{"alice", 1, 30'000});  // the same once more, before another restart
   refused(SetRestartLease{"alice", 1, 0}, "the restarts of alice are at version 2 by now, not 1");
   refused(SetRestartLease{"alice", 2, 120'001}, "no lease may last longer than two minutes");
   accepted(SetRestartLease{"alice", 2, 0});
-  EXPECT_EQ(state().nodes.at("alice").restart_lease_ms, 0u);
+  EXPECT_EQ(store_.state().nodes.at("alice").restart_lease_ms, 0u);
 }
 
 TEST_F(StoreTest, FailuresAreCountedForTheEpochsOwner) {
