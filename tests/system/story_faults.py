@@ -23,6 +23,7 @@ GROUPS = {
                        "crash-blockd"]),
     "owner": ("lamp", ["death", "cut", "freeze"]),
     "disk": ("lamp", ["stale", "blackout"]),
+    "links": ("web", ["one-link", "death"]),
     "web": ("web", ["death", "witness", "freeze"]),
 }
 
@@ -101,6 +102,31 @@ def crash_managers(stage):
     expect(not stage.timeline.find("service-stopped", at_ns), "the service was stopped")
 
 
+def one_link(stage):
+    """Each of the owner's two links goes down in its turn, only for the other nodes: that is told, and nothing else happens."""
+    cluster, owner = stage.cluster, stage.hosts[stage.owner]
+    at_ns = kernel.boottime_ns()
+    for network in (1, 0):
+        since_ns = kernel.boottime_ns()
+        others = [stage.hosts[name] for name in shop_hosts(cluster) if name != stage.owner]
+        if network == 1:
+            owner.link_down(network)
+        else:
+            for other in others:  # the client is on this network as well
+                cluster.world.cut(owner, other)
+        cluster.wait_for("The loss of a link is told", lambda: stage.timeline.find("link-lost", since_ns), 20)
+        stage.run_on(3)
+        stage.wait_answer(kernel.boottime_ns())
+        if network == 1:
+            owner.link_up(network)
+        else:
+            for other in others:
+                cluster.world.heal(owner, other)
+        cluster.wait_for("Its return is told", lambda: stage.timeline.find("link-back", since_ns), 20)
+    for kind in ("node-lost", "service-held", "service-granted", "service-stopped"):
+        expect(not stage.timeline.find(kind, at_ns), f"the loss of one link led to {kind}")
+
+
 def restart_managers(stage):
     """Each manager is ended and started three seconds later: nothing is held, and the volume stays connected."""
     cluster = stage.cluster
@@ -130,7 +156,8 @@ def shop_hosts(cluster):
     return [name for name in cluster.hosts if name != "client"]
 
 
-EXTRA = {"garbage": garbage, "crash-managers": crash_managers, "restart-managers": restart_managers, "crash-blockd": crash_blockd}
+EXTRA = {"garbage": garbage, "one-link": one_link, "crash-managers": crash_managers, "restart-managers": restart_managers,
+         "crash-blockd": crash_blockd}
 
 
 # --- the run ------------------------------------------------------------------------------------------------------------
@@ -191,7 +218,7 @@ def run(options):
     faults = options.faults or faults
     timeline = Timeline(quiet=not options.verbose)
     directory = os.path.join(ROOT, "out", f"test-{options.group}")
-    cluster = Cluster(directory, options.programs, service, timeline)
+    cluster = Cluster(directory, options.programs, service, timeline, networks=2 if options.group == "links" else 1)
     passed = False
     try:
         cluster.make_hosts()

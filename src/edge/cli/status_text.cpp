@@ -76,6 +76,16 @@ std::string quorum_text(const json& status) {
                      leader.empty() ? "no leader" : "leader " + leader);
 }
 
+/// Links that are down while the node is heard over others.
+std::string links_text(const json& node, Style style) {
+  std::string out;
+  const json& links = member(node, "links");
+  if (!flag(node, "online") || !links.is_array()) return out;
+  for (const auto& link : links)
+    if (!flag(link, "up")) out += fmt::format("      link {:<12} {}\n", text(link, "address"), state("Down", 0, style));
+  return out;
+}
+
 std::string nodes_text(const json& status, Style style) {
   std::string out;
   const json& nodes = member(status, "nodes");
@@ -86,7 +96,7 @@ std::string nodes_text(const json& status, Style style) {
                                                state(flag(node, "online") ? "Online" : "Offline", 8, style),
                                                text(node, "role"), age < 0 ? "never" : age_text(age) + " ago",
                                                text(node, "address"), flag(node, "standby") ? "  standby" : "")) +
-           "\n";
+           "\n" + links_text(node, style);
   }
   return out.empty() ? out : "\nNodes\n" + out;
 }

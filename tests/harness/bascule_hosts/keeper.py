@@ -48,7 +48,7 @@ class Watched:
         self.host = message["host"]
         self.cgroup = message["cgroup"]
         self.pid = message["pid"]
-        self.port = message.get("port")
+        self.switch_pid, *self.ports = message.get("port", [0])
         self.timeout_s = message["timeout_ms"] / 1000
         self.fd = os.open(message["fifo"], os.O_RDWR | os.O_NONBLOCK)
         self.deadline = None  # armed by the first byte, disarmed by 'V'
@@ -116,8 +116,8 @@ class Keeper:
 
     def bite(self, watched):
         at_ns = kernel.boottime_ns()
-        if watched.port:
-            subprocess.run(["nsenter", "-t", str(watched.port[0]), "-n", "ip", "link", "set", watched.port[1], "down"],
+        for port in watched.ports:
+            subprocess.run(["nsenter", "-t", str(watched.switch_pid), "-n", "ip", "link", "set", port, "down"],
                            check=False, stderr=subprocess.DEVNULL)
         devices = fuse_devices_of(watched.cgroup)
         kernel.cgroup_kill(watched.cgroup)

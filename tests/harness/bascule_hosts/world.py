@@ -78,10 +78,11 @@ class Running:
 class Host:
     """One machine. `data` hosts keep their directories of `disk` over a kill; everything else is gone with it."""
 
-    def __init__(self, world, name, address, binds):
-        self.world, self.name, self.address = world, name, address
+    def __init__(self, world, name, address, binds, second_address=None):
+        self.world, self.name, self.address, self.second_address = world, name, address, second_address
         self.mac = "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
         self.port = f"{name}0"  # its interface on the switch
+        self.ports = [self.port] + ([f"{name}1"] if second_address else [])  # one for each network
         self.directory = os.path.join(world.directory, name)
         self.cgroup = os.path.join(world.cgroup, name)
         self.binds = binds
@@ -110,7 +111,7 @@ class Host:
             self.world.plug(self)
             self.world.keeper_say(op="watch", host=self.name, pid=self.pid, cgroup=self.cgroup,
                                   fifo=f"/proc/{self.pid}/root/run/watchdog", timeout_ms=self.world.watchdog_ms,
-                                  port=[self.world.switch.pid, self.port])
+                                  port=[self.world.switch.pid, *self.ports])
         self.world.note(self.name, "host-up", f"{self.name} is up")
 
     def _start_first_process(self):
@@ -174,7 +175,8 @@ class Host:
         if os.path.isdir(self.cgroup):
             kernel.cgroup_remove(self.cgroup)
         if self.name != "switch" and self.world.switch.pid:
-            self.world.switch.run(["ip", "link", "del", self.port], check=False)
+            for port in self.ports:
+                self.world.switch.run(["ip", "link", "del", port], check=False)
         self.pid = None
 
     def freeze(self):
@@ -197,17 +199,22 @@ class Host:
 
     # --- links ----------------------------------------------------------------------------------------------------
 
-    def link_down(self):
+    def link_down(self, network=None):
+        """All its links, or only the one to this network (0 or 1)."""
         at_ns = kernel.boottime_ns()
-        self.world.link(self, False)
-        self.world.note(self.name, "link-cut", f"the link of {self.name} goes down", at_ns)
+        self.world.link(self, False, network)
+        self.world.note(self.name, "link-cut", f"{self._link(network)} of {self.name} goes down", at_ns)
         return at_ns
 
-    def link_up(self):
+    def link_up(self, network=None):
         at_ns = kernel.boottime_ns()
-        self.world.link(self, True)
-        self.world.note(self.name, "link-healed", f"the link of {self.name} is up again", at_ns)
+        self.world.link(self, True, network)
+        self.world.note(self.name, "link-healed", f"{self._link(network)} of {self.name} is up again", at_ns)
         return at_ns
+
+    @staticmethod
+    def _link(network):
+        return "the link" if network is None else f"the link to network {network}"
 
     # --- programs -------------------------------------------------------------------------------------------------
 
@@ -335,32 +342,37 @@ class World:
             raise
 
     def _make_switch(self):
-        self.switch.run(["sh", "-ec", "ip link add br0 type bridge forward_delay 0 mcast_snooping 0; "
-                         "ip link set br0 up; "
+        self.switch.run(["sh", "-ec", "for bridge in br0 br1; do "
+                         "ip link add $bridge type bridge forward_delay 0 mcast_snooping 0; ip link set $bridge up; done; "
                          "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6"])
         self.switch.run(["nft", "-f", "-"], text="""table bridge cut {
             set pairs { type ifname . ifname; }
             chain forward { type filter hook forward priority 0; iifname . oifname @pairs drop; }
         }""")
 
-    def add(self, name, address, binds=()):
-        host = Host(self, name, address, [list(bind) for bind in binds])
+    def add(self, name, address, binds=(), second_address=None):
+        """`second_address`: on the second network, which has a wire of its own."""
+        host = Host(self, name, address, [list(bind) for bind in binds], second_address)
         self.hosts[name] = host
-        self.footprint.interfaces.add(host.port)
+        self.footprint.interfaces.update(host.ports)
         host.boot()
         return host
 
     def plug(self, host):
-        """Joins a freshly booted host to the switch as its eth0."""
-        subprocess.run(["nsenter", "-t", str(self.switch.pid), "-n", "sh", "-ec",
-                        f"ip link add {host.port} type veth peer name eth0 address {host.mac} netns {host.pid}; "
-                        f"ip link set {host.port} master br0; ip link set {host.port} up"], check=True)
-        host.run(["sh", "-ec", "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6; "
-                  f"ip address add {host.address}/24 dev eth0; ip link set eth0 up"])
+        """Joins a freshly booted host to the switch as its eth0, and eth1 if it is on the second network."""
+        for number, (port, address) in enumerate(zip(host.ports, (host.address, host.second_address))):
+            mac = f"address {host.mac}" if number == 0 else ""
+            subprocess.run(["nsenter", "-t", str(self.switch.pid), "-n", "sh", "-ec",
+                            f"ip link add {port} type veth peer name eth{number} {mac} netns {host.pid}; "
+                            f"ip link set {port} master br{number}; ip link set {port} up"], check=True)
+            host.run(["sh", "-ec", f"echo 1 >/proc/sys/net/ipv6/conf/eth{number}/disable_ipv6; "
+                      f"ip address add {address}/24 dev eth{number}; ip link set eth{number} up"])
 
-    def link(self, host, up):
-        subprocess.run(["nsenter", "-t", str(self.switch.pid), "-n", "ip", "link", "set", host.port,
-                        "up" if up else "down"], check=False, stderr=subprocess.DEVNULL)
+    def link(self, host, up, network=None):
+        """All links of the host, or only the one to this network."""
+        for port in host.ports if network is None else [host.ports[network]]:
+            subprocess.run(["nsenter", "-t", str(self.switch.pid), "-n", "ip", "link", "set", port,
+                            "up" if up else "down"], check=False, stderr=subprocess.DEVNULL)
 
     def cut(self, one, other):
         """Nothing passes between these two hosts any more, both still reach everybody else."""

@@ -13,6 +13,7 @@ from . import shop
 from .activity import ActivityWatch
 
 ADDRESSES = {"alice": "10.77.0.1", "bob": "10.77.0.2", "carol": "10.77.0.3"}
+SECOND_ADDRESSES = {"alice": "10.78.0.1", "bob": "10.78.0.2", "carol": "10.78.0.3"}
 CLIENT_ADDRESS = "10.77.0.100"
 DATA_NODES = ("alice", "bob")
 CLIENT_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(kernel.__file__)), "client.py")
@@ -24,9 +25,10 @@ class StoryError(Exception):
 
 
 class Cluster:
-    def __init__(self, directory, programs, service, timeline, watchdog_ms=5000):
+    def __init__(self, directory, programs, service, timeline, watchdog_ms=5000, networks=1):
         self.programs = programs
         self.service = service
+        self.networks = networks
         self.has_volume = service != "web"
         self.timeline = timeline
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -43,8 +45,9 @@ class Cluster:
         for name, address in ADDRESSES.items():
             base = os.path.join(self.directory, name)
             host = self.world.add(name, address, [(f"{base}/disk", "/var/lib/bascule"), (f"{base}/etc", "/etc/bascule"),
-                                                  (f"{base}/srv", "/srv")])
-            host.write("/etc/bascule/cluster.toml", shop.cluster_toml(self.service))
+                                                  (f"{base}/srv", "/srv")],
+                                  SECOND_ADDRESSES[name] if self.networks == 2 else None)
+            host.write("/etc/bascule/cluster.toml", shop.cluster_toml(self.service, self.networks))
             self.give_key(os.path.join(base, "etc", "cluster.key"))
             if name in DATA_NODES:
                 shop.configure(host, self.service)

@@ -3,6 +3,7 @@ configuration of the daemons lies on each node."""
 
 import glob
 import os
+import re
 
 SERVICE_ADDRESS = "10.77.0.10"
 ORDER_URL = f"http://{SERVICE_ADDRESS}/order.php"
@@ -110,10 +111,12 @@ GRANT INSERT ON shop.* TO shop@localhost;
 """
 
 
-def cluster_toml(service):
+def cluster_toml(service, networks=1):
     """lamp: the shop on a volume; web: address and Apache, no volume; volume: a small volume and no service."""
     parts = {"lamp": VOLUME + LAMP, "web": WEB, "volume": VOLUME.replace('"1G"', '"64M"')}
-    return NODES + parts[service]
+    nodes = NODES if networks == 1 else re.sub(r'address = "10\.77\.0\.(\d)"',
+                                               r'address = ["10.77.0.\1", "10.78.0.\1"]', NODES)
+    return nodes + parts[service]
 
 
 def php_module():
