@@ -101,9 +101,10 @@ class Compiler {
   cib::Resource step_of(const config::Service& service, const config::Step& step) {
     cib::Resource made;
     made.id = unique_name(service.name + "-" + step.name);
-    made.resource_class = step.standard;
-    made.provider = step.provider;
-    made.type = step.type;
+    const bool built_in = step.standard == config::built_in;  // to Pacemaker's tools it is the agent for the same
+    made.resource_class = built_in ? "ocf" : step.standard;
+    made.provider = built_in ? "heartbeat" : step.provider;
+    made.type = built_in ? "IPaddr2" : step.type;
     std::vector<cib::NameValue> parameters;
     for (const auto& [name, value] : step.parameters) parameters.push_back({name, value});
     if (!parameters.empty()) made.parameters.push_back(set_of(made.id + "-parameters", std::move(parameters)));

@@ -1,5 +1,8 @@
 #include "runtime/manager_host/agent_runner.h"
 
+#include <boost/asio/post.hpp>
+#include <chrono>
+
 #include "core/agents/invocation.h"
 
 namespace bascule::manager_host {
@@ -10,7 +13,8 @@ constexpr Duration unmount_patience = seconds(2);
 
 AgentRunner::AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node,
                          const std::string& directory, process::Log log, Sink sink)
-    : service_(service),
+    : io_(io),
+      service_(service),
       node_(std::move(node)),
       sink_(std::move(sink)),
       processes_(process::open_service_processes(io, directory, service.name, log)),
@@ -21,6 +25,7 @@ AgentRunner::AgentRunner(boost::asio::io_context& io, const config::Service& ser
 
 void AgentRunner::run(const transition::effect::RunAction& action) {
   const auto& step = service_.steps.at(action.step_index);
+  if (step.standard == config::built_in) return run_built_in(action, step);
   agents::Request request;
   request.service = service_.name;
   request.node = node_;
@@ -38,6 +43,17 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
                          action.timeout};
   executor_.run(std::move(launch), [this, id = action.action](const process::Completion& done) {
     sink_(transition::input::ActionDone{id, done.return_code, done.reason, done.took});
+  });
+}
+
+/// Done at once, told a moment later, like every agent's end.
+void AgentRunner::run_built_in(const transition::effect::RunAction& action, const config::Step& step) {
+  const auto began = std::chrono::steady_clock::now();
+  auto& address = addresses_.try_emplace(step.name, io_, step.parameters).first->second;
+  const address::Answer answer = address.run(action.operation);
+  const Duration took = std::chrono::steady_clock::now() - began;
+  boost::asio::post(io_, [this, guard = std::weak_ptr<int>(alive_), id = action.action, answer, took] {
+    if (!guard.expired()) sink_(transition::input::ActionDone{id, answer.code, answer.why, took});
   });
 }
 

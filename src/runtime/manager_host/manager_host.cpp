@@ -11,6 +11,7 @@
 
 #include "base/crc32c.h"
 #include "core/manager/manager.h"
+#include "runtime/address/address_watch.h"
 #include "runtime/keys/key_file.h"
 #include "runtime/manager_host/agent_runner.h"
 #include "runtime/manager_host/block_client.h"
@@ -72,6 +73,7 @@ struct ManagerHost::State {
   std::map<std::string, std::unique_ptr<BlockClient>> blocks;
   std::map<std::string, config::Service> by_hand;  ///< what the runners of volumes held by hand refer to
   std::map<std::string, std::unique_ptr<AgentRunner>> runners;
+  std::optional<address::AddressWatch> address_watch;
   std::unique_ptr<watchdog::Client> watchdog_client;
   std::vector<manager::effect::ReleaseLease> releases;  ///< not delivered yet: an armed slot would reset the machine
   std::unique_ptr<manager::Manager> manager;
@@ -141,6 +143,10 @@ void ManagerHost::State::persisted(const consensus::Input& input) {
 void ManagerHost::State::open_data_node() {
   watchdog_client = std::make_unique<watchdog::Client>(options.run_dir);
   if (auto prepared = process::prepare_agent_directories(); !prepared) spdlog::warn("{}", prepared.error().text());
+  address_watch.emplace(io, [this] {
+    for (auto& [name, runner] : runners) runner->look_now();
+  });
+  if (auto watched = address_watch->open(); !watched) spdlog::warn("{}", watched.error().text());
   const std::string directory = process::node_directory(config.name, options.node);
   for (const auto& service : config.services) open_runner(service, directory);
   for (const auto& volume : config.volumes) {

@@ -44,10 +44,13 @@ struct Volume {
   bool flush_waits_for_peer = true;             ///< `peer_flush`: false gives the kernel's behaviour
 };
 
-/// One step of a service: an OCF agent and its parameters (`OCF_RESKEY_*`).
+/// The standard of a step that the manager carries out itself. Its type is "address", with IPaddr2's parameters.
+inline constexpr const char* built_in = "built-in";
+
+/// One step of a service: an OCF agent and its parameters (`OCF_RESKEY_*`), or one that is built in.
 struct Step {
-  std::string name;      ///< what people see: "Filesystem", "IPaddr2", "mysql", "apache"; unique in the service
-  std::string standard;  ///< "ocf"
+  std::string name;      ///< what people see: "Filesystem", "address", "mysql", "apache"; unique in the service
+  std::string standard;  ///< "ocf", or `built_in`
   std::string provider;  ///< "heartbeat"
   std::string type;      ///< "apache"
   std::map<std::string, std::string> parameters;

@@ -86,7 +86,7 @@ TEST(Config, StepsComeInTheirOrder) {
   EXPECT_EQ(shop->steps[0].name, "Filesystem");
   EXPECT_EQ(shop->steps[0].parameters,
             (std::map<std::string, std::string>{{"directory", "/srv/shop"}, {"fstype", "ext4"}}));
-  EXPECT_EQ(shop->steps[1].name, "IPaddr2");
+  EXPECT_EQ(shop->steps[1].name, "address");
   EXPECT_EQ(shop->steps[1].parameters,
             (std::map<std::string, std::string>{{"ip", "10.77.0.10"}, {"cidr_netmask", "24"}}));
   EXPECT_EQ(shop->addresses, std::vector<std::string>{"10.77.0.10"});
@@ -137,7 +137,7 @@ migration_threshold = 1
   EXPECT_EQ(service->steps[0].parameters.at("fstype"), "xfs");
   EXPECT_EQ(service->steps[0].parameters.at("options"), "noatime");
   EXPECT_EQ(service->steps[0].stop_timeout, seconds(5));
-  EXPECT_EQ(service->steps[2].name, "IPaddr2-2");
+  EXPECT_EQ(service->steps[2].name, "address-2");
   EXPECT_EQ(service->steps[2].parameters.at("nic"), "eth1");
   EXPECT_EQ(service->addresses, (std::vector<std::string>{"10.0.0.10", "fd00::10"}));
   EXPECT_FALSE(service->autostart);

@@ -156,13 +156,15 @@ void add_address(const std::string& written, const Place& place, Findings& findi
   }
   step.parameters["ip"] = address->address;
   step.parameters["cidr_netmask"] = fmt::format("{}", address->prefix);
-  if (!service.addresses.empty()) step.name = fmt::format("IPaddr2-{}", service.addresses.size() + 1);
+  if (!service.addresses.empty()) step.name = fmt::format("address-{}", service.addresses.size() + 1);
   service.addresses.push_back(address->address);
   add_step(std::move(step), place, findings, service);
 }
 
 void read_one_address(const Section& section, const toml::node& node, const Place& place, Service& service) {
-  Step step = heartbeat_step("IPaddr2");
+  Step step;
+  step.name = step.type = "address";
+  step.standard = built_in;
   if (const auto* text = node.as_string()) {
     add_address(text->get(), place, section.findings(), std::move(step), service);
   } else if (const auto* table = node.as_table()) {

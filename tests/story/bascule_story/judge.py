@@ -14,7 +14,7 @@ MILESTONES = (
     ("granted to the new owner", "service-granted", {}),
     ("promoted", "volume-promoted", {}),
     ("mounted", "step-started", {"step": "Filesystem"}),
-    ("address", "step-started", {"step": "IPaddr2"}),
+    ("address", "step-started", {"step": "address"}),
     ("database", "step-started", {"step": "mysql"}),
     ("web", "step-started", {"step": "apache"}),
 )

@@ -13,8 +13,8 @@ using Condition = StepRun::Condition;
 
 /// Agents that only change the network: they never look at the volume, so they need not wait for it.
 bool is_near(const config::Step& step) {
-  static constexpr std::array<std::string_view, 7> types = {"IPaddr2", "IPaddr", "IPv6addr", "IPsrcaddr",
-                                                            "VIPArip", "Route",  "portblock"};
+  static constexpr std::array<std::string_view, 8> types = {"address",   "IPaddr2", "IPaddr", "IPv6addr",
+                                                            "IPsrcaddr", "VIPArip", "Route",  "portblock"};
   return std::find(types.begin(), types.end(), step.type) != types.end();
 }
 
