@@ -77,10 +77,10 @@ TEST(Sealed, EachStartIsASessionOfItsOwnWithEqualNumbers) {
 TEST(Sealed, TheLatestSessionsOfANodeAreRemembered) {
   Pair pair;
   for (Byte start = 1; start <= 10; ++start) {
-    Sealer one("boutique", 1, salt_of(start)), two("boutique", 2, salt_of(start));
-    ASSERT_TRUE(pair.bob.open(pair.keys, one.seal(key_of(1), words("x"))));
+    Sealer first("boutique", 1, salt_of(start)), second("boutique", 2, salt_of(start));
+    ASSERT_TRUE(pair.bob.open(pair.keys, first.seal(key_of(1), words("x"))));
     if (start == 1) {
-      ASSERT_TRUE(pair.bob.open(pair.keys, two.seal(key_of(1), words("x"))));
+      ASSERT_TRUE(pair.bob.open(pair.keys, second.seal(key_of(1), words("x"))));
     }
   }
   EXPECT_EQ(pair.bob.sessions(), Opener::sessions_per_sender + 1) << "node 2 is not pushed out by node 1";

@@ -8,7 +8,7 @@
 namespace bascule::manager {
 
 namespace {
-constexpr Duration ask_again_after = seconds(1);
+constexpr Duration propose_again_after = seconds(1);
 constexpr Duration transfer_wait = milliseconds(500);
 }  // namespace
 
@@ -39,7 +39,7 @@ void Manager::State::restart_when_ready() {
   const auto lease_ms = static_cast<std::uint64_t>(to_ms(config.timing.restart_lease));
   const bool owns = !membership::leases_of(store.state(), self->name).empty();
   if (owns && !restart->agreed && now >= restart->ask_again) {
-    restart->ask_again = now + ask_again_after;
+    restart->ask_again = now + propose_again_after;
     restart->proposal = prng.next();
     propose(restart->proposal, message::SetRestartLease{self->name, own_state().restart_version, lease_ms});
   }
@@ -74,7 +74,7 @@ void Manager::State::end_restart_leases() {
   const auto& own = own_state();
   const auto lease = milliseconds(static_cast<std::int64_t>(own.restart_lease_ms));
   if (own.restart_lease_ms == 0 || now < started_at + lease || now < end_restart_leases_at) return;
-  end_restart_leases_at = now + ask_again_after;
+  end_restart_leases_at = now + propose_again_after;
   propose(message::SetRestartLease{self->name, own.restart_version, 0});
 }
 
