@@ -17,7 +17,7 @@ namespace {
 using Lines = std::vector<std::string>;
 
 /// Two nodes, a and b; `state_a` and `state_b` are what stands in their lrm_resources.
-struct Cluster {
+struct WrittenCluster {
   std::string properties = R"(<nvpair id="p1" name="stonith-enabled" value="false"/>)";
   std::string resources;
   std::string constraints;
@@ -57,7 +57,7 @@ std::string running(const std::string& id) { return recorded(id, "start", 0); }
 std::string stopped(const std::string& id) { return recorded(id, "monitor", 7); }
 
 /// "start web on a", without points in time, in an order that the plan allows.
-Lines decided(const Cluster& cluster) {
+Lines decided(const WrittenCluster& cluster) {
   auto document = cib::parse(cluster.xml(), "test");
   EXPECT_TRUE(document) << document.error().text();
   if (!document) return {};
@@ -73,13 +73,13 @@ Lines decided(const Cluster& cluster) {
 }
 
 TEST(Plan, WhatIsUnknownIsProbedBeforeItIsStarted) {
-  Cluster cluster;
+  WrittenCluster cluster;
   cluster.resources = primitive("web");
   EXPECT_EQ(decided(cluster), (Lines{"monitor web on a", "monitor web on b", "start web on a"}));
 }
 
 TEST(Plan, WhatRunsWhereItShouldIsLeftAlone) {
-  Cluster cluster;
+  WrittenCluster cluster;
   cluster.resources = primitive("web");
   cluster.state_a = running("web");
   cluster.state_b = stopped("web");
@@ -87,7 +87,7 @@ TEST(Plan, WhatRunsWhereItShouldIsLeftAlone) {
 }
 
 TEST(Plan, ALostNodeIsFencedBeforeItsResourceStartsElsewhere) {
-  Cluster cluster;
+  WrittenCluster cluster;
   cluster.properties = "";
   cluster.resources = primitive("web") + R"(<primitive id="fence" class="stonith" type="fence_x"/>)";
   cluster.state_a = stopped("web");
@@ -98,7 +98,7 @@ TEST(Plan, ALostNodeIsFencedBeforeItsResourceStartsElsewhere) {
 }
 
 TEST(Plan, WithoutQuorumEverythingStops) {
-  Cluster cluster;
+  WrittenCluster cluster;
   cluster.resources = primitive("web");
   cluster.state_a = running("web");
   cluster.state_b = stopped("web");
@@ -107,7 +107,7 @@ TEST(Plan, WithoutQuorumEverythingStops) {
 }
 
 TEST(Plan, AGroupStartsInItsOrderOnOneNode) {
-  Cluster cluster;
+  WrittenCluster cluster;
   cluster.resources = "<group id=\"g\">" + primitive("disk") + primitive("web") + "</group>";
   cluster.state_a = stopped("disk") + stopped("web");
   cluster.state_b = cluster.state_a;
@@ -116,7 +116,7 @@ TEST(Plan, AGroupStartsInItsOrderOnOneNode) {
 }
 
 TEST(Plan, WhatIsKeptTogetherMovesTogether) {
-  Cluster cluster;
+  WrittenCluster cluster;
   cluster.resources = primitive("disk") + primitive("web");
   cluster.state_a = running("disk") + running("web");
   cluster.state_b = stopped("disk") + stopped("web");
@@ -127,7 +127,7 @@ TEST(Plan, WhatIsKeptTogetherMovesTogether) {
 }
 
 TEST(Plan, ACloneRunsOnEachNode) {
-  Cluster cluster;
+  WrittenCluster cluster;
   cluster.resources = "<clone id=\"c\">" + primitive("ping") + "</clone>";
   cluster.state_a = running("ping");
   cluster.state_b = stopped("ping");
@@ -135,7 +135,7 @@ TEST(Plan, ACloneRunsOnEachNode) {
 }
 
 TEST(Plan, TwoPlansOfOneSnapshotAreTheSame) {
-  Cluster cluster;
+  WrittenCluster cluster;
   cluster.resources = "<clone id=\"c\">" + primitive("ping") + "</clone>" + primitive("web") + primitive("disk");
   EXPECT_EQ(decided(cluster), decided(cluster));
 }
