@@ -20,7 +20,7 @@ namespace {
 
 using HardwareAddress = std::array<Byte, ETH_ALEN>;
 
-constexpr const char* what = "the service's address cannot be announced";
+constexpr const char* unannounced = "the service's address cannot be announced";
 
 /// A socket that is closed with its scope.
 struct Channel {
@@ -36,7 +36,7 @@ struct Channel {
 Result<HardwareAddress> hardware_address(const Channel& channel, const std::string& device) {
   ifreq request{};
   std::strncpy(request.ifr_name, device.c_str(), IFNAMSIZ - 1);
-  if (::ioctl(channel.number, SIOCGIFHWADDR, &request) != 0) return fail_errno(what, device, errno);
+  if (::ioctl(channel.number, SIOCGIFHWADDR, &request) != 0) return fail_errno(unannounced, device, errno);
   HardwareAddress address{};
   std::memcpy(address.data(), request.ifr_hwaddr.sa_data, address.size());
   return address;
@@ -58,7 +58,7 @@ Bytes arp_packet(std::uint16_t operation, const HardwareAddress& hardware, const
 
 Result<void> announce_by_arp(const std::string& device, const in_addr& address) {
   const Channel channel(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ARP)));
-  if (channel.number < 0) return fail_errno(what, device, errno);
+  if (channel.number < 0) return fail_errno(unannounced, device, errno);
   const auto hardware = hardware_address(channel, device);
   if (!hardware) return tl::unexpected(hardware.error());
   sockaddr_ll everybody{};
@@ -71,7 +71,7 @@ Result<void> announce_by_arp(const std::string& device, const in_addr& address) 
     const Bytes packet = arp_packet(operation, *hardware, address);
     if (::sendto(channel.number, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&everybody),
                  sizeof everybody) < 0)
-      return fail_errno(what, device, errno);
+      return fail_errno(unannounced, device, errno);
   }
   return {};
 }
@@ -79,7 +79,7 @@ Result<void> announce_by_arp(const std::string& device, const in_addr& address) 
 /// RFC 4861, 4.4, to all nodes of the link.
 Result<void> announce_by_neighbour_discovery(const std::string& device, const in6_addr& address) {
   const Channel channel(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6));
-  if (channel.number < 0) return fail_errno(what, device, errno);
+  if (channel.number < 0) return fail_errno(unannounced, device, errno);
   const auto hardware = hardware_address(channel, device);
   if (!hardware) return tl::unexpected(hardware.error());
   Bytes packet;
@@ -101,7 +101,7 @@ Result<void> announce_by_neighbour_discovery(const std::string& device, const in
   ::inet_pton(AF_INET6, "ff02::1", &everybody.sin6_addr);
   if (::sendto(channel.number, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&everybody),
                sizeof everybody) < 0)
-    return fail_errno(what, device, errno);
+    return fail_errno(unannounced, device, errno);
   return {};
 }
 
@@ -112,7 +112,7 @@ Result<void> announce(const ServiceAddress& service, const std::string& device) 
   if (::inet_pton(AF_INET, service.address.c_str(), &four) == 1) return announce_by_arp(device, four);
   in6_addr six{};
   if (::inet_pton(AF_INET6, service.address.c_str(), &six) == 1) return announce_by_neighbour_discovery(device, six);
-  return fail(what, service.address, "not an address");
+  return fail(unannounced, service.address, "not an address");
 }
 
 }  // namespace bascule::address
