@@ -102,6 +102,12 @@ def crash_managers(stage):
     expect(not stage.timeline.find("service-stopped", at_ns), "the service was stopped")
 
 
+def all_links_up(cluster):
+    """As each node sees it; the kernel asks for a neighbour's address only once a second."""
+    seen = [cluster.status(name) for name in shop_hosts(cluster)]
+    return all(seen) and all(link["up"] for status in seen for node in status["nodes"] for link in node["links"])
+
+
 def one_link(stage):
     """Each of the owner's two links goes down in its turn, only for the other nodes: that is told, and nothing else happens."""
     cluster, owner = stage.cluster, stage.hosts[stage.owner]
@@ -123,6 +129,7 @@ def one_link(stage):
             for other in others:
                 cluster.world.heal(owner, other)
         cluster.wait_for("Its return is told", lambda: stage.timeline.find("link-back", since_ns), 20)
+        cluster.wait_for("All links are up", lambda: all_links_up(cluster), 20)
     for kind in ("node-lost", "service-held", "service-granted", "service-stopped"):
         expect(not stage.timeline.find(kind, at_ns), f"the loss of one link led to {kind}")
 

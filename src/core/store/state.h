@@ -11,8 +11,8 @@ namespace bascule::store {
 
 struct NodeState {
   bool standby = false;
-  /// Its leases may last so long, because its manager is restarted on purpose, and a takeover waits as long. 0: no longer
-  /// than all others.
+  /// Its leases may last so long, because its manager is restarted on purpose, and a takeover waits as long. 0: no
+  /// longer than all others.
   std::uint64_t restart_lease_ms = 0;
   std::uint64_t restart_version = 0;  ///< +1 with each change of restart_lease_ms; commands compare and set it
 

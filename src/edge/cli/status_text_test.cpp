@@ -76,7 +76,7 @@ TEST(StatusText, ALinkThatIsDownStandsUnderItsNode) {
   json status = input("healthy");
   status["nodes"][1]["links"] = {{{"address", "10.77.0.2"}, {"up", true}}, {{"address", "10.78.0.2"}, {"up", false}}};
   const std::string shown = status_text(status, json{}, signs);
-  EXPECT_NE(shown.find("      link 10.78.0.2    Down\n"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("      link 10.78.0.2    ◐ Down\n"), std::string::npos) << shown;
   EXPECT_EQ(shown.find("link 10.77.0.2"), std::string::npos);
   status["nodes"][1]["online"] = false;
   EXPECT_EQ(status_text(status, json{}, signs).find("Down"), std::string::npos) << "then it is the node";

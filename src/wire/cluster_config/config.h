@@ -62,7 +62,7 @@ struct Step {
 
 struct Service {
   std::string name;
-  std::optional<std::string> volume;        ///< promoted before the first step, demoted after the last stop
+  std::optional<std::string> volume;   ///< promoted before the first step, demoted after the last stop
   std::vector<std::string> addresses;  ///< service addresses "10.0.0.10" guarded by the kernel's address lease
   std::optional<std::string> preferred_node;
   std::uint32_t stickiness = 100;         ///< > 0: a running service stays where it is although it prefers another node

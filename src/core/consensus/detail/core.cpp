@@ -143,10 +143,7 @@ void Core::announce_leader() {
 }
 
 void Core::heard_from_leader(ServerId leader, std::uint64_t round) {
-  if (role_ != Role::Follower || leader_ != leader)
-    become_follower(hard_state_.term, leader);
-  else
-    silences_.add(now_ - heard_at_, now_);
+  if (role_ != Role::Follower || leader_ != leader) become_follower(hard_state_.term, leader);
   heard_at_ = now_;
   heard_round_ = std::max(heard_round_, round);
   restart_election_timer();
@@ -165,14 +162,7 @@ void Core::leave_leadership() {
 }
 
 void Core::restart_election_timer() {
-  const Duration patience{prng_.between(config_.election_min.count(), config_.election_max.count())};
-  election_deadline_ = now_ + patience + surplus_patience();
-}
-
-/// A leader that was silent for long, and lived, is given more time before anybody stands: on a busy machine nobody is
-/// dead.
-Duration Core::surplus_patience() const {
-  return std::clamp(2 * silences_.at(now_) - config_.election_min, Duration{0}, config_.election_max);
+  election_deadline_ = now_ + Duration{prng_.between(config_.election_min.count(), config_.election_max.count())};
 }
 
 // ---- persistence and output ---------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "base/prng.h"
-#include "base/recent_maximum.h"
 #include "core/consensus/detail/log.h"
 #include "core/consensus/detail/progress.h"
 #include "core/consensus/raft.h"
@@ -45,7 +44,6 @@ class Core {
   void heard_from_leader(ServerId leader, std::uint64_t round);
   void leave_leadership();
   void restart_election_timer();
-  [[nodiscard]] Duration surplus_patience() const;
 
   // core.cpp: persistence and output
   void append_to_log(raft::Entry entry);
@@ -166,8 +164,7 @@ class Core {
 
   // Follower.
   Instant election_deadline_{};
-  Instant heard_at_{};                   ///< from a leader of this term
-  RecentMaximum silences_{seconds(10)};  ///< between two words of one leader
+  Instant heard_at_{};  ///< from a leader of this term
   std::uint64_t heard_round_ = 0;
   raft::Snapshot incoming_;  ///< without bytes while it is collected
   Bytes incoming_bytes_;

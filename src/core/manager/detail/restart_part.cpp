@@ -37,13 +37,14 @@ void Manager::State::restart_when_ready() {
   if (!restart) return end_restart_leases();
   if (restart->ready) return;
   const auto lease_ms = static_cast<std::uint64_t>(to_ms(config.timing.restart_lease));
-  const bool owns = !membership::leases_of(store.state(), self->name).empty();
-  if (owns && !restart->agreed && now >= restart->ask_again) {
+  // Also where nothing is owned: the others must not take the replica for lost.
+  const bool has_data = self->role == config::NodeRole::data;
+  if (has_data && !restart->agreed && now >= restart->ask_again) {
     restart->ask_again = now + propose_again_after;
     restart->proposal = prng.next();
     propose(restart->proposal, message::SetRestartLease{self->name, own_state().restart_version, lease_ms});
   }
-  if ((owns && !(restart->agreed && leases_outlast_a_restart())) || !another_leads()) return;
+  if ((has_data && !(restart->agreed && leases_outlast_a_restart())) || !another_leads()) return;
   restart->ready = true;
   out->push_back(effect::RestartReady{});
 }
