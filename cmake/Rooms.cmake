@@ -18,12 +18,17 @@ function(bascule_room name)
   target_link_libraries(bascule_${name} PUBLIC bascule_options ${ARG_DEPENDS})
 endfunction()
 
-# bascule_program(NAME SOURCES ... [DEPENDS ...]): an installed program called NAME (with dashes).
+# bascule_program(NAME SOURCES ... [DEPENDS ...] [DAEMON | DEVELOPMENT]): an installed program called NAME (with dashes),
+# in bin; in sbin if it is a DAEMON; not installed if it is only for DEVELOPMENT.
 function(bascule_program name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "DAEMON;DEVELOPMENT" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE bascule_options ${ARG_DEPENDS})
-  install(TARGETS ${name} RUNTIME DESTINATION bin)
+  if(ARG_DAEMON)
+    install(TARGETS ${name} RUNTIME DESTINATION sbin)
+  elseif(NOT ARG_DEVELOPMENT)
+    install(TARGETS ${name} RUNTIME DESTINATION bin)
+  endif()
 endfunction()
 
 # bascule_test(NAME SOURCES ... [DEPENDS ...] [LABELS ...] [SEPARATE]): one GoogleTest program, one ctest entry.

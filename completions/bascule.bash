@@ -7,12 +7,13 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
   case "$3" in
     --to|--on|--node) _bascule_names nodes; return ;;
   esac
-  if [ -z "$1" ]; then echo clear completion config drbdmeta drbdsetup events import key move online simulate standby start status stop volume what-if why; return; fi
+  if [ -z "$1" ]; then echo clear completion config drbdmeta drbdsetup events import key move node online simulate standby start status stop volume what-if why; return; fi
   if [ -z "$2" ]; then case "$1" in
-    config) echo check ;;
+    config) echo check node ;;
     drbdsetup) echo cstate dstate events2 get-gi role show-gi status ;;
     import) echo drbd ;;
     key) echo add create drop list use ;;
+    node) echo down up ;;
     volume) echo adjust attach connect create detach disconnect down invalidate new-current-uuid outdate pause-sync primary resize resume-io resume-sync secondary split-brain status suspend-io up verify ;;
   esac; fi
   case "$1${2:+ $2}" in

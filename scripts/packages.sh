@@ -6,6 +6,9 @@ story_packages="python3 iproute2 nftables fuse3 e2fsprogs util-linux procps psmi
 apache2 libapache2-mod-php php-mysql resource-agents curl"
 test_packages="libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev drbd-utils dmsetup tshark libnbd-bin clang-format \
 git pacemaker-cli-utils"
+# ./package, and the guests of tests/package.
+package_packages="debhelper dpkg-dev fakeroot"
+guest_packages="mmdebstrap"
 # The peers of bench/failover and bench/footprint; nothing else needs them.
 bench_packages="apache2 resource-agents curl pacemaker corosync pacemaker-cli-utils keepalived"
 

@@ -12,6 +12,7 @@
 
 #include "edge/api/api_server.h"
 #include "runtime/manager_host/manager_host.h"
+#include "runtime/supervisor/notify.h"
 #include "runtime/watchdog/config_file.h"
 
 namespace {
@@ -107,6 +108,7 @@ Result<void> serve(const std::string& config_file, const manager_host::Options& 
   reload_keys_at(reload, **host);
   become_punctual();
   spdlog::info("{} of {} is up", options.node, config.name);
+  supervisor::notify("READY=1");
   io.run();
   spdlog::info("ends; services and volumes go on without a manager until their leases end");
   return {};
@@ -124,6 +126,8 @@ int main(int argc, char** argv) {
   app.add_option("--node", options.node, "which node this is")->capture_default_str();
   app.add_option("--run-dir", options.run_dir, "sockets")->capture_default_str();
   app.add_option("--state-dir", options.state_dir, "consensus log, events")->capture_default_str();
+  app.add_option("--cgroup", options.cgroup,
+                 "below which the services' processes live [the root of the cgroup 2 tree]");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "app/watchdogd/server.h"
+#include "runtime/supervisor/notify.h"
 #include "runtime/watchdog/config_file.h"
 
 namespace {
@@ -39,6 +40,7 @@ Result<void> serve(const watchdog::Options& options) {
   auto server = watchdog::Server::start(*config, options);
   if (!server) return tl::unexpected(server.error());
   become_punctual();
+  supervisor::notify("READY=1");
   (*server)->run();
   return {};
 }

@@ -85,6 +85,9 @@ void CommandLine::add_local_commands() {
   const std::map<std::string, int (CommandLine::*)()> actions{{"volume status", &CommandLine::volume_status},
                                                               {"volume create", &CommandLine::volume_create},
                                                               {"config check", &CommandLine::config_check},
+                                                              {"config node", &CommandLine::config_node},
+                                                              {"node down", &CommandLine::node_down},
+                                                              {"node up", &CommandLine::node_up},
                                                               {"import drbd", &CommandLine::import_drbd},
                                                               {"simulate", &CommandLine::simulate},
                                                               {"why", &CommandLine::why},
@@ -107,6 +110,7 @@ void CommandLine::add_local_commands() {
       app->add_option("--node", options_.node, "which node this is")->capture_default_str();
       app->add_option("--config", options_.config_file, "configuration")->capture_default_str();
     }
+    add_node_options(*app, words);
     if (words == "config check") app->add_option("file", options_.config_file, "configuration")->capture_default_str();
     if (words == "import drbd") {
       app->add_option("--config", options_.drbd_import.file,
@@ -125,6 +129,17 @@ void CommandLine::add_local_commands() {
       app->parse_complete_callback([this, words] { options_.key.action = words.substr(4); });
     app->callback([this, action = actions.at(words)] { chosen_ = [this, action] { return (this->*action)(); }; });
   }
+}
+
+void CommandLine::add_node_options(CLI::App& app, const std::string& words) {
+  if (words == "config node") app.add_option("file", options_.config_file, "configuration")->capture_default_str();
+  if (words == "config node" || words.starts_with("node "))
+    app.add_option("--node", options_.node, "which node this is")->capture_default_str();
+  if (!words.starts_with("node ")) return;
+  app.add_option("--state-dir", options_.state_dir, "where it is noted that the node went down")->capture_default_str();
+  app.add_option("--timeout", options_.timeout_s, "seconds to wait")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
 }
 
 /// What commands about a Pacemaker cluster need to know.

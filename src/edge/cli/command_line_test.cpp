@@ -24,6 +24,7 @@ struct FakeManager : api::ManagerDoor {
     return {{"cluster", "c"},
             {"summary", "s"},
             {"healthy", state == "Started"},
+            {"nodes", {{{"name", "alice"}, {"standby", standby}}}},
             {"services", {{{"name", "shop"}, {"target", "Started"}, {"state", state}, {"owner", owner}}}},
             {"volumes", {{{"name", "data"}, {"replicas", json::array()}}}}};
   }
@@ -40,11 +41,14 @@ struct FakeManager : api::ManagerDoor {
       owner = move->to.empty() ? "bob" : move->to;
     if (const auto* target = std::get_if<message::SetTarget>(&command))
       state = !target->started ? "Stopped" : breaks ? "Failed" : "Started";
-    if (std::holds_alternative<message::SetStandby>(command)) owner = "bob";
+    if (const auto* change = std::get_if<message::SetStandby>(&command)) {
+      standby = change->standby;
+      if (standby) owner = "bob";
+    }
     done(json::object());
   }
   std::string state = "Started", owner = "alice";
-  bool refuse = false, obey = true, breaks = false;
+  bool refuse = false, obey = true, breaks = false, standby = false;
 };
 
 struct CommandLineTest : testing::Test {
@@ -242,6 +246,48 @@ TEST_F(CommandLineTest, ConfigurationIsCheckedAndVolumesAreMade) {
   EXPECT_EQ(bascule({"config", "check", file}), refused);
   EXPECT_NE(err.str().find("did you mean 'name'"), std::string::npos);
   EXPECT_EQ(bascule({"volume", "create", "data", "--config", file}), unusable);
+}
+
+TEST_F(CommandLineTest, ANodeIsToldWhatItRuns) {
+  const std::string file = directory + "/cluster.toml";
+  std::ofstream(file) << "[cluster]\nname = \"c\"\n[node.alice]\naddress = \"10.0.0.1\"\n[node.bob]\naddress = "
+                         "\"10.0.0.2\"\n[node.carol]\naddress = \"10.0.0.3\"\nrole = \"witness\"\n"
+                         "[volume.data]\ndisk = \"/d\"\n[volume.my-logs]\ndisk = \"/l\"\n";
+  EXPECT_EQ(bascule({"config", "node", file}), ok) << err.str();
+  EXPECT_EQ(out.str(), "role data\nvolume data\nvolume my-logs\n");
+  EXPECT_EQ(bascule({"config", "node", file, "--node", "carol", "--json"}), ok);
+  EXPECT_EQ(json::parse(out.str()),
+            (json{{"ok", true}, {"node", "carol"}, {"role", "witness"}, {"volumes", json::array()}}));
+  EXPECT_EQ(bascule({"config", "node", file, "--node", "dave"}), refused);
+  EXPECT_NE(err.str().find("--node NAME"), std::string::npos) << err.str();
+}
+
+TEST_F(CommandLineTest, ANodeGoesDownAndComesBack) {
+  EXPECT_EQ(bascule({"node", "down", "--state-dir", directory}), no_contact);
+  start_server();
+  EXPECT_EQ(bascule({"node", "down", "--state-dir", directory}), ok) << err.str();
+  EXPECT_TRUE(manager.standby);
+  EXPECT_EQ(bascule({"node", "up", "--state-dir", directory}), ok) << err.str();
+  EXPECT_FALSE(manager.standby);
+}
+
+TEST_F(CommandLineTest, ANodeThatAPersonPutInStandbyStaysThere) {
+  manager.standby = true;
+  start_server();
+  EXPECT_EQ(bascule({"node", "down", "--state-dir", directory}), ok);
+  EXPECT_EQ(bascule({"node", "up", "--state-dir", directory}), ok);
+  EXPECT_TRUE(manager.standby);
+}
+
+TEST_F(CommandLineTest, ANodeComesBackAsSoonAsThereIsAMajority) {
+  start_server();
+  EXPECT_EQ(bascule({"node", "down", "--state-dir", directory}), ok);
+  manager.refuse = true;
+  EXPECT_EQ(bascule({"node", "up", "--state-dir", directory, "--timeout", "1"}), refused);
+  EXPECT_TRUE(manager.standby);
+  manager.refuse = false;
+  EXPECT_EQ(bascule({"node", "up", "--state-dir", directory}), ok) << err.str();
+  EXPECT_FALSE(manager.standby);
 }
 
 TEST_F(CommandLineTest, CompletionsAndManualNameEveryCommand) {

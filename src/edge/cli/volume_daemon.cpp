@@ -26,12 +26,14 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kStartPause = std::chrono::milliseconds(20);
 constexpr const char* kWhat = "the volume cannot be started";
 
-// Beside this program, where installation and build put both; else wherever PATH says.
+// Beside this program, where a build puts both, or where a package puts daemons; else wherever PATH says.
 std::string blockd_program() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto beside = self.parent_path() / "bascule-blockd";
-  return !error && std::filesystem::exists(beside, error) ? beside.string() : "bascule-blockd";
+  const auto place = self.parent_path();
+  for (const auto& found : {place / "bascule-blockd", place.parent_path() / "sbin" / "bascule-blockd"})
+    if (!error && std::filesystem::exists(found)) return found.string();
+  return "bascule-blockd";
 }
 
 std::string last_line(const std::string& path) {

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "runtime/supervisor/notify.h"
+
 namespace bascule::block_host {
 namespace {
 
@@ -333,6 +335,7 @@ void VolumeHost::packet_received(replication::input::PacketReceived packet) {
 Result<void> run(const Options& options) {
   auto host = VolumeHost::create(options);
   if (!host) return tl::unexpected(host.error());
+  supervisor::notify("READY=1");
   (*host)->run();
   return {};
 }

@@ -12,12 +12,12 @@ constexpr Duration unmount_patience = seconds(2);
 }
 
 AgentRunner::AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node,
-                         const std::string& directory, process::Log log, Sink sink)
+                         const Place& place, process::Log log, Sink sink)
     : io_(io),
       service_(service),
       node_(std::move(node)),
       sink_(std::move(sink)),
-      processes_(process::open_service_processes(io, directory, service.name, log)),
+      processes_(process::open_service_processes(io, place.directory, service.name, log, place.cgroup)),
       executor_(io, *processes_, service.name, log),
       unmounter_(io, log) {
   processes_->watch([this] { sink_(transition::input::ProcessesExited{}); });

@@ -20,9 +20,13 @@ class AgentRunner {
  public:
   using Sink = std::function<void(transition::Input)>;
 
-  /// `directory` is process::node_directory(); `sink` gets the answers, from the io_context.
-  AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node,
-              const std::string& directory, process::Log log, Sink sink);
+  /// Where the processes are kept: process::node_directory() below a cgroup (empty: the root of the tree).
+  struct Place {
+    std::string directory, cgroup;
+  };
+  /// `sink` gets the answers, from the io_context.
+  AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node, const Place& place,
+              process::Log log, Sink sink);
 
   void run(const transition::effect::RunAction& action);
   /// Something on this machine changed that a monitor would see: it looks at once.

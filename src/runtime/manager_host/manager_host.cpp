@@ -3,10 +3,13 @@
 #include <spdlog/spdlog.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <cstring>
 #include <map>
 
 #include "base/crc32c.h"
@@ -148,6 +151,11 @@ void ManagerHost::State::open_data_node() {
   });
   if (auto watched = address_watch->open(); !watched) spdlog::warn("{}", watched.error().text());
   const std::string directory = process::node_directory(config.name, options.node);
+  if (!options.cgroup.empty() && ::access(options.cgroup.c_str(), W_OK) != 0) {
+    spdlog::warn("the services' processes live at the root of the cgroup tree: {}: {}", options.cgroup,
+                 std::strerror(errno));
+    options.cgroup.clear();
+  }
   for (const auto& service : config.services) open_runner(service, directory);
   for (const auto& volume : config.volumes) {
     auto& service = by_hand[volume.name];
@@ -168,7 +176,9 @@ void ManagerHost::State::open_runner(const config::Service& service, const std::
   auto sink = [this, name = service.name](transition::Input input) {
     step(manager::input::ForRunner{name, std::move(input)});
   };
-  runners.emplace(service.name, std::make_unique<AgentRunner>(io, service, options.node, directory, log, sink));
+  runners.emplace(service.name,
+                  std::make_unique<AgentRunner>(io, service, options.node,
+                                                AgentRunner::Place{directory, options.cgroup}, log, sink));
 }
 
 void ManagerHost::State::step(const manager::Input& input) {

@@ -16,6 +16,7 @@ struct Options {
   std::string node;
   std::string run_dir = "/run/bascule";
   std::string state_dir = "/var/lib/bascule";
+  std::string cgroup;  ///< below which the services' processes live; empty: the root of the cgroup 2 tree
 };
 
 /// Runs a Manager on a real machine: UDP to the others, files, blockd's control sockets, watchdogd, agents. One thread;

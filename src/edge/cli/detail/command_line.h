@@ -24,7 +24,7 @@ inline constexpr Duration answer_timeout = seconds(10);
 
 /// Everything that may stand on the command line.
 struct Options {
-  std::string run_dir = "/run/bascule", config_file = config::default_file, node, shell;
+  std::string run_dir = "/run/bascule", state_dir = "/var/lib/bascule", config_file = config::default_file, node, shell;
   bool as_json = false, watch = false, check = false, no_wait = false, force = false;
   std::int64_t timeout_s = 120;
   std::map<std::string, std::string> values;  ///< parameters of the operation that are text
@@ -50,6 +50,7 @@ class CommandLine {
   void add_operation(const api::Operation& operation);
   void add_parameter(CLI::App& app, const api::Parameter& parameter, bool first);
   void add_local_commands();
+  void add_node_options(CLI::App& app, const std::string& words);
   void add_cib_options(CLI::App& app, const std::string& words);
   static void add_cib(CLI::App& app, CibInput& input);
   void add_volume_actions();
@@ -66,6 +67,10 @@ class CommandLine {
   int volume_state_without_manager(const Error& why);
   int volume_create();
   int config_check();
+  int config_node();
+  int node_down();
+  int node_up();
+  [[nodiscard]] int also(std::vector<std::string> arguments) const;
   int import_drbd();
   int key();
   int simulate();

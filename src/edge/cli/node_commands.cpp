@@ -1,0 +1,78 @@
+// What this machine is in the cluster, and what its units do when it starts and before it goes down.
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+#include <thread>
+
+#include "edge/cli/detail/command_line.h"
+
+namespace bascule::cli::detail {
+namespace {
+
+constexpr auto between_tries = std::chrono::seconds(1);
+
+const char* role_name(config::NodeRole role) {
+  return role == config::NodeRole::data ? "data" : role == config::NodeRole::witness ? "witness" : "peer";
+}
+
+/// There while the node is in standby because of `node down`, and of nothing else.
+std::string mark_path(const std::string& state_dir) { return state_dir + "/down"; }
+
+}  // namespace
+
+int CommandLine::config_node() {
+  const auto config = config::load(options_.config_file);
+  if (!config) return failed(config.error(), unusable);
+  const auto* node = config->node(options_.node);
+  if (node == nullptr)
+    return failed({"this machine is not in the cluster", options_.node, "no such node in " + options_.config_file,
+                   "--node NAME says which one it is"},
+                  refused);
+  json volumes = json::array();
+  for (const auto& volume : config->volumes)
+    if (volume.disk.contains(options_.node)) volumes.push_back(volume.name);
+  if (options_.as_json) {
+    around_.out << json{{"ok", true}, {"node", node->name}, {"role", role_name(node->role)}, {"volumes", volumes}}
+                << "\n";
+    return ok;
+  }
+  around_.out << "role " << role_name(node->role) << "\n";
+  for (const auto& volume : volumes) around_.out << "volume " << volume.get<std::string>() << "\n";
+  return ok;
+}
+
+/// The same command line, as if typed.
+int CommandLine::also(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.end(), {"--run-dir", options_.run_dir});
+  return CommandLine(around_).run(arguments);
+}
+
+int CommandLine::node_down() {
+  const auto status = ask({{"op", "status"}});
+  if (!status) return failed(status.error(), no_contact);
+  if (flag(named(member(*status, "nodes"), options_.node), "standby")) {
+    around_.out << options_.node << " is in standby already.\n";
+    return ok;
+  }
+  std::ofstream(mark_path(options_.state_dir)) << "by `bascule node down`\n";
+  return also({"standby", options_.node, "--timeout", std::to_string(options_.timeout_s)});
+}
+
+int CommandLine::node_up() {
+  std::error_code error;
+  if (!std::filesystem::exists(mark_path(options_.state_dir), error)) {
+    around_.out << options_.node << " did not go down by `bascule node down`: nothing to take back.\n";
+    return ok;
+  }
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(options_.timeout_s);
+  int code = also({"online", options_.node});
+  for (; code != ok && std::chrono::steady_clock::now() < limit; code = also({"online", options_.node}))
+    std::this_thread::sleep_for(between_tries);  // until there is a majority
+  if (code == ok) std::filesystem::remove(mark_path(options_.state_dir), error);
+  return code;
+}
+
+}  // namespace bascule::cli::detail
