@@ -55,6 +55,41 @@ TEST(Instances, AContainerThatMayNotStayIsServedLast) {
   EXPECT_FALSE(graph.has("x-docker-1_start_0@b"));
 }
 
+TEST(Instances, WhatIsInAContainerNeedsItsRoomThere) {
+  for (const bool hungry : {false, true}) {
+    const std::string need = R"(<utilization id="u"><nvpair id="u1" name="cpu" value="3"/></utilization>)";
+    Cluster cluster;
+    cluster.properties += pair("placement-strategy", "balanced");
+    cluster.resources = R"(<bundle id="x"><docker image="i"/><network control-port="9999"/>)" +
+                        primitive("r", hungry ? need : "") + "</bundle>";
+    EXPECT_EQ(Graph(cluster).has("x-docker-0_start_0@a"), !hungry);
+  }
+}
+
+TEST(Instances, AProbeThatCannotBeMadeYetHoldsUpAUniqueClone) {
+  for (const bool joining : {false, true}) {
+    Cluster cluster = clone_of(primitive("r"), pair("globally-unique", "true"));
+    cluster.properties = "";
+    cluster.resources += R"(<primitive id="fence" class="stonith" type="fence_x"/>)";
+    cluster.on_a = started("r:0");
+    cluster.b_is_joining = joining;
+    EXPECT_EQ(Graph(cluster).has("r:0_stop_0@a"), joining);
+  }
+}
+
+TEST(Promotion, AMemberWithoutARoleWaitsForQuorumBesideOneThatHasARole) {
+  const std::string changed =
+      R"(<instance_attributes id="i"><nvpair id="i1" name="x" value="y"/></instance_attributes>)";
+  for (const bool quorum : {false, true}) {
+    Cluster cluster = clone_of("<group id=\"g\">" + primitive("r") + primitive("q", changed) + "</group>",
+                               pair("promotable", "true"));
+    cluster.properties += pair("no-quorum-policy", "freeze");
+    cluster.have_quorum = quorum;
+    cluster.on_a = recorded("r", "monitor", 0) + started("q");
+    EXPECT_EQ(Graph(cluster).has("q:0_start_0@a"), quorum);
+  }
+}
+
 TEST(Promotion, AMemberWithANegativePriorityKeepsItsGroupFromIt) {
   for (const bool negative : {false, true}) {
     const std::string last = primitive("q", negative ? meta("q", pair("priority", "-1")) : "");

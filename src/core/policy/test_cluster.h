@@ -27,6 +27,7 @@ struct Cluster {
   std::string attributes_of_a;  ///< nvpairs of its node attributes
   std::string transient_of_a;   ///< nvpairs of its transient attributes
   bool b_is_up = true;
+  bool b_is_joining = false;
   bool have_quorum = true;
 
   [[nodiscard]] static std::string state(const std::string& name, const std::string& history, bool up) {
@@ -42,6 +43,10 @@ struct Cluster {
                                                         transient_of_a +
                                                         "</instance_attributes></transient_attributes>");
   }
+  [[nodiscard]] std::string state_of_b() const {
+    std::string text = state("b", on_b, b_is_up);
+    return b_is_joining ? text.replace(text.find("\"member\""), 8, "\"pending\"") : text;
+  }
   [[nodiscard]] std::string xml() const {
     return std::string(have_quorum ? R"(<cib have-quorum="1")" : R"(<cib have-quorum="0")") +
            R"(><configuration><crm_config><cluster_property_set id="cib-bootstrap-options">)" + properties +
@@ -49,8 +54,7 @@ struct Cluster {
            (attributes_of_a.empty() ? ""
                                     : "<instance_attributes id=\"aa\">" + attributes_of_a + "</instance_attributes>") +
            R"(</node><node id="b" uname="b"/></nodes><resources>)" + resources + "</resources><constraints>" +
-           constraints + "</constraints></configuration><status>" + state_of_a() + state("b", on_b, b_is_up) +
-           "</status></cib>";
+           constraints + "</constraints></configuration><status>" + state_of_a() + state_of_b() + "</status></cib>";
   }
 };
 

@@ -146,6 +146,9 @@ void make_replica(Board& board, ResourceId bundle, BundleReplica& replica, const
   board.merged.push_back(made(written.id + "-" + parts.runtime + "-" + std::to_string(replica.offset), parts.runtime,
                               container_parameters(written, replica.offset, addresses)));
   replica.container = add_child(board, bundle, board.merged.back());
+  // What runs inside needs its room where the container is.
+  if (replica.child != kNone)
+    board.resource(replica.container).utilization = std::exchange(board.resource(replica.child).utilization, {});
   const bool reachable =
       cib::find(parts.network, "ip-range-start") != nullptr || cib::find(parts.network, "control-port") != nullptr;
   if (replica.child != kNone && reachable) make_connection(board, bundle, replica);

@@ -14,10 +14,16 @@ bool any_failed(const Board& board, ResourceId instance) {
   return any;
 }
 
+/// What the node has to say for itself. One that is down is no good place, but a remote node is not judged.
+Score score_of(const Node& node) {
+  const bool lost = !node.is_remote() && (!node.online || node.shutdown);
+  return lost ? -kInfinity : node.weight;
+}
+
 /// How much the colocations of the parent want an instance to be where it is.
 Score colocated_score(Board& board, ResourceId instance, NodeId node) {
   Scores scores(board.nodes.size(), kNotAllowed);
-  scores[node] = board.node(node).weight;
+  scores[node] = score_of(board.node(node));
   const ResourceId parent = board.resource(instance).parent;
   for (const std::uint32_t index : std::vector<std::uint32_t>(board.resource(parent).with)) {
     const Colocation& colocation = board.colocations[index];

@@ -52,7 +52,7 @@ bool probe_primitive(Board& board, ResourceId id, NodeId node) {
   // No instance of a clone starts before it is known about all of them; in a group each waits for itself only.
   const ResourceId outermost = board.top_of(id);
   const ResourceId top = board.resource(outermost).clone ? outermost : id;
-  const OrderFlags needed = !board.action(probe).runnable && board.resource(top).running_on.empty()
+  const OrderFlags needed = !board.action(probe).runnable && board.resource(id).running_on.empty()
                                 ? order_optional | order_runnable_left
                                 : order_optional;
   order_later(board, id, "", probe, top, operation_key(board.resource(top).id, "start", 0), kNone, needed);
