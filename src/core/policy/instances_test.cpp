@@ -90,6 +90,20 @@ TEST(Promotion, AMemberWithoutARoleWaitsForQuorumBesideOneThatHasARole) {
   }
 }
 
+TEST(Promotion, NotToBeUnpromotedBesideTheOtherCloneIsAReasonToBePromoted) {
+  for (const std::string role : {"Unpromoted", "Promoted"}) {
+    Cluster cluster;
+    for (const std::string id : {"r", "q"})
+      cluster.resources +=
+          "<clone id=\"c" + id + "\">" + meta("c" + id, pair("promotable", "true")) + primitive(id) + "</clone>";
+    cluster.constraints = "<rsc_colocation id=\"k\" score=\"-1000\" rsc=\"cq\" rsc-role=\"" + role +
+                          "\" with-rsc=\"cr\" with-rsc-role=\"Unpromoted\"/>";
+    const Graph graph(cluster);
+    EXPECT_EQ(graph.has("q:0_promote_0@a") || graph.has("q:0_promote_0@b"), role == "Unpromoted");
+    EXPECT_FALSE(graph.has("r:0_promote_0@a"));
+  }
+}
+
 TEST(Promotion, AMemberWithANegativePriorityKeepsItsGroupFromIt) {
   for (const bool negative : {false, true}) {
     const std::string last = primitive("q", negative ? meta("q", pair("priority", "-1")) : "");

@@ -31,8 +31,14 @@ class Written {
   void add_resource(ResourceId id) {
     const Resource& resource = board_.resource(id);
     if (resource.bundle) return add_bundle(*resource.bundle);
-    for (auto action = resource.actions.rbegin(); action != resource.actions.rend(); ++action) add(*action);
+    // A clone stands behind its instances, a group before its members.
+    if (!resource.clone) add_own(resource);
     for (const ResourceId child : resource.children) add_resource(child);
+    if (resource.clone) add_own(resource);
+  }
+
+  void add_own(const Resource& resource) {
+    for (auto action = resource.actions.rbegin(); action != resource.actions.rend(); ++action) add(*action);
   }
 
   void add_bundle(const BundleParts& bundle) {

@@ -23,24 +23,39 @@ std::string not_running(const std::string& id) {
          "_monitor_0' interval='0' call-id='1' op-status='0' rc-code='7' transition-key='1:1:7:u'/></lrm_resource>";
 }
 
-TEST(FiringOrder, EachRoundGoesThroughAllResourcesAndThoseActionsFirstThatWerePlannedLast) {
+std::vector<std::string> lines_of(const std::string& resources, const std::string& histories) {
   const std::string xml =
       "<cib have-quorum='1'><configuration><crm_config><cluster_property_set id='o'><nvpair id='o1' "
       "name='stonith-enabled' value='false'/></cluster_property_set></crm_config><nodes><node id='a' "
       "uname='a'/></nodes><resources>" +
-      with_monitor("x") + with_monitor("y") +
+      resources +
       "</resources><constraints/></configuration><status><node_state id='a' uname='a' in_ccm='true' crmd='online' "
       "join='member' expected='member'><lrm id='a'><lrm_resources>" +
-      not_running("x") + not_running("y") + "</lrm_resources></lrm></node_state></status></cib>";
+      histories + "</lrm_resources></lrm></node_state></status></cib>";
   auto document = cib::parse(xml, "test");
-  ASSERT_TRUE(document) << document.error().text();
+  EXPECT_TRUE(document) << document.error().text();
+  if (!document) return {};
   const policy::Plan plan = policy::plan({std::make_shared<const cib::Cib>(document->cib), 1'000'000});
+  return execute(plan, document->cib).lines;
+}
+
+TEST(FiringOrder, EachRoundGoesThroughAllResourcesAndThoseActionsFirstThatWerePlannedLast) {
   // A monitor stands before the start that it waits for, so its turn comes in the next round.
-  EXPECT_EQ(execute(plan, document->cib).lines,
+  EXPECT_EQ(lines_of(with_monitor("x") + with_monitor("y"), not_running("x") + not_running("y")),
             (std::vector<std::string>{"Resource action: x               start on a",
                                       "Resource action: y               start on a",
                                       "Resource action: x               monitor=10000 on a",
                                       "Resource action: y               monitor=10000 on a"}));
+}
+
+TEST(FiringOrder, ACloneStandsBehindItsInstances) {
+  // So the start of an instance, which waits for the clone's, has its turn in the next round.
+  EXPECT_EQ(lines_of("<clone id='c'>" + with_monitor("x") + "</clone>" + with_monitor("y"),
+                     not_running("x") + not_running("y")),
+            (std::vector<std::string>{"Pseudo action:   c_start_0", "Resource action: y               start on a",
+                                      "Resource action: x               start on a", "Pseudo action:   c_running_0",
+                                      "Resource action: y               monitor=10000 on a",
+                                      "Resource action: x               monitor=10000 on a"}));
 }
 
 }  // namespace

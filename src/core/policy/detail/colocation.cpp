@@ -238,6 +238,15 @@ void with_role(Board& board, ResourceId dependent_id, ResourceId clone, const Co
       dependent.scores[node] = -kInfinity;
 }
 
+/// An instance that has its place: is it to be promoted where the other clone has the role?
+void promote_with_role(Board& board, ResourceId dependent_id, ResourceId clone, const Colocation& colocation) {
+  Resource& dependent = board.resource(dependent_id);
+  if (counterpart(board, dependent_id, clone, colocation.primary_role, false) != kNone)
+    dependent.priority = add(dependent.priority, colocation.score);
+  else if (colocation.score >= kInfinity)
+    dependent.priority = -kInfinity;
+}
+
 bool any_blocked(const Board& board, ResourceId id) {
   return board.resource(id).blocked || std::any_of(members(board, id).begin(), members(board, id).end(),
                                                    [&](ResourceId each) { return any_blocked(board, each); });
@@ -246,8 +255,10 @@ bool any_blocked(const Board& board, ResourceId id) {
 void with_clone(Board& board, ResourceId dependent_id, ResourceId clone, const Colocation& colocation) {
   Resource& dependent = board.resource(dependent_id);
   if (!board.resource(clone).assigned_yet) return;
-  if (board.resource(clone).promotable() && colocation.primary_role != Role::Unknown)
-    return with_role(board, dependent_id, clone, colocation);
+  if (board.resource(clone).promotable() && colocation.primary_role != Role::Unknown) {
+    if (!dependent.assigned_yet) return with_role(board, dependent_id, clone, colocation);
+    if (colocation.dependent_role == Role::Promoted) return promote_with_role(board, dependent_id, clone, colocation);
+  }
   const Resource& whole = board.resource(colocation.dependent);
   if (whole.clone && whole.clone->interleave && whole.clone->node_max == board.resource(clone).clone->node_max) {
     const ResourceId partner = counterpart(board, dependent_id, clone, Role::Unknown, false);
