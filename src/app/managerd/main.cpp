@@ -91,7 +91,7 @@ void end_at(boost::asio::io_context& io, boost::asio::signal_set& signals, boost
 Result<void> serve(const std::string& config_file, const manager_host::Options& options) {
   const auto whole = config::load(config_file);
   if (!whole) return tl::unexpected(whole.error());
-  if (const auto* node = whole->node(options.node); node != nullptr && !node->votes())
+  if (const auto* node = whole->node(options.node); node != nullptr && !node->runs_manager())
     return fail("nothing to do", options.node, "a peer only replicates: it has no manager");
   const auto config = whole->of_managers();
   boost::asio::io_context io(1);

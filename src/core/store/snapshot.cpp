@@ -10,7 +10,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Text = std::optional<std::string>;
 
-constexpr std::uint64_t version = 2;
+constexpr std::uint64_t version = 3;
 
 Json json_of(const Text& text) { return text ? Json(*text) : Json(nullptr); }
 Text text_of_json(const Json& json) { return json.is_null() ? Text() : Text(json.get<std::string>()); }
@@ -64,7 +64,8 @@ Json json_of(const ServiceState& service) {
           {"move_to", json_of(service.move_to)},
           {"move_from", json_of(service.move_from)},
           {"pinned", service.pinned},
-          {"failures", std::move(failures)}};
+          {"failures", std::move(failures)},
+          {"configuration", service.configuration}};
 }
 
 ServiceState service_of(const Json& json) {
@@ -80,7 +81,33 @@ ServiceState service_of(const Json& json) {
   for (const auto& [node, failure] : json.at("failures").items())
     service.failures[node] = {failure.at("count").get<std::uint32_t>(), failure.at("start_failed").get<bool>(),
                               failure.at("text").get<std::string>()};
+  service.configuration = json.at("configuration").get<std::uint64_t>();
   return service;
+}
+
+Json json_of(const ConfigurationVersion& one) {
+  return {{"version", one.version}, {"text", one.text}, {"reason", one.reason}, {"who", one.who}, {"at_ms", one.at_ms}};
+}
+
+/// The agreed configurations and the tokens.
+void read_membership(const Json& json, ClusterState& state) {
+  for (const auto& one : json.at("configurations"))
+    state.configurations.push_back({one.at("version").get<std::uint64_t>(), one.at("text").get<std::string>(),
+                                    one.at("reason").get<std::string>(), one.at("who").get<std::string>(),
+                                    one.at("at_ms").get<std::uint64_t>()});
+  state.highest_node_id = json.at("highest_node_id").get<std::uint64_t>();
+  for (const auto& [hash, token] : json.at("tokens").items())
+    state.tokens[hash] = {token.at("node").get<std::string>(), token.at("expires_at_ms").get<std::uint64_t>(),
+                          token.at("used").get<bool>()};
+}
+
+void write_membership(Json& json, const ClusterState& state) {
+  json["configurations"] = Json::array();
+  for (const auto& one : state.configurations) json["configurations"].push_back(json_of(one));
+  json["highest_node_id"] = state.highest_node_id;
+  json["tokens"] = Json::object();
+  for (const auto& [hash, token] : state.tokens)
+    json["tokens"][hash] = {{"node", token.node}, {"expires_at_ms", token.expires_at_ms}, {"used", token.used}};
 }
 
 ClusterState state_of(const Json& json) {
@@ -91,6 +118,7 @@ ClusterState state_of(const Json& json) {
                          node.at("restart_version").get<std::uint64_t>()};
   for (const auto& [name, volume] : json.at("volumes").items()) state.volumes[name] = volume_of(volume);
   for (const auto& [name, service] : json.at("services").items()) state.services[name] = service_of(service);
+  read_membership(json, state);
   return state;
 }
 
@@ -99,6 +127,13 @@ tl::unexpected<Error> refuse(std::string why) {
 }
 
 }  // namespace
+
+std::string Store::brief() const {
+  Store copy = *this;
+  for (auto& one : copy.state_.configurations) one.text.clear();
+  const Bytes bytes = copy.snapshot();
+  return std::string(text_of(bytes));
+}
 
 Bytes Store::snapshot() const {
   Json json{{"version", version},         {"applied_index", state_.applied_index},
@@ -110,6 +145,7 @@ Bytes Store::snapshot() const {
                            {"restart_version", node.restart_version}};
   for (const auto& [name, volume] : state_.volumes) json["volumes"][name] = json_of(volume);
   for (const auto& [name, service] : state_.services) json["services"][name] = json_of(service);
+  write_membership(json, state_);
   for (const auto id : order_) {
     const auto& answer = answers_.at(id);
     json["proposals"].push_back({{"id", id}, {"accepted", answer.accepted}, {"why", answer.why}});
