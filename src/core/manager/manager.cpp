@@ -72,6 +72,8 @@ void Manager::State::dispatch(const Input& input) {
                                   [&](const message::LeaseGrant& grant) { lease_granted(grant); },
                                   [&](const message::Forward& forward) { forwarded(in.from, forward); },
                                   [&](const message::ForwardReply& reply) { proposal_refused(reply); },
+                                  [](const message::HistoryRequest&) {},  // the driver's: it keeps the story
+                                  [](const message::HistoryReply&) {},
                               },
                               in.message);
                  },
@@ -97,6 +99,7 @@ void Manager::State::run_due() {
   restart_when_ready();
   watch_presence();
   tick_runners();
+  age_maintenance();
   resend_questions();
   resend_proposals();
   plan_when_due();
@@ -105,7 +108,10 @@ void Manager::State::run_due() {
 Instant Manager::State::next_deadline() const {
   Instant deadline = std::min({raft.next_deadline(), next_heartbeat, liveness.next_deadline(now)});
   for (const auto& runner : runners) deadline = std::min(deadline, runner.machine->next_deadline());
-  if (may_decide()) deadline = std::min(deadline, plan_at);
+  if (!may_decide()) return deadline;
+  deadline = std::min(deadline, plan_at);
+  for (const auto& [scope, agreed] : store.state().maintenance)
+    deadline = std::min(deadline, maintenance_due(scope, agreed));
   return deadline;
 }
 

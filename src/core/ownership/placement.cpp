@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/store/operations.h"
+
 namespace bascule::ownership::detail {
 namespace {
 
@@ -127,6 +129,7 @@ std::string reason_against_copy(const View& view, const std::string& volume, con
 std::string reason_against(const View& view, const config::Service& service, const std::string& node) {
   if (!view.online(node)) return node + " is not online";
   if (view.standby(node)) return node + " is in standby";
+  if (view.snapshot().state.maintenance.contains(store::node_scope(node))) return node + " is in maintenance";
   if (auto ban = reason_of_ban(view, service, node); !ban.empty()) return ban;
   return service.volume ? reason_against_copy(view, *service.volume, node) : "";
 }

@@ -2,6 +2,7 @@
 
 #include "core/ownership/detail/placement.h"
 #include "core/ownership/detail/rules.h"
+#include "core/store/operations.h"
 
 /// The rules of a service, in the order of their precedence (see the list at the end).
 namespace bascule::ownership::detail {
@@ -33,12 +34,26 @@ std::optional<std::string> owner_here(const View& view, const Service& service) 
   return owner && view.online(*owner) ? owner : std::nullopt;
 }
 
+/// Whatever happens: nothing is decided. A takeover too waits until a person has ended it.
+Said in_maintenance(const View& view, const Service& service) {
+  const auto& state = view.snapshot().state;
+  const auto holder = view.holder(service);
+  const auto* scope = store::in_maintenance(state, service.name, holder.value_or(""));
+  if (scope == nullptr) return std::nullopt;
+  std::string why = store::scope_text(*scope) + " is in maintenance";
+  if (holder && !view.online(*holder)) why += fmt::format("; {} is not online, and nobody takes over", *holder);
+  const auto* report = holder ? view.report(*holder, service.name) : nullptr;
+  if (report != nullptr && view.online(*holder) && !report->why.empty()) why += "; " + report->why;
+  return explain(why, "bascule maintenance off" + store::scope_option(*scope));
+}
+
 Said not_wanted(const View& view, const Service& service) {
   if (view.wants_started(service)) return std::nullopt;
   const auto& state = view.service(service.name);
+  const bool halted = view.snapshot().state.halted;
   const bool by_hand = state.target.has_value();
-  const std::string reason = by_hand ? "stopped by hand" : "autostart is off";
-  if (!state.owner) return explain(reason, "bascule start " + service.name);
+  const std::string reason = halted ? "everything is stopped" : by_hand ? "stopped by hand" : "autostart is off";
+  if (!state.owner) return explain(reason, "bascule start " + (halted ? "--all" : service.name));
   if (!state.stop_requested) return stop(view, service, reason);
   if (view.online(*state.owner)) return explain(fmt::format("{} is stopping it: {}", *state.owner, reason));
   return explain(
@@ -164,8 +179,9 @@ Said as_the_owner_reports(const View& view, const Service& service) {
 
 using ServiceRule = Said (*)(const View&, const Service&);
 constexpr ServiceRule service_rules[] = {
-    not_wanted,      volume_in_other_hands, volume_not_begun, take_over, volume_of_another_owner, being_stopped,
-    failed_on_owner, owner_in_standby,      sent_by_hand,     failback,  first_or_next_owner,     as_the_owner_reports,
+    in_maintenance,       not_wanted,      volume_in_other_hands, volume_not_begun, take_over, volume_of_another_owner,
+    being_stopped,        failed_on_owner, owner_in_standby,      sent_by_hand,     failback,  first_or_next_owner,
+    as_the_owner_reports,
 };
 
 }  // namespace

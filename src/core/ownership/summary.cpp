@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/ownership/detail/placement.h"
+#include "core/store/operations.h"
 
 namespace bascule::ownership::detail {
 namespace {
@@ -49,6 +50,10 @@ Forecast if_fails(const View& view, const std::string& node, const std::vector<c
         absent.empty() ? "" : fmt::format(" ({} {} away)", listed(absent), absent.size() == 1 ? "is" : "are");
     return {start + "everything stops: those who are left are no majority" + why + ".", false};
   }
+  for (const auto* service : services)
+    if (const auto* scope = store::in_maintenance(view.snapshot().state, service->name, node))
+      return {fmt::format("{}{} stays down: {} is in maintenance.", start, service->name, store::scope_text(*scope)),
+              true};
   std::set<std::string> heirs;
   for (const auto* service : services) {
     const auto heir = best_place(view, *service, node);
@@ -83,6 +88,12 @@ void find_problems(const View& view, Plan& plan) {
   if (!view.snapshot().leader_known)
     plan.problems.push_back(
         fmt::format("{} sees no leader: there is no majority, so nothing can be decided", view.snapshot().self));
+  for (const auto& [scope, maintenance] : view.snapshot().state.maintenance)
+    plan.problems.push_back(
+        fmt::format("{} is in maintenance, so nothing is started, stopped, moved or recovered there "
+                    "(bascule maintenance off{})",
+                    store::scope_text(scope), store::scope_option(scope)));
+  if (view.snapshot().state.halted) plan.problems.push_back("everything is stopped (bascule start --all)");
   find_services_down(view, plan);
   find_troubled_services(view, plan);
   for (const auto& [name, explanation] : plan.volumes)
@@ -102,6 +113,7 @@ std::string about_services(const View& view) {
       std::count_if(services.begin(), services.end(), [&](const auto& s) { return view.wants_started(s); });
   const auto running = std::count_if(services.begin(), services.end(),
                                      [&](const auto& s) { return view.wants_started(s) && view.runs(s); });
+  if (view.snapshot().state.halted) return "Everything is stopped by hand.";
   if (wanted == 0) return "No service is to run.";
   if (wanted == 1) return running == 1 ? "The service runs." : "The service does not run.";
   if (running == wanted) return fmt::format("All {} services run.", wanted);

@@ -45,6 +45,7 @@ const message::ServiceReport* View::report(const std::string& node_name, const s
 }
 
 bool View::wants_started(const config::Service& service) const {
+  if (snapshot_.state.halted) return false;
   const auto& target = this->service(service.name).target;
   return target ? *target == store::Target::Started : service.autostart;
 }

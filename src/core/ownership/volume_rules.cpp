@@ -4,12 +4,23 @@
 
 #include "core/ownership/detail/placement.h"
 #include "core/ownership/detail/rules.h"
+#include "core/store/operations.h"
 
 /// The rules of a volume, in the order of their precedence.
 namespace bascule::ownership::detail {
 namespace {
 
 using Volume = config::Volume;
+
+Said volume_in_maintenance(const View& view, const Volume& volume) {
+  const auto& state = view.snapshot().state;
+  const auto* service = view.snapshot().config.service_of_volume(volume.name);
+  const auto owner = view.volume(volume.name).owner.value_or("");
+  const auto* scope = store::in_maintenance(state, service == nullptr ? "" : service->name, owner);
+  if (scope == nullptr || view.volume(volume.name).initialised) return std::nullopt;
+  return explain(store::scope_text(*scope) + " is in maintenance",
+                 "bascule maintenance off" + store::scope_option(*scope));
+}
 
 std::string first_copy(const View& view, const Volume& volume) {
   auto nodes = places(view, volume);
@@ -65,6 +76,10 @@ bool service_has_it(const View& view, const Volume& volume) {
 Said hold(const View& view, const Volume& volume) {
   const auto& state = view.volume(volume.name);
   if (!state.hold_on || state.owner == state.hold_on || service_has_it(view, volume)) return std::nullopt;
+  if (view.snapshot().state.halted) return explain("everything is stopped", "bascule start --all");
+  if (const auto* scope = store::in_maintenance(view.snapshot().state, "", *state.hold_on))
+    return explain(store::scope_text(*scope) + " is in maintenance",
+                   "bascule maintenance off" + store::scope_option(*scope));
   if (const auto against = reason_against_copy(view, volume.name, *state.hold_on); !against.empty())
     return explain(fmt::format("{} cannot be primary on {}: {}", volume.name, *state.hold_on, against),
                    "bascule volume secondary " + volume.name);
@@ -117,7 +132,7 @@ Said incomplete(const View& view, const Volume& volume) {
 }
 
 using VolumeRule = Said (*)(const View&, const Volume&);
-constexpr VolumeRule volume_rules[] = {begin, hold, held_by_a_lost_node, incomplete};
+constexpr VolumeRule volume_rules[] = {volume_in_maintenance, begin, hold, held_by_a_lost_node, incomplete};
 
 }  // namespace
 

@@ -141,8 +141,6 @@ std::string reason_not_to_grant_volume(const VolumeState& volume, const message:
 }
 
 std::string reason_not_to_grant(const ClusterState& state, const message::GrantOwnership& c) {
-  if (c.configuration != state.configuration())
-    return fmt::format("the configuration is at version {} by now, not {}", state.configuration(), c.configuration);
   if (c.service.empty() && c.volume.empty()) return "nothing is named that could be granted";
   if (c.node.empty()) return "no node is named";
   if (c.lost == c.node) return fmt::format("{} cannot take over from itself", c.node);
@@ -158,10 +156,11 @@ std::string reason_not_to_grant(const ClusterState& state, const message::GrantO
 }
 
 void grant_service(ServiceState& service, const message::GrantOwnership& c) {
-  service.configuration = c.configuration;
   service.pinned = service.move_to == c.node || (service.move_from && service.move_from != c.node);
   service.owner = service.last_owner = c.node;
   ++service.epoch;
+  service.reason = c.reason;
+  service.restarts_done = service.restarts_asked;  // whatever starts now is a restart enough
   service.stop_requested = false;
   service.move_to.reset(), service.move_from.reset();
 }
@@ -196,6 +195,7 @@ Applied request_stop(ClusterState& state, const message::RequestStop& c) {
   if (!known.owner) return refuse(c.service + " has no owner");
   if (known.stop_requested) return nothing_to_do();
   state.services[c.service].stop_requested = true;
+  state.services[c.service].reason = c.reason;
   return accept({"target", c.service, fmt::format("{} is to stop {}: {}", *known.owner, c.service, c.reason),
                  Fields{{"node", *known.owner}}});
 }
@@ -315,9 +315,11 @@ struct Rules {
   Applied operator()(const message::GrowInSync& c) const { return grow_in_sync(state, c); }
   Applied operator()(const message::RecordFailure& c) const { return record_failure(state, c); }
   Applied operator()(const message::SetRestartLease& c) const { return set_restart_lease(state, c); }
-  Applied operator()(const message::SetConfig& c) const { return set_config(state, c); }
-  Applied operator()(const message::IssueToken& c) const { return issue_token(state, c); }
-  Applied operator()(const message::UseToken& c) const { return use_token(state, c); }
+  Applied operator()(const message::SetMaintenance& c) const { return apply_operation(state, c); }
+  Applied operator()(const message::AgeMaintenance& c) const { return apply_operation(state, c); }
+  Applied operator()(const message::RestartService& c) const { return apply_operation(state, c); }
+  Applied operator()(const message::RestartDone& c) const { return apply_operation(state, c); }
+  Applied operator()(const message::SetHalt& c) const { return apply_operation(state, c); }
 };
 
 }  // namespace

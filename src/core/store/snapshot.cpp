@@ -65,7 +65,10 @@ Json json_of(const ServiceState& service) {
           {"move_from", json_of(service.move_from)},
           {"pinned", service.pinned},
           {"failures", std::move(failures)},
-          {"configuration", service.configuration}};
+          {"reason", service.reason},
+          {"restarts_asked", service.restarts_asked},
+          {"restarts_done", service.restarts_done},
+          {"restart_step", service.restart_step}};
 }
 
 ServiceState service_of(const Json& json) {
@@ -81,33 +84,40 @@ ServiceState service_of(const Json& json) {
   for (const auto& [node, failure] : json.at("failures").items())
     service.failures[node] = {failure.at("count").get<std::uint32_t>(), failure.at("start_failed").get<bool>(),
                               failure.at("text").get<std::string>()};
-  service.configuration = json.at("configuration").get<std::uint64_t>();
+  service.reason = json.at("reason").get<std::string>();
+  service.restarts_asked = json.at("restarts_asked").get<std::uint64_t>();
+  service.restarts_done = json.at("restarts_done").get<std::uint64_t>();
+  service.restart_step = json.at("restart_step").get<std::string>();
   return service;
 }
 
-Json json_of(const ConfigurationVersion& one) {
-  return {{"version", one.version}, {"text", one.text}, {"reason", one.reason}, {"who", one.who}, {"at_ms", one.at_ms}};
+Json json_of(const Maintenance& maintenance) {
+  return {{"by", maintenance.by},
+          {"reason", maintenance.reason},
+          {"at_ms", maintenance.at_ms},
+          {"left_ms", maintenance.left_ms},
+          {"version", maintenance.version}};
 }
 
-/// The agreed configurations and the tokens.
-void read_membership(const Json& json, ClusterState& state) {
-  for (const auto& one : json.at("configurations"))
-    state.configurations.push_back({one.at("version").get<std::uint64_t>(), one.at("text").get<std::string>(),
-                                    one.at("reason").get<std::string>(), one.at("who").get<std::string>(),
-                                    one.at("at_ms").get<std::uint64_t>()});
-  state.highest_node_id = json.at("highest_node_id").get<std::uint64_t>();
-  for (const auto& [hash, token] : json.at("tokens").items())
-    state.tokens[hash] = {token.at("node").get<std::string>(), token.at("expires_at_ms").get<std::uint64_t>(),
-                          token.at("used").get<bool>()};
+Maintenance maintenance_of(const Json& json) {
+  return {json.at("by").get<std::string>(), json.at("reason").get<std::string>(), json.at("at_ms").get<std::uint64_t>(),
+          json.at("left_ms").get<std::uint64_t>(), json.at("version").get<std::uint64_t>()};
 }
 
-void write_membership(Json& json, const ClusterState& state) {
-  json["configurations"] = Json::array();
-  for (const auto& one : state.configurations) json["configurations"].push_back(json_of(one));
-  json["highest_node_id"] = state.highest_node_id;
-  json["tokens"] = Json::object();
-  for (const auto& [hash, token] : state.tokens)
-    json["tokens"][hash] = {{"node", token.node}, {"expires_at_ms", token.expires_at_ms}, {"used", token.used}};
+void write_operations(const ClusterState& state, Json& json) {
+  json["maintenance"] = Json::object();
+  for (const auto& [scope, maintenance] : state.maintenance) json["maintenance"][scope] = json_of(maintenance);
+  json["maintenance_version"] = state.maintenance_version;
+  json["halted"] = state.halted;
+  json["halted_by"] = state.halted_by;
+}
+
+void read_operations(const Json& json, ClusterState& state) {
+  for (const auto& [scope, maintenance] : json.at("maintenance").items())
+    state.maintenance[scope] = maintenance_of(maintenance);
+  state.maintenance_version = json.at("maintenance_version").get<std::uint64_t>();
+  state.halted = json.at("halted").get<bool>();
+  state.halted_by = json.at("halted_by").get<std::string>();
 }
 
 ClusterState state_of(const Json& json) {
@@ -118,7 +128,7 @@ ClusterState state_of(const Json& json) {
                          node.at("restart_version").get<std::uint64_t>()};
   for (const auto& [name, volume] : json.at("volumes").items()) state.volumes[name] = volume_of(volume);
   for (const auto& [name, service] : json.at("services").items()) state.services[name] = service_of(service);
-  read_membership(json, state);
+  read_operations(json, state);
   return state;
 }
 
@@ -127,13 +137,6 @@ tl::unexpected<Error> refuse(std::string why) {
 }
 
 }  // namespace
-
-std::string Store::brief() const {
-  Store copy = *this;
-  for (auto& one : copy.state_.configurations) one.text.clear();
-  const Bytes bytes = copy.snapshot();
-  return std::string(text_of(bytes));
-}
 
 Bytes Store::snapshot() const {
   Json json{{"version", version},         {"applied_index", state_.applied_index},
@@ -145,7 +148,7 @@ Bytes Store::snapshot() const {
                            {"restart_version", node.restart_version}};
   for (const auto& [name, volume] : state_.volumes) json["volumes"][name] = json_of(volume);
   for (const auto& [name, service] : state_.services) json["services"][name] = json_of(service);
-  write_membership(json, state_);
+  write_operations(state_, json);
   for (const auto id : order_) {
     const auto& answer = answers_.at(id);
     json["proposals"].push_back({{"id", id}, {"accepted", answer.accepted}, {"why", answer.why}});

@@ -300,7 +300,7 @@ TEST_F(StoreTest, SnapshotsKeepEverythingAndRefuseDamage) {
   EXPECT_EQ(restored->snapshot(), bytes);
   for (std::size_t length = 0; length < bytes.size(); ++length)
     EXPECT_FALSE(Store::restore(ByteView(bytes).first(length)));
-  EXPECT_FALSE(Store::restore(view_of(R"({"version":2})")));
+  EXPECT_FALSE(Store::restore(view_of(R"({"version":3})")));
   EXPECT_FALSE(Store::restore(view_of("[1]")));
 }
 

@@ -1,3 +1,4 @@
+#include "core/store/operations.h"
 #include "core/store/store.h"
 
 namespace bascule::store {
@@ -55,8 +56,28 @@ Result<void> place(const ClusterConfig& config, const std::string& service, cons
   return data_node(config, node);
 }
 
+Result<void> scope(const ClusterConfig& config, const std::string& written) {
+  if (written == cluster_scope) return {};
+  const auto name = written.substr(std::min(written.size(), written.find(':') + 1));
+  if (written == service_scope(name)) return known_service(config, name);
+  if (written == node_scope(name)) return data_node(config, name);
+  return fail("\"" + written + "\" cannot be in maintenance", "", "",
+              "the cluster, a service (service:NAME) and a node (node:NAME) can");
+}
+
+Result<void> step(const ClusterConfig& config, const std::string& service, const std::string& step) {
+  if (auto result = known_service(config, service); !result || step.empty()) return result;
+  return known("step", step, config.service(service)->steps);
+}
+
 struct Check {
   const ClusterConfig& config;
+
+  Result<void> operator()(const message::SetMaintenance& c) const { return scope(config, c.scope); }
+  Result<void> operator()(const message::AgeMaintenance& c) const { return scope(config, c.scope); }
+  Result<void> operator()(const message::RestartService& c) const { return step(config, c.service, c.step); }
+  Result<void> operator()(const message::RestartDone& c) const { return known_service(config, c.service); }
+  Result<void> operator()(const message::SetHalt&) const { return {}; }
 
   Result<void> operator()(const message::SetStandby& c) const { return data_node(config, c.node); }
   Result<void> operator()(const message::SetTarget& c) const { return known_service(config, c.service); }
@@ -85,10 +106,6 @@ struct Check {
   Result<void> operator()(const message::ShrinkInSync& c) const { return known_volume(config, c.volume); }
   Result<void> operator()(const message::GrowInSync& c) const { return replica(config, c.volume, c.add); }
   Result<void> operator()(const message::SetRestartLease& c) const { return data_node(config, c.node); }
-  // Of these the configuration in force says nothing: the manager compares (core/manager, configuration_part.cpp).
-  Result<void> operator()(const message::SetConfig&) const { return {}; }
-  Result<void> operator()(const message::IssueToken&) const { return {}; }
-  Result<void> operator()(const message::UseToken&) const { return {}; }
   Result<void> operator()(const message::RecordFailure& c) const {
     if (auto result = known_service(config, c.service); !result) return result;
     return known_node(config, c.node);

@@ -45,6 +45,20 @@ TEST(Validate, AServiceMovesOnlyToACopyOfItsVolume) {
   EXPECT_EQ(validate(HoldVolume{"data", "dora"}, boutique()).error().what, "dora has no copy of volume data");
 }
 
+TEST(Validate, MaintenanceIsOfSomethingThatIsThere) {
+  for (const char* scope : {"cluster", "service:shop", "node:bob"})
+    EXPECT_TRUE(validate(SetMaintenance{scope, true, "", "", 0, 0}, boutique())) << scope;
+  for (const char* scope : {"", "shop", "service:", "service:shpo", "node:carol", "node:eve"})
+    EXPECT_FALSE(validate(SetMaintenance{scope, true, "", "", 0, 0}, boutique())) << scope;
+}
+
+TEST(Validate, ARestartNamesAStepOfTheService) {
+  EXPECT_TRUE(validate(RestartService{"shop", ""}, boutique()));
+  const auto wrong = validate(RestartService{"shop", "apahce"}, boutique());
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().what, "there is no step \"apahce\"");
+}
+
 TEST(Validate, AcceptsWhatIsKnown) {
   const Command good[] = {SetStandby{"bob", true},           SetTarget{"shop", false},
                           MoveService{"shop", "bob"},        MoveService{"shop", ""},

@@ -69,6 +69,7 @@ void ServiceRunner::State::apply_rules() {
       &State::rule_volume_lost,
       &State::rule_stop_too_long,
       &State::rule_lease_ended,
+      &State::rule_maintenance_over,
       // Unknown, Held
       &State::rule_probe,
       &State::rule_unowned_primary,
@@ -82,6 +83,8 @@ void ServiceRunner::State::apply_rules() {
       &State::rule_promote_failed,
       &State::rule_promote,
       &State::rule_start_next,
+      &State::rule_restart,
+      &State::rule_restarted,
       &State::rule_monitor,
       // Stopping
       &State::rule_stop_next,

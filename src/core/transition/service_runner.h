@@ -25,6 +25,12 @@ struct Ownership {
   std::optional<std::uint64_t> service_epoch;
   std::optional<std::uint64_t> volume_epoch;
   bool stop_requested = false;
+  bool maintenance = false;   ///< nothing is started, stopped or recovered; monitors only tell
+  std::string reason = {};    ///< why it was given to this node, or is to stop
+  std::uint64_t restart = 0;  ///< the restart in place that is to be done; 0: none
+  std::string restart_step = {};
+
+  bool operator==(const Ownership&) const = default;
 };
 struct Lease {
   std::uint64_t epoch = 0;

@@ -50,6 +50,9 @@ struct Words {
     return std::string("propose failure") + (one.start_failed ? " of start" : "") + " in epoch " +
            std::to_string(one.epoch) + ": " + one.text;
   }
+  std::string operator()(const message::RestartDone& one) const {
+    return "propose that restart " + std::to_string(one.number) + " is done in epoch " + std::to_string(one.epoch);
+  }
   template <typename Other>
   std::string operator()(const Other&) const {
     return "propose something else";
@@ -113,7 +116,13 @@ class Story {
     input::Ownership one;
     if (words[2] != "-") one.service_epoch = std::stoull(words[2]);
     if (words[3] != "-") one.volume_epoch = std::stoull(words[3]);
-    one.stop_requested = words.size() > 4;
+    for (std::size_t index = 4; index < words.size(); ++index) {
+      if (words[index] == "stop") one.stop_requested = true;
+      if (words[index] == "maintenance") one.maintenance = true;
+      if (words[index] != "restart") continue;
+      one.restart = std::stoull(words.at(index + 1));
+      one.restart_step = index + 2 < words.size() ? words[index + 2] : "";
+    }
     return one;
   }
 

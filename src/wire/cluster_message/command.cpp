@@ -16,9 +16,10 @@ using Json = nlohmann::ordered_json;
 
 /// In the order of the variant.
 constexpr std::array<const char*, std::variant_size_v<Command>> operation_names = {
-    "set_standby",       "set_target",   "move_service",      "hold_volume",    "clear_failures", "initialise_volume",
-    "grant_ownership",   "request_stop", "release_ownership", "shrink_in_sync", "grow_in_sync",   "record_failure",
-    "set_restart_lease", "set_config",   "issue_token",       "use_token"};
+    "set_standby",       "set_target",      "move_service",      "hold_volume",       "clear_failures",
+    "initialise_volume", "grant_ownership", "request_stop",      "release_ownership", "shrink_in_sync",
+    "grow_in_sync",      "record_failure",  "set_restart_lease", "set_maintenance",   "age_maintenance",
+    "restart_service",   "restart_done",    "set_halt"};
 
 struct JsonWriter {
   Json& object;
@@ -95,6 +96,7 @@ const std::string& either(const std::string& first, const std::string& second) {
 
 struct Sentence {
   std::string operator()(const SetStandby& c) const {
+    if (c.standby && c.wait) return "drain " + c.node;
     return c.standby ? "put " + c.node + " into standby" : "put " + c.node + " online";
   }
   std::string operator()(const SetTarget& c) const { return (c.started ? "start " : "stop ") + c.service; }
@@ -134,15 +136,24 @@ struct Sentence {
     return fmt::format("{} failed{} on {} (epoch {}){}", c.service, c.start_failed ? " to start" : "", c.node, c.epoch,
                        because(c.text));
   }
+  std::string operator()(const SetMaintenance& c) const {
+    return fmt::format("{} maintenance of {}{}", c.on ? "begin the" : "end the", c.scope, because(c.reason));
+  }
+  std::string operator()(const AgeMaintenance& c) const {
+    return c.left_ms == 0 ? "end the maintenance of " + c.scope + ": its time is over"
+                          : fmt::format("{} s of the maintenance of {} are left", c.left_ms / 1000, c.scope);
+  }
+  std::string operator()(const RestartService& c) const {
+    return "restart " + c.service + (c.step.empty() ? "" : " from its step " + c.step);
+  }
+  std::string operator()(const RestartDone& c) const {
+    return fmt::format("{} was restarted (epoch {}, restart {})", c.service, c.epoch, c.number);
+  }
+  std::string operator()(const SetHalt& c) const { return c.halted ? "stop everything" : "start everything again"; }
   std::string operator()(const SetRestartLease& c) const {
     return c.lease_ms == 0 ? "end the longer leases of " + c.node
                            : fmt::format("lease to {} for {} ms while its manager is restarted", c.node, c.lease_ms);
   }
-  std::string operator()(const SetConfig& c) const {
-    return fmt::format("apply configuration {}{}", c.adopts ? 0 : c.base_version + 1, because(c.reason));
-  }
-  std::string operator()(const IssueToken& c) const { return "issue a token with which " + c.node + " may join"; }
-  std::string operator()(const UseToken& c) const { return "use a token to join, from " + c.from; }
 };
 
 }  // namespace

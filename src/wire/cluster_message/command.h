@@ -16,6 +16,7 @@ namespace bascule::message {
 struct SetStandby {
   std::string node;
   bool standby = false;
+  bool wait = false;  ///< drain: also while something there has no other place yet; it leaves as soon as it has one
 };
 struct SetTarget {
   std::string service;
@@ -34,7 +35,33 @@ struct ClearFailures {
   std::string node;
 };  ///< `node` empty: everywhere
 
+/// Nothing is started, stopped, moved or recovered in `scope` ("cluster", "service:shop", "node:alice") until it ends.
+struct SetMaintenance {
+  std::string scope;
+  bool on = false;
+  std::string by;                 ///< who asked, for people
+  std::string reason;             ///< for people; may be empty
+  std::uint64_t at_ms = 0;        ///< wall clock of the node that was asked, for people only
+  std::uint64_t duration_ms = 0;  ///< 0: until it is ended by hand
+};
+/// Stopped and started in place: `step` and those after it, or all of it when that is empty.
+struct RestartService {
+  std::string service;
+  std::string step;
+};
+/// Every service is stopped and every volume demoted, until this is taken back; each one's own target is kept.
+struct SetHalt {
+  bool halted = false;
+  std::string by;  ///< who asked, for people
+};
+
 // Given by the leader's policy.
+/// So much of a maintenance is left, as the leader has measured; 0: it is over. Applies only to the one of `version`.
+struct AgeMaintenance {
+  std::string scope;
+  std::uint64_t version = 0;
+  std::uint64_t left_ms = 0;
+};
 /// A first primary for a volume on which no replica ever held data.
 struct InitialiseVolume {
   std::string volume;
@@ -51,7 +78,6 @@ struct GrantOwnership {
   std::uint64_t service_epoch = 0;
   std::uint64_t volume_epoch = 0;
   std::string reason;
-  std::uint64_t configuration = 0;  ///< applies only while this is the version of the configuration
 };
 struct RequestStop {
   std::string service;
@@ -86,6 +112,12 @@ struct SetRestartLease {
   std::uint64_t version = 0;
   std::uint64_t lease_ms = 0;
 };
+/// The restart with this number was carried out in this epoch.
+struct RestartDone {
+  std::string service;
+  std::uint64_t epoch = 0;
+  std::uint64_t number = 0;
+};
 struct RecordFailure {
   std::string service;
   std::string node;
@@ -94,37 +126,9 @@ struct RecordFailure {
   std::string text;
 };
 
-/// The configuration of the cluster from now on. Applies only while `base_version` is the version in force; the next
-/// one is +1. `adopts`: it is what the files said until now, and becomes version 0.
-struct SetConfig {
-  std::uint64_t base_version = 0;
-  bool adopts = false;
-  std::string text;  ///< cluster.toml, at most config_text_bytes_max
-  std::string reason;
-  std::string who;
-  std::uint64_t at_ms = 0;            ///< wall clock of the proposer, since 1970
-  std::uint64_t highest_node_id = 0;  ///< of the nodes in `text`; no id at or below the highest ever is given again
-};
-inline constexpr std::size_t config_text_bytes_max = 24 * 1024;
-/// Whoever proves to have the secret of which this is the SHA-256, in hexadecimal digits, is told the cluster's keys,
-/// once, as the node `node`.
-struct IssueToken {
-  std::string node;
-  std::string secret_hash;
-  std::uint64_t at_ms = 0;
-  std::uint64_t expires_at_ms = 0;
-  std::string who;
-};
-/// Applies once for each token, and not after it has expired. The secrets leave a member only after this is applied.
-struct UseToken {
-  std::string secret_hash;
-  std::uint64_t at_ms = 0;
-  std::string from;  ///< the address that it came from
-};
-
 using Command = std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume,
                              GrantOwnership, RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure,
-                             SetRestartLease, SetConfig, IssueToken, UseToken>;
+                             SetRestartLease, SetMaintenance, AgeMaintenance, RestartService, RestartDone, SetHalt>;
 
 /// A command with the id its proposer gave it, so that a repeated proposal is applied once.
 struct Proposal {

@@ -1,6 +1,8 @@
 #include "wire/cluster_message/message.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 
 #include "base/crc32c.h"
 #include "wire/cluster_message/detail/datagram.h"
@@ -39,6 +41,12 @@ struct BinaryWriter {
     else
       out.big(value);
   }
+  void put(const std::map<std::string, std::string>& values) {
+    out.big(static_cast<std::uint16_t>(std::min<std::size_t>(values.size(), 0xffff)));
+    std::size_t left = 0xffff;
+    for (const auto& [name, value] : values)
+      if (left-- > 0) put(name), put(value);
+  }
   template <typename T>
   void put(const std::vector<T>& values) {
     const auto count = std::min<std::size_t>(values.size(), 0xffff);
@@ -66,6 +74,14 @@ struct BinaryReader {
       value = byte == 1;
     } else {
       value = in.big<I>();
+    }
+  }
+  void take(std::map<std::string, std::string>& values) {
+    const auto count = in.big<std::uint16_t>();
+    for (std::uint16_t i = 0; i < count && in.ok(); ++i) {
+      std::string name, value;
+      take(name), take(value);
+      valid = valid && values.emplace(std::move(name), std::move(value)).second;
     }
   }
   template <typename T>
@@ -124,11 +140,20 @@ Result<Message> message_of(std::uint8_t kind, ByteView body) {
       return forward_of(body);
     case detail::Kind::forward_reply:
       return message_of<ForwardReply>(body);
+    case detail::Kind::history_request:
+      return message_of<HistoryRequest>(body);
+    case detail::Kind::history_reply:
+      return message_of<HistoryReply>(body);
   }
   return refuse("its kind is unknown");
 }
 
-static_assert(std::variant_size_v<Message> == 6, "kinds are the index in the variant, counted from 1");
+/// In the order of the variant.
+constexpr std::array<detail::Kind, std::variant_size_v<Message>> kinds = {
+    detail::Kind::consensus, detail::Kind::node_report,   detail::Kind::lease_request,   detail::Kind::lease_grant,
+    detail::Kind::forward,   detail::Kind::forward_reply, detail::Kind::history_request, detail::Kind::history_reply,
+};
+static_assert(kinds.back() != detail::Kind{}, "every message has a kind");
 
 }  // namespace
 
@@ -147,7 +172,7 @@ Bytes seal(std::uint8_t kind, std::uint32_t sender_id, ByteView body, const std:
 
 Bytes encode(const Envelope& envelope, const std::string& cluster) {
   const Bytes body = std::visit([](const auto& message) { return body_of(message); }, envelope.message);
-  const auto kind = static_cast<std::uint8_t>(envelope.message.index() + 1);
+  const auto kind = static_cast<std::uint8_t>(kinds.at(envelope.message.index()));
   return detail::seal(kind, envelope.sender_id, body, cluster);
 }
 

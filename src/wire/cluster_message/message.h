@@ -101,7 +101,22 @@ struct Event {
   std::map<std::string, std::string> fields;
 };
 
-using Message = std::variant<Consensus, NodeReport, LeaseRequest, LeaseGrant, Forward, ForwardReply>;
+/// Asks a node for what its own story has after that number.
+struct HistoryRequest {
+  std::uint64_t after = 0;
+  std::int64_t asked_at_ms = 0;  ///< wall clock of who asks
+};
+/// The events after `after`, without a gap, as many as fit; also told unasked when there is news (`asked_at_ms` 0).
+struct HistoryReply {
+  std::int64_t asked_at_ms = 0;  ///< echoed
+  std::int64_t wall_ms = 0;      ///< wall clock of who answers
+  std::uint64_t after = 0;       ///< the number before the first of `events`: older ones are not kept any more
+  std::uint64_t last = 0;        ///< the newest number of its story
+  std::vector<Event> events;
+};
+
+using Message =
+    std::variant<Consensus, NodeReport, LeaseRequest, LeaseGrant, Forward, ForwardReply, HistoryRequest, HistoryReply>;
 
 struct Envelope {
   std::uint32_t sender_id = 0;

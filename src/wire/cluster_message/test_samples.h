@@ -22,7 +22,7 @@ inline std::uint64_t number(Prng& prng) { return prng.next() >> prng.below(64); 
 inline Command command(Prng& prng, int kind) {
   switch (kind) {
     case 0:
-      return SetStandby{word(prng), flag(prng)};
+      return SetStandby{word(prng), flag(prng), flag(prng)};
     case 1:
       return SetTarget{word(prng), flag(prng)};
     case 2:
@@ -34,8 +34,7 @@ inline Command command(Prng& prng, int kind) {
     case 5:
       return InitialiseVolume{word(prng), word(prng)};
     case 6:
-      return GrantOwnership{word(prng),   word(prng),   word(prng), word(prng),
-                            number(prng), number(prng), word(prng), number(prng)};
+      return GrantOwnership{word(prng), word(prng), word(prng), word(prng), number(prng), number(prng), word(prng)};
     case 7:
       return RequestStop{word(prng), number(prng), word(prng)};
     case 8:
@@ -46,12 +45,16 @@ inline Command command(Prng& prng, int kind) {
       return GrowInSync{word(prng), number(prng), number(prng), word(prng)};
     case 11:
       return SetRestartLease{word(prng), number(prng), number(prng)};
-    case 12:
-      return SetConfig{number(prng), flag(prng), word(prng), word(prng), word(prng), number(prng), number(prng)};
     case 13:
-      return IssueToken{word(prng), word(prng), number(prng), number(prng), word(prng)};
+      return SetMaintenance{word(prng), flag(prng), word(prng), word(prng), number(prng), number(prng)};
     case 14:
-      return UseToken{word(prng), number(prng), word(prng)};
+      return AgeMaintenance{word(prng), number(prng), number(prng)};
+    case 15:
+      return RestartService{word(prng), word(prng)};
+    case 16:
+      return RestartDone{word(prng), number(prng), number(prng)};
+    case 17:
+      return SetHalt{flag(prng), word(prng)};
     default:
       return RecordFailure{word(prng), word(prng), number(prng), flag(prng), word(prng)};
   }
@@ -91,6 +94,14 @@ inline LeaseGrant lease_grant(Prng& prng) {
   return grant;
 }
 
+inline HistoryReply history_reply(Prng& prng) {
+  HistoryReply reply{
+      static_cast<std::int64_t>(prng.next()), static_cast<std::int64_t>(prng.next()), number(prng), number(prng), {}};
+  for (auto count = prng.below(5); count > 0; --count)
+    reply.events.push_back({number(prng), word(prng), 1, 2, word(prng), word(prng), word(prng), {{word(prng), "x"}}});
+  return reply;
+}
+
 inline Message message(Prng& prng, int kind) {
   switch (kind) {
     case 0: {
@@ -106,6 +117,10 @@ inline Message message(Prng& prng, int kind) {
       return lease_grant(prng);
     case 4:
       return Forward{proposal(prng, static_cast<int>(prng.below(command_kinds)))};
+    case 5:
+      return HistoryRequest{number(prng), static_cast<std::int64_t>(prng.next())};
+    case 6:
+      return history_reply(prng);
     default:
       return ForwardReply{number(prng), flag(prng), word(prng)};
   }

@@ -104,6 +104,7 @@ void Core::send_append(ServerId to, Progress& progress, bool heartbeat) {
 void Core::send_entries(ServerId to, Progress& progress, std::size_t entries_max) {
   const Index previous = progress.next - 1;
   raft::AppendRequest request{hard_state_.term, round_, previous, *log_.term_at(previous), commit_, {}};
+  progress.commit_sent = commit_;
   if (entries_max > 0) request.entries = log_.slice(progress.next, entries_max, config_.append_bytes_max);
   if (progress.state == ProgressState::Replicate && !request.entries.empty()) {
     progress.next += request.entries.size();
@@ -148,6 +149,9 @@ void Core::on_message(ServerId from, const raft::AppendResponse& response) {
   count_matches();
   if (role_ != Role::Leader) return;
   send_append(from, progress, false);
+  // Its answer came after the majority's: what was committed meanwhile must not wait for the next heartbeat.
+  if (progress.state == ProgressState::Replicate && progress.in_flight.empty() && progress.commit_sent < commit_)
+    send_entries(from, progress, 0);
   drive_transfer();
 }
 

@@ -25,6 +25,7 @@ struct Progress {
   Index match = 0;  ///< durable there and equal to ours
   Index next = 1;   ///< the next entry to send
   bool probe_sent = false;
+  Index commit_sent = 0;        ///< the commit index that it was last told
   std::deque<Index> in_flight;  ///< last index of each unanswered request, ascending
 
   std::uint64_t acked_round = 0;

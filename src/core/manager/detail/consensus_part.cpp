@@ -97,6 +97,7 @@ void Manager::State::restore(const consensus::RestoreSnapshot& snapshot) {
 
 void Manager::State::applied_state_changed() {
   holder.observe(store.state());
+  note_maintenance();
   tell_in_sync();
   tell_ownership();
   plan_dirty = true;

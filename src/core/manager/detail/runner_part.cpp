@@ -2,6 +2,7 @@
 
 #include "core/manager/detail/state.h"
 #include "core/membership/lease_names.h"
+#include "core/store/operations.h"
 
 namespace bascule::manager {
 
@@ -74,10 +75,14 @@ transition::input::Ownership Manager::State::ownership_of(const Runner& runner) 
     if (mine) ownership.volume_epoch = volume->second.epoch;
     if (mine && runner.by_hand) ownership.stop_requested = volume->second.stop_requested;
   }
+  ownership.maintenance = store::in_maintenance(state, runner.by_hand ? "" : runner.name, self->name) != nullptr;
   if (runner.by_hand) return ownership;
   if (const auto service = state.services.find(runner.name); service != state.services.end()) {
     if (service->second.owner == self->name) ownership.service_epoch = service->second.epoch;
     ownership.stop_requested = service->second.stop_requested;
+    ownership.reason = service->second.reason;
+    if (service->second.restarts_asked > service->second.restarts_done)
+      ownership.restart = service->second.restarts_asked, ownership.restart_step = service->second.restart_step;
   }
   return ownership;
 }
@@ -93,10 +98,7 @@ void Manager::State::tell_ownership() {
   bool gained = false;
   for (auto& runner : runners) {
     const auto ownership = ownership_of(runner);
-    const bool same = runner.ever_told && ownership.service_epoch == runner.told.service_epoch &&
-                      ownership.volume_epoch == runner.told.volume_epoch &&
-                      ownership.stop_requested == runner.told.stop_requested;
-    if (same) continue;
+    if (runner.ever_told && ownership == runner.told) continue;
     gained = gained || ownership.service_epoch != runner.told.service_epoch ||
              ownership.volume_epoch != runner.told.volume_epoch;
     runner.told = ownership;

@@ -109,6 +109,18 @@ struct Manager::State {
   void keep_decision(const ownership::Plan& plan);
   void tell_lease_ends();
 
+  // ---- maintenance_part: its time -----------------------------------------------------------------------------------
+  struct SeenMaintenance {
+    std::uint64_t version = 0;
+    Instant since{};  ///< since when that version is known here
+    Instant ask_again{};
+  };
+  void note_maintenance();
+  void age_maintenance();
+  [[nodiscard]] Instant maintenance_due(const std::string& scope, const store::Maintenance& agreed) const;
+  /// How much of it is left; nothing: it has no end.
+  [[nodiscard]] std::optional<Duration> maintenance_left(const std::string& scope) const;
+
   // ---- runner_part: the services' machines -------------------------------------------------------------------------
   struct Runner {
     std::string name;  ///< of the service, or runner_of_volume()
@@ -188,7 +200,8 @@ struct Manager::State {
   Instant next_heartbeat{};
   Instant plan_at{};
   bool plan_dirty = true;
-  std::set<std::string> told_lease_over;  ///< nodes whose lease end was told in this leadership
+  std::map<std::string, SeenMaintenance> seen_maintenance;  ///< by scope
+  std::set<std::string> told_lease_over;                    ///< nodes whose lease end was told in this leadership
 
   Instant started_at{};
   std::optional<Restart> restart;

@@ -4,6 +4,7 @@
 
 #include "core/manager/detail/state.h"
 #include "core/membership/lease_names.h"
+#include "core/store/operations.h"
 
 namespace bascule::manager {
 
@@ -71,6 +72,7 @@ Json nodes_json(const Source& source, const store::ClusterState& state) {
                      {"presence", membership::text(presence)},
                      {"age_ms", to_ms(source.liveness.age(node.name, source.now))},
                      {"standby", agreed != state.nodes.end() && agreed->second.standby},
+                     {"maintenance", store::in_maintenance(state, "", node.name) != nullptr},
                      {"address", node.address},
                      {"links", links_json(source, node.name)}});
   }
@@ -105,6 +107,8 @@ Json service_json(const Source& source, const config::Service& service, const st
   json["age_ms"] = speaker.empty() ? 0 : source.age_ms(speaker);
   json["why"] = !explanation.why.empty() || report == nullptr ? explanation.why : report->why;
   json["hint"] = explanation.hint;
+  json["maintenance"] = store::in_maintenance(state, service.name, agreed.owner.value_or("")) != nullptr;
+  json["restarts"] = {{"asked", agreed.restarts_asked}, {"done", agreed.restarts_done}};
   json["steps"] = report != nullptr ? steps_json(*report, known) : Json::array();
   for (const auto& [node, failure] : agreed.failures)
     json["failures"].push_back(
@@ -185,6 +189,18 @@ std::string Manager::State::status_json() const {
                     {"votes_seen", seen},
                     {"votes", config.nodes.size()}};
   json["nodes"] = nodes_json(source, store.state());
+  json["maintenance"] = Json::array();
+  for (const auto& [scope, agreed] : store.state().maintenance) {
+    const auto left = maintenance_left(scope);
+    json["maintenance"].push_back({{"scope", scope},
+                                   {"of", store::scope_text(scope)},
+                                   {"by", agreed.by},
+                                   {"reason", agreed.reason},
+                                   {"at_ms", agreed.at_ms},
+                                   {"left_ms", left ? Json(to_ms(*left)) : Json(nullptr)}});
+  }
+  json["halted"] = store.state().halted;
+  json["halted_by"] = store.state().halted_by;
   json["services"] = Json::array();
   for (const auto& service : config.services) {
     Json entry = service_json(source, service, store.state(), plan);

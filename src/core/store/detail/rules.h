@@ -7,9 +7,11 @@ namespace bascule::store::detail {
 /// Applies one command to the state by its rules. Refused: the state is as before.
 [[nodiscard]] Applied apply(ClusterState& state, const message::Command& command);
 
-// configuration_rules.cpp
-[[nodiscard]] Applied set_config(ClusterState& state, const message::SetConfig& command);
-[[nodiscard]] Applied issue_token(ClusterState& state, const message::IssueToken& command);
-[[nodiscard]] Applied use_token(ClusterState& state, const message::UseToken& command);
+// operation_rules.cpp
+[[nodiscard]] Applied apply_operation(ClusterState& state, const message::SetMaintenance& command);
+[[nodiscard]] Applied apply_operation(ClusterState& state, const message::AgeMaintenance& command);
+[[nodiscard]] Applied apply_operation(ClusterState& state, const message::RestartService& command);
+[[nodiscard]] Applied apply_operation(ClusterState& state, const message::RestartDone& command);
+[[nodiscard]] Applied apply_operation(ClusterState& state, const message::SetHalt& command);
 
 }  // namespace bascule::store::detail

@@ -15,7 +15,7 @@ Instant ServiceRunner::State::next_deadline() const {
   };
   consider(name == Unknown && !probed, later(first_seen, probe_volume_wait));
   consider(name == Unknown && probes_done, adopt_by);
-  consider(in({Promoting, Starting, Started, Stopping}), run_lease_end);
+  consider(in({Promoting, Starting, Started, Stopping}) || (name == Unknown && run), run_lease_end);
   consider(name == Held, hold_until());
   consider(name == Stopping, kill_at());
   consider(name == Promoting, next_promote);
@@ -26,6 +26,7 @@ Instant ServiceRunner::State::next_deadline() const {
   consider(demote_since != never && name == Stopping, later(demote_since, demote_patience));
   consider(name == Killing && !killing.unmount_asked, later(killing.since, kill_patience));
   consider(releasing.has_value() && in({Stopped, Failed}), next_release);
+  consider(restarting != 0 && name == Started, next_release);
   if (name == Started) {
     for (const StepRun& step : steps) consider(!step.action, step.next_monitor);
   }

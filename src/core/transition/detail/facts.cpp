@@ -21,7 +21,7 @@ bool ServiceRunner::State::lease_valid() const { return run && !adopting && now 
 
 bool ServiceRunner::State::may_start() const {
   const auto epochs = owned();
-  if (!epochs || ownership.stop_requested || releasing || !actions.empty()) return false;
+  if (!epochs || ownership.stop_requested || ownership.maintenance || releasing || !actions.empty()) return false;
   if (mount_asked && !mount_checked) return false;
   return lease.epoch == lease_epoch(*epochs) && now < lease.end;
 }

@@ -44,6 +44,7 @@ bool ServiceRunner::State::rule_judge_probes() {
   if (name != Unknown || !probed || !actions.empty()) return false;
   const bool active = std::any_of(steps.begin(), steps.end(), [](const StepRun& step) { return step.active(); });
   if (!active && !volume.promoted_epoch) {
+    run.reset();
     become(Stopped, "");
     return true;
   }
@@ -70,16 +71,23 @@ bool ServiceRunner::State::rule_adopt() {
     return true;
   }
   if (lease.epoch != lease_epoch(*epochs) || now >= lease.end) return false;
+  const bool looked_again = run.has_value();
   run = epochs;
   run_lease_end = lease.end;
   adopting = false;
   started_at = now;
-  resume("found running when the manager started");
+  resume(looked_again ? "found running after maintenance" : "found running when the manager started");
   return true;
 }
 
 bool ServiceRunner::State::rule_lease_back() {
   if (name != Held || adopting || !lease_valid()) return false;
+  const bool known = std::none_of(steps.begin(), steps.end(),
+                                  [](const StepRun& step) { return step.condition == Condition::Unknown; });
+  if (!known) {
+    if (actions.empty()) look_again("looking at what runs");
+    return actions.empty();
+  }
   tell("lease-back", config.name + " has its lease again");
   resume("");
   return true;
@@ -99,6 +107,7 @@ bool ServiceRunner::State::rule_grace_over() {
 /// Goes on from wherever the steps are: up from the first that does not run, after what runs above it was stopped.
 void ServiceRunner::State::resume(const std::string& reason) {
   volume_promoted = has_volume && volume.promoted_epoch == run->volume;
+  if (ownership.maintenance) return enter_started(reason);
   const std::size_t first = first_not_started();
   const bool above =
       std::any_of(steps.begin() + static_cast<std::ptrdiff_t>(first), steps.end(),

@@ -48,11 +48,13 @@ void ServiceRunner::State::probe_done(StepRun& step, const input::ActionDone& do
 void ServiceRunner::State::monitor_done(std::size_t index, const input::ActionDone& done) {
   StepRun& step = steps[index];
   const auto found = agents::found_by_monitor(done.return_code, false);
+  if (found == agents::Found::running && ownership.maintenance) return only_tell(index, found, "");
   if (found == agents::Found::running) {
     step.next_monitor = now + config.steps[index].monitor_interval;
     return;
   }
   const std::string text = failure_text(index, "monitor", done);
+  if (ownership.maintenance) return only_tell(index, found, text);
   tell("step-failed", text, {{"step", config.steps[index].name}, {"rc", std::to_string(done.return_code)}});
   record_failure(false, text);
   // "Not running" is a clean state: it is started without a stop before it.
@@ -71,12 +73,14 @@ void ServiceRunner::State::start_done(std::size_t index, const input::ActionDone
   if (agents::severity("start", done.return_code) == agents::Severity::success) {
     step.condition = Condition::Started;
     step.start_ms = to_ms(done.took);
-    tell("step-started", step_name + " started in " + ms + " ms", {{"step", step_name}, {"ms", ms}});
+    tell("step-started", step_name + " started in " + ms + " ms",
+         {{"step", step_name}, {"ms", ms}, {"reason", cause()}});
     return;
   }
   step.condition = Condition::Failed;
   const std::string text = failure_text(index, "start", done);
-  tell("step-failed", text, {{"step", step_name}, {"ms", ms}, {"rc", std::to_string(done.return_code)}});
+  tell("step-failed", text,
+       {{"step", step_name}, {"ms", ms}, {"rc", std::to_string(done.return_code)}, {"reason", cause()}});
   // Without a lease writes are held, so a start that fails then says nothing about this node.
   if (!in({ServiceStateName::Starting, ServiceStateName::Stopping}) || !lease_valid()) return;
   record_failure(true, text);
@@ -95,11 +99,13 @@ void ServiceRunner::State::stop_done(std::size_t index, const input::ActionDone&
   step.condition = ok ? Condition::Stopped : Condition::Failed;
   if (ok) {
     step.stop_ms = to_ms(done.took);
-    tell("step-stopped", step_name + " stopped in " + ms + " ms", {{"step", step_name}, {"ms", ms}});
+    tell("step-stopped", step_name + " stopped in " + ms + " ms",
+         {{"step", step_name}, {"ms", ms}, {"reason", cause()}});
     return;
   }
   const std::string text = failure_text(index, "stop", done);
-  tell("step-failed", text, {{"step", step_name}, {"ms", ms}, {"rc", std::to_string(done.return_code)}});
+  tell("step-failed", text,
+       {{"step", step_name}, {"ms", ms}, {"rc", std::to_string(done.return_code)}, {"reason", cause()}});
   if (name == ServiceStateName::Killing) {
     killing.stop_failed = true;
     return;

@@ -29,7 +29,7 @@ bool ServiceRunner::State::rule_start() {
 }
 
 bool ServiceRunner::State::rule_promote() {
-  if (name != Promoting || !lease_valid() || !volume.attached || now < next_promote) return false;
+  if (name != Promoting || !lease_valid() || resting() || !volume.attached || now < next_promote) return false;
   next_promote = now + volume_retry;
   promote_in_flight = true;
   emit(effect::PromoteVolume{run->volume, false});
@@ -52,7 +52,7 @@ bool ServiceRunner::State::rule_promoted() {
 }
 
 bool ServiceRunner::State::rule_promote_failed() {
-  if (name != Promoting || volume.refusal.empty()) return false;
+  if (name != Promoting || volume.refusal.empty() || resting()) return false;
   if (now >= later(promote_since, promote_patience) && volume.attached) {
     const std::string text = "volume " + *config.volume + " cannot be promoted: " + volume.refusal;
     record_failure(true, text);
@@ -74,7 +74,7 @@ bool ServiceRunner::State::rule_start_next() {
     enter_started("");
     return true;
   }
-  if (steps[index].action || !actions.empty()) return false;
+  if (steps[index].action || !actions.empty() || resting()) return false;
   steps[index].condition = Condition::Starting;
   run_action(index, "start", config.steps[index].start_timeout, {});
   return true;
@@ -94,7 +94,7 @@ void ServiceRunner::State::enter_started(const std::string& reason) {
 }
 
 bool ServiceRunner::State::rule_monitor() {
-  if (name != Started || !lease_valid()) return false;
+  if (name != Started || !lease_valid() || (was_in_maintenance && !ownership.maintenance)) return false;
   bool any = false;
   for (std::size_t index = 0; index < steps.size(); ++index) {
     StepRun& step = steps[index];

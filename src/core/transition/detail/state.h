@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/agents/ocf.h"
 #include "core/transition/service_runner.h"
 
 /// The inside of ServiceRunner. Facts are what inputs said; everything else is what we made of them. Each file of this
@@ -107,6 +108,8 @@ struct ServiceRunner::State {
   bool volume_promoted = false;  ///< in this run; losing it is a failure
   std::size_t stop_to = 0;       ///< Stopping: the lowest step to be stopped
   bool recovering = false;       ///< Stopping: start again from stop_to
+  std::uint64_t restarting = 0;  ///< the restart in place that is under way; 0: none
+  bool was_in_maintenance = false;
   Instant demote_since = never;
   Instant next_demote = never;
   Instant hint_at{};
@@ -164,6 +167,16 @@ struct ServiceRunner::State {
   bool rule_stop_too_long();
   bool rule_lease_ended();
   bool rule_stop_requested();
+
+  // operations.cpp: maintenance, restart in place
+  bool rule_maintenance_over();
+  void look_again(const std::string& reason);
+  void only_tell(std::size_t index, agents::Found found, const std::string& text);
+  bool rule_restart();
+  bool rule_restarted();
+  [[nodiscard]] bool resting() const;  ///< in maintenance, with every right to what runs: nothing is done about it
+  [[nodiscard]] std::string stop_reason() const;
+  [[nodiscard]] std::string cause() const;  ///< why a step is started or stopped
 
   // probing.cpp: Unknown, Held
   bool rule_probe();

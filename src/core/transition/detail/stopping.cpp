@@ -23,7 +23,7 @@ bool ServiceRunner::State::volume_down() const { return !has_volume || (!promote
 
 /// The highest step that may run, one at a time; what is under way there is waited for.
 bool ServiceRunner::State::rule_stop_next() {
-  if (name != Stopping) return false;
+  if (name != Stopping || resting()) return false;
   for (std::size_t index = steps.size(); index > stop_to; --index) {
     StepRun& step = steps[index - 1];
     if (step.action) return false;
@@ -54,6 +54,7 @@ bool ServiceRunner::State::rule_stopped_steps() {
 
 bool ServiceRunner::State::rule_demote() {
   if (name != Stopping || recovering || !steps_stopped() || volume_down()) return false;
+  if (resting() && demote_since == never) return false;
   if (demote_since == never) {
     demote_since = next_demote = now;
   } else if (now >= later(demote_since, demote_patience)) {
@@ -81,13 +82,14 @@ void ServiceRunner::State::finish() {
   next_release = now;
   if (ownership_known && owned() != run) releasing.reset();
   run.reset();
+  restarting = 0;
   become(failed ? Failed : Stopped, why);
 }
 
 /// Proposals may be lost, so this one is made again until the ownership is gone.
 bool ServiceRunner::State::rule_release() {
   if (!in({Stopped, Failed})) return false;
-  if (name == Stopped && !releasing && owned() && ownership.stop_requested) {
+  if (name == Stopped && !releasing && owned() && ownership.stop_requested && !ownership.maintenance) {
     releasing = owned();
     next_release = now;
   }
@@ -107,7 +109,7 @@ bool ServiceRunner::State::rule_unexpected_primary() {
   if (!in({Stopped, Failed}) || !has_volume || !volume.promoted_epoch || !ownership_known) return false;
   const auto epochs = owned();
   const bool wanted = name == Stopped && !releasing && epochs && epochs->volume == *volume.promoted_epoch;
-  if (wanted && !ownership.stop_requested) return false;
+  if (wanted && (!ownership.stop_requested || ownership.maintenance)) return false;
   run = found_run();
   kill("volume " + *config.volume + " is primary here without a reason");
   return true;

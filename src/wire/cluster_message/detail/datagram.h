@@ -12,7 +12,16 @@ inline constexpr std::uint8_t version = 1;
 inline constexpr std::size_t header_bytes = 20;
 inline constexpr std::size_t text_bytes_max = 1024;
 
-enum class Kind : std::uint8_t { consensus = 1, node_report, lease_request, lease_grant, forward, forward_reply };
+enum class Kind : std::uint8_t {
+  consensus = 1,
+  node_report = 2,
+  lease_request = 3,
+  lease_grant = 4,
+  forward = 5,
+  forward_reply = 6,
+  history_request = 40,
+  history_reply = 41,
+};
 
 /// A whole datagram around a body, checksum included.
 [[nodiscard]] Bytes seal(std::uint8_t kind, std::uint32_t sender_id, ByteView body, const std::string& cluster);

@@ -15,7 +15,7 @@ concept Is = std::same_as<std::remove_const_t<T>, U>;
 
 template <typename V, Is<SetStandby> T>
 void fields(V& visit, T& c) {
-  visit("node", c.node), visit("standby", c.standby);
+  visit("node", c.node), visit("standby", c.standby), visit("wait", c.wait);
 }
 template <typename V, Is<SetTarget> T>
 void fields(V& visit, T& c) {
@@ -40,8 +40,7 @@ void fields(V& visit, T& c) {
 template <typename V, Is<GrantOwnership> T>
 void fields(V& visit, T& c) {
   visit("service", c.service), visit("volume", c.volume), visit("node", c.node), visit("lost", c.lost);
-  visit("service_epoch", c.service_epoch), visit("volume_epoch", c.volume_epoch);
-  visit("reason", c.reason), visit("configuration", c.configuration);
+  visit("service_epoch", c.service_epoch), visit("volume_epoch", c.volume_epoch), visit("reason", c.reason);
 }
 template <typename V, Is<RequestStop> T>
 void fields(V& visit, T& c) {
@@ -70,20 +69,26 @@ void fields(V& visit, T& c) {
   visit("start_failed", c.start_failed), visit("text", c.text);
 }
 
-template <typename V, Is<SetConfig> T>
+template <typename V, Is<SetMaintenance> T>
 void fields(V& visit, T& c) {
-  visit("base_version", c.base_version), visit("adopts", c.adopts), visit("text", c.text);
-  visit("reason", c.reason), visit("who", c.who), visit("at_ms", c.at_ms);
-  visit("highest_node_id", c.highest_node_id);
+  visit("scope", c.scope), visit("on", c.on), visit("by", c.by), visit("reason", c.reason);
+  visit("at_ms", c.at_ms), visit("duration_ms", c.duration_ms);
 }
-template <typename V, Is<IssueToken> T>
+template <typename V, Is<AgeMaintenance> T>
 void fields(V& visit, T& c) {
-  visit("node", c.node), visit("secret_hash", c.secret_hash), visit("at_ms", c.at_ms);
-  visit("expires_at_ms", c.expires_at_ms), visit("who", c.who);
+  visit("scope", c.scope), visit("version", c.version), visit("left_ms", c.left_ms);
 }
-template <typename V, Is<UseToken> T>
+template <typename V, Is<RestartService> T>
 void fields(V& visit, T& c) {
-  visit("secret_hash", c.secret_hash), visit("at_ms", c.at_ms), visit("from", c.from);
+  visit("service", c.service), visit("step", c.step);
+}
+template <typename V, Is<RestartDone> T>
+void fields(V& visit, T& c) {
+  visit("service", c.service), visit("epoch", c.epoch), visit("number", c.number);
+}
+template <typename V, Is<SetHalt> T>
+void fields(V& visit, T& c) {
+  visit("halted", c.halted), visit("by", c.by);
 }
 
 template <typename V, Is<StepReport> T>
@@ -124,6 +129,21 @@ void fields(V& visit, T& grant) {
 template <typename V, Is<ForwardReply> T>
 void fields(V& visit, T& reply) {
   visit("id", reply.id), visit("accepted", reply.accepted), visit("why", reply.why);
+}
+template <typename V, Is<Event> T>
+void fields(V& visit, T& event) {
+  visit("sequence", event.sequence), visit("node", event.node), visit("at_ns", event.at_ns);
+  visit("wall_ms", event.wall_ms), visit("kind", event.kind), visit("subject", event.subject);
+  visit("text", event.text), visit("fields", event.fields);
+}
+template <typename V, Is<HistoryRequest> T>
+void fields(V& visit, T& request) {
+  visit("after", request.after), visit("asked_at_ms", request.asked_at_ms);
+}
+template <typename V, Is<HistoryReply> T>
+void fields(V& visit, T& reply) {
+  visit("asked_at_ms", reply.asked_at_ms), visit("wall_ms", reply.wall_ms), visit("after", reply.after);
+  visit("last", reply.last), visit("events", reply.events);
 }
 
 /// True for structs that have a field list above.
