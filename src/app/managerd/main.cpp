@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <sched.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -20,9 +21,20 @@ namespace {
 using namespace bascule;
 
 constexpr std::chrono::seconds restart_patience{2};
+constexpr std::size_t thread_stack_bytes = 256 * 1024;
+
+/// Locked memory is there from the start, and 8 MiB for the stack of a thread is more than this program needs in all.
+void make_small_stacks() {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, thread_stack_bytes);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+}
 
 /// Heartbeats must not wait for whatever else this machine does. Agents are started with normal priority again.
 void become_punctual() {
+  make_small_stacks();
   sched_param priority{};
   priority.sched_priority = 10;
   if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority) != 0)

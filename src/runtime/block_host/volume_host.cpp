@@ -21,6 +21,7 @@ namespace {
 constexpr Duration release_patience = seconds(10);
 
 constexpr uring::BufferPool::Shape kBuffers{256, 16};
+constexpr Duration kCalm = seconds(10);
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -124,7 +125,7 @@ Result<void> VolumeHost::open_devices(const Options& options) {
   auto pool = uring::BufferPool::create(kBuffers);
   if (!pool) return tl::unexpected(pool.error());
   pool_ = std::move(*pool);
-  if (const auto registered = ring_->register_arena(pool_->arena()); !registered) log(registered.error().text());
+  if (const auto registered = ring_->register_arena(pool_->kept()); !registered) log(registered.error().text());
   auto activity = ActivityWriter::open(options.run_dir + "/activity." + options.volume);
   if (!activity) return tl::unexpected(activity.error());
   activity_.emplace(std::move(*activity));
@@ -165,6 +166,7 @@ VolumeHost::~VolumeHost() {
   // What is still to come concerns parts that are going.
   ring_->cancel_timer(deadline_timer_);
   ring_->cancel_timer(state_timer_);
+  ring_->cancel_timer(calm_timer_);
   engine_.reset();
   handlers_.reset();
   nbd_.reset();
@@ -208,6 +210,7 @@ void VolumeHost::end_turn() {
   tell_state();
   control_->flush();
   arm_deadline();
+  give_back_when_calm();
 }
 
 // Answers free buffers, buffers let packets and requests in, and those make new answers: until nothing moves.
@@ -237,6 +240,18 @@ void VolumeHost::arm_deadline() {
   deadline_timer_ = ring_->timer(wanted, [this](int) {
     deadline_timer_ = 0;
     if (engine_->next_deadline() <= uring::Ring::now()) post(replication::input::Tick{});
+  });
+}
+
+// After a burst its memory is kept for a while, for the next one.
+void VolumeHost::give_back_when_calm() {
+  if (calm_timer_ != 0 || pool_->beyond_kept() == given_back_at_) return;
+  const std::uint64_t taken = pool_->beyond_kept();
+  calm_timer_ = ring_->timer(uring::Ring::now() + kCalm, [this, taken](int) {
+    calm_timer_ = 0;
+    if (pool_->beyond_kept() != taken) return;
+    pool_->give_back();
+    given_back_at_ = taken;
   });
 }
 

@@ -7,6 +7,10 @@
 #include <cerrno>
 #include <cstdlib>
 
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24  // since Linux 5.18
+#endif
+
 namespace bascule::uring {
 namespace {
 constexpr std::size_t kPage = 4096;
@@ -30,20 +34,28 @@ BufferPool::~BufferPool() {
   if (!arena_.empty()) munmap(arena_.data(), arena_.size());
 }
 
+// The kept ones come last into the lists, and leave them first.
 void BufferPool::carve(Shape shape) {
   slots_.reserve(kUses.size() * (shape.small_per_use + shape.large_per_use));
-  std::size_t at = 0;
-  for (const Use use : kUses) {
-    for (std::uint32_t i = 0; i < shape.large_per_use; ++i, at += kLargeBytes)
-      carve_slot(arena_.subspan(at, kLargeBytes), use, false);
+  const std::uint32_t kept = std::min(shape.large_kept_per_use, shape.large_per_use);
+  kept_bytes_ = kUses.size() * (shape.small_per_use * kSmallBytes + kept * kLargeBytes);
+  carve_large(kept_bytes_, shape.large_per_use - kept, false);
+  std::size_t at = carve_large(0, kept, true);
+  for (const Use use : kUses)
     for (std::uint32_t i = 0; i < shape.small_per_use; ++i, at += kSmallBytes)
-      carve_slot(arena_.subspan(at, kSmallBytes), use, true);
-  }
+      carve_slot(arena_.subspan(at, kSmallBytes), use, true, true);
 }
 
-void BufferPool::carve_slot(std::span<Byte> memory, Use use, bool small) {
+std::size_t BufferPool::carve_large(std::size_t at, std::uint32_t per_use, bool kept) {
+  for (const Use use : kUses)
+    for (std::uint32_t i = 0; i < per_use; ++i, at += kLargeBytes)
+      carve_slot(arena_.subspan(at, kLargeBytes), use, false, kept);
+  return at;
+}
+
+void BufferPool::carve_slot(std::span<Byte> memory, Use use, bool small, bool kept) {
   const Id id = kFirstId + static_cast<Id>(slots_.size());
-  slots_.push_back({memory, 0, use, small});
+  slots_.push_back({memory, 0, use, small, kept});
   FreeLists& lists = free_[static_cast<std::size_t>(use)];
   (small ? lists.small : lists.large).push_back(id);
 }
@@ -60,7 +72,9 @@ BufferPool::Id BufferPool::take(Use use, std::size_t bytes) {
   if (list.empty()) return 0;
   const Id id = list.back();
   list.pop_back();
-  slot(id).references = 1;
+  Slot& taken = slot(id);
+  taken.references = 1;
+  if (!taken.kept) taken.touched = true, ++beyond_kept_;
   ++in_use_[static_cast<std::size_t>(use)];
   return id;
 }
@@ -75,6 +89,7 @@ void BufferPool::adopt(Id id, std::size_t bytes) {
 
 std::span<Byte> BufferPool::take_heap(std::size_t bytes) {
   const std::size_t size = std::bit_ceil(std::max(bytes, kPage));
+  ++beyond_kept_;
   std::vector<std::span<Byte>>& spares = spare_[size];
   if (!spares.empty()) {
     const std::span<Byte> memory = spares.back();
@@ -91,6 +106,19 @@ void BufferPool::release_heap(std::span<Byte> memory) {
   if (spare_bytes_ + memory.size() > kSpareBytes) return std::free(memory.data());
   spare_[memory.size()].push_back(memory);
   spare_bytes_ += memory.size();
+}
+
+void BufferPool::give_back() {
+  for (Slot& idle : slots_) {
+    if (!idle.touched || idle.references > 0) continue;
+    idle.touched = false;
+    if (madvise(idle.memory.data(), idle.memory.size(), MADV_DONTNEED_LOCKED) != 0)
+      (void)madvise(idle.memory.data(), idle.memory.size(), MADV_DONTNEED);  // refused for locked memory: it stays
+  }
+  for (auto& [length, spares] : spare_)
+    for (const auto& memory : spares) std::free(memory.data());
+  spare_.clear();
+  spare_bytes_ = 0;
 }
 
 bool BufferPool::known(Id id) const { return own(id) ? slots_[id - kFirstId].references > 0 : adopted_.contains(id); }

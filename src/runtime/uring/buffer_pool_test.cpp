@@ -1,7 +1,9 @@
 #include "runtime/uring/buffer_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <set>
 
 namespace bascule::uring {
@@ -59,6 +61,31 @@ TEST(BufferPool, KeepsSomeHeapMemoryForTheNext) {
   for (BufferPool::Id id = 3; id < 3 + 2 * BufferPool::kSpareBytes / size; ++id) pool->adopt(id, size);
   for (BufferPool::Id id = 2; id < 3 + 2 * BufferPool::kSpareBytes / size; ++id) pool->release(id);
   EXPECT_EQ(pool->spare_bytes(), BufferPool::kSpareBytes) << "a burst is not kept for ever";
+}
+
+std::size_t pages_in_memory(std::span<Byte> memory) {
+  std::vector<unsigned char> pages(memory.size() / 4096);
+  EXPECT_EQ(mincore(memory.data(), memory.size(), pages.data()), 0);
+  return static_cast<std::size_t>(std::count_if(pages.begin(), pages.end(), [](auto page) { return page & 1; }));
+}
+
+TEST(BufferPool, GivesBackWhatABurstTook) {
+  auto pool = std::move(*BufferPool::create({1, 3, 1}));
+  EXPECT_EQ(pool->kept().size(), 3 * (BufferPool::kSmallBytes + BufferPool::kLargeBytes));
+  std::vector<BufferPool::Id> burst;
+  while (const auto id = pool->take(Use::engine, BufferPool::kLargeBytes)) burst.push_back(id);
+  ASSERT_EQ(burst.size(), 3u);
+  EXPECT_EQ(pool->beyond_kept(), 2u) << "the kept one is taken first";
+  for (const auto id : burst) std::ranges::fill(pool->bytes(id), Byte{1});
+  const auto used = burst[1], idle = burst[2];
+  pool->release(burst[0]);
+  pool->release(idle);
+  ASSERT_EQ(pages_in_memory(pool->bytes(idle)), 256u);
+  pool->give_back();
+  EXPECT_EQ(pages_in_memory(pool->bytes(idle)), 0u);
+  EXPECT_EQ(pages_in_memory(pool->bytes(used)), 256u);
+  EXPECT_EQ(pages_in_memory(pool->bytes(burst[0])), 256u) << "kept";
+  pool->release(used);
 }
 
 TEST(BufferPool, BuffersDoNotOverlapAndArePageAligned) {

@@ -89,6 +89,7 @@ class VolumeHost final : public device::Volume,
   void end_turn();
   void settle();
   void arm_deadline();
+  void give_back_when_calm();
 
   // the engine
   void post(replication::Input input);
@@ -212,6 +213,8 @@ class VolumeHost final : public device::Volume,
   bool stopping_ = false, demoted_for_stop_ = false;
   Instant stop_at_ = never;
 
+  uring::TimerHandle calm_timer_ = 0;
+  std::uint64_t given_back_at_ = 0;  ///< what beyond_kept() was then
   uring::TimerHandle deadline_timer_ = 0;
   Instant deadline_ = never;
   bool state_changed_ = true;  ///< something people act on may have changed
