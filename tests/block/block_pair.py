@@ -205,7 +205,9 @@ class Node:
 class Pair:
     """Both nodes in one directory. Leases are renewed every 50 ms for those who have one."""
 
-    def __init__(self, programs, size_mib=64, sizes=None, directory=None):
+    def __init__(self, programs, size_mib=64, sizes=None, directory=None, key_files=None):
+        """`key_files`: node -> path of its keys; None: nothing is encrypted."""
+        self.key_files = key_files
         self.blockd, self.tool = f"{programs}/bascule-blockd", f"{programs}/block-test-tool"
         self.directory = tempfile.mkdtemp(prefix="bascule-block-", dir=directory)
         self.blockd_prefix = []
@@ -218,15 +220,17 @@ class Pair:
         self.alice, self.bob = self.nodes["alice"], self.nodes["bob"]
         for name, mib in (sizes or {}).items():
             self.nodes[name].config = self.write_config(f"{name}.toml", mib)
+        for name, keys in (key_files or {}).items():
+            self.nodes[name].config = self.write_config(f"{name}.toml", size_mib, keys)
         self.thread = threading.Thread(target=self._renew, daemon=True)
         self.thread.start()
 
-    def write_config(self, file, size_mib):
+    def write_config(self, file, size_mib, key_file="none"):
         path = f"{self.directory}/{file}"
         disks = ", ".join(f'{name} = "{self.directory}/{name}.img"' for name in NAMES)
         nodes = "\n".join(f'[node.{name}]\naddress = "{ADDRESSES[name]}"' for name in NAMES)
         with open(path, "w") as config:
-            config.write(f'[cluster]\nname = "t"\n{nodes}\n[node.carol]\naddress = "127.0.0.3"\nrole = "witness"\n'
+            config.write(f'[cluster]\nname = "t"\nkey_file = "{key_file}"\n{nodes}\n[node.carol]\naddress = "127.0.0.3"\nrole = "witness"\n'
                          f'[volume.data]\nsize = "{size_mib}M"\nport = {self.port}\ndisk = {{ {disks} }}\n')
         return path
 

@@ -152,6 +152,7 @@ class Comparison {
     fixed("minor", std::to_string(now.volume.minor), std::to_string(wanted_.volume.minor));
     fixed("authority", now.volume.operator_decides ? "operator" : "cluster",
           wanted_.volume.operator_decides ? "operator" : "cluster");
+    fixed("encryption", now.volume.encrypted ? "tls" : "none", wanted_.volume.encrypted ? "tls" : "none");
     fixed("the address of this node", now.own_address, wanted_.own_address);
     fixed("the peer", now.peer, wanted_.peer);
     fixed("the address of the peer", now.peer_address, wanted_.peer_address);

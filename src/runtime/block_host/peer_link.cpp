@@ -50,7 +50,8 @@ void clear_port(sockaddr_storage& address) {
 }  // namespace
 
 Result<std::unique_ptr<PeerLink>> PeerLink::listen(uring::Ring& ring, uring::BufferPool& pool,
-                                                   const Addresses& addresses, Events& events) {
+                                                   const Addresses& addresses, MakeChannel make_channel,
+                                                   Events& events) {
   sockaddr_storage own{}, peer{};
   const auto own_bytes = fill_address(addresses.own, addresses.port, own);
   if (!own_bytes) return tl::unexpected(own_bytes.error());
@@ -65,7 +66,7 @@ Result<std::unique_ptr<PeerLink>> PeerLink::listen(uring::Ring& ring, uring::Buf
     ::close(listener);
     return fail_errno(kCannotReachPeer, "listening on " + where, error_number);
   }
-  std::unique_ptr<PeerLink> link(new PeerLink(ring, pool, events, listener));
+  std::unique_ptr<PeerLink> link(new PeerLink(ring, pool, std::move(make_channel), events, listener));
   clear_port(own);  // outgoing connections leave from any port of this address
   link->own_ = own;
   link->peer_ = peer;
@@ -74,8 +75,8 @@ Result<std::unique_ptr<PeerLink>> PeerLink::listen(uring::Ring& ring, uring::Buf
   return link;
 }
 
-PeerLink::PeerLink(uring::Ring& ring, uring::BufferPool& pool, Events& events, int listener)
-    : ring_(ring), pool_(pool), events_(events), listener_(listener) {}
+PeerLink::PeerLink(uring::Ring& ring, uring::BufferPool& pool, MakeChannel make_channel, Events& events, int listener)
+    : ring_(ring), pool_(pool), make_channel_(std::move(make_channel)), events_(events), listener_(listener) {}
 
 PeerLink::~PeerLink() {
   ring_.abandon(accepting_);
@@ -105,20 +106,52 @@ bool PeerLink::is_peer(int descriptor) const {
 void PeerLink::accepted(int result) {
   if (result == -ECANCELED) return;
   if (result >= 0 && is_peer(result)) {
-    tune(result);
-    const auto id = next_accepted_++ | replication::input::kAcceptedSocketBit;
-    sockets_.emplace(id, std::make_unique<PeerSocket>(*this, id, result, true));
-    events_.socket_accepted(id);
+    admit(result);
   } else if (result >= 0) {
     ::close(result);
-    const Instant now = uring::Ring::now();
-    if (now >= next_note_) events_.note("a connection that does not come from the peer's address was closed");
-    next_note_ = now + seconds(1);
+    note_rarely("a connection that does not come from the peer's address was closed");
   } else {  // out of descriptors or memory: not at once again
     accept_again_ = ring_.timer(uring::Ring::now() + milliseconds(200), [this](int) { accept(); });
     return;
   }
   accept();
+}
+
+void PeerLink::note_rarely(const std::string& text) {
+  const Instant now = uring::Ring::now();
+  if (now >= next_note_) events_.note(text);
+  next_note_ = now + seconds(1);
+}
+
+Result<std::unique_ptr<tls::Channel>> PeerLink::channel(tls::Side side) {
+  return make_channel_ ? make_channel_(side) : Result<std::unique_ptr<tls::Channel>>(nullptr);
+}
+
+/// The engine hears of it when the peer has proved itself.
+void PeerLink::admit(int descriptor) {
+  auto made = channel(tls::Side::server);
+  if (!made) {
+    ::close(descriptor);
+    return note_rarely(made.error().text());
+  }
+  tune(descriptor);
+  const auto id = next_accepted_++ | replication::input::kAcceptedSocketBit;
+  PeerSocket* const socket =
+      sockets_.emplace(id, std::make_unique<PeerSocket>(*this, id, descriptor, std::move(*made))).first->second.get();
+  socket->shake([this, id](int result) { shaken(id, result); });
+}
+
+void PeerLink::shaken(replication::input::SocketId id, int result) {
+  const auto found = sockets_.find(id);
+  if (found == sockets_.end()) return;  // given up meanwhile
+  PeerSocket& socket = *found->second;
+  const bool ours = (id & replication::input::kAcceptedSocketBit) == 0;
+  if (result != 0) {
+    note_rarely(socket.why());
+    return ours ? report_later(id, socket.why()) : forget(id);
+  }
+  ours ? events_.socket_connected(id) : events_.socket_accepted(id);
+  if (!socket.closed()) socket.begin();
 }
 
 // ---- outgoing ---------------------------------------------------------------------------------------------------
@@ -129,7 +162,12 @@ void PeerLink::start(const replication::effect::Connect& connect) {
   if (descriptor < 0) return report_later(id, std::strerror(errno));
   set_option(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
   tune(descriptor);
-  auto socket = std::make_unique<PeerSocket>(*this, id, descriptor, false);
+  auto made = channel(tls::Side::client);
+  if (!made) {
+    ::close(descriptor);
+    return report_later(id, made.error().text());
+  }
+  auto socket = std::make_unique<PeerSocket>(*this, id, descriptor, std::move(*made));
   PeerSocket* const raw = socket.get();
   sockets_.emplace(id, std::move(socket));
   if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&own_), address_bytes_) != 0)
@@ -145,8 +183,7 @@ void PeerLink::connected(replication::input::SocketId id, int result) {
   const auto found = sockets_.find(id);
   if (found == sockets_.end()) return;  // given up meanwhile
   if (result < 0) return report_later(id, std::strerror(-result));
-  found->second->establish();
-  events_.socket_connected(id);
+  found->second->shake([this, id](int shaken_result) { shaken(id, shaken_result); });
 }
 
 void PeerLink::report_later(replication::input::SocketId id, std::string reason) {

@@ -2,11 +2,13 @@
 
 #include <netinet/in.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
 #include "core/replication/engine.h"
+#include "runtime/tls/channel.h"
 #include "runtime/uring/buffer_pool.h"
 #include "runtime/uring/ring.h"
 
@@ -15,8 +17,9 @@ namespace bascule::block_host {
 class PeerSocket;
 
 /// The TCP side of the DRBD connection: listens on this node's address, connects from it to the peer's, lets only the
-/// peer in, cuts bytes into packets and receives payload into pool buffers. What the packets mean is the engine's
-/// business; it says with UseWire how each socket is framed.
+/// peer in (by its address, and by the cluster's key where the volume is encrypted), cuts bytes into packets and
+/// receives payload into pool buffers. What the packets mean is the engine's business; it says with UseWire how each
+/// socket is framed.
 class PeerLink {
  public:
   struct Events {
@@ -31,10 +34,13 @@ class PeerLink {
     std::string own, peer;  ///< literals
     std::uint16_t port = 0;
   };
+  /// Makes the channel of a new connection, from the keys as they are now. Empty: what is sent is not encrypted.
+  using MakeChannel = std::function<Result<std::unique_ptr<tls::Channel>>(tls::Side)>;
 
   /// Errors: not an address; it is not this machine's, or the port is taken.
   [[nodiscard]] static Result<std::unique_ptr<PeerLink>> listen(uring::Ring& ring, uring::BufferPool& pool,
-                                                                const Addresses& addresses, Events& events);
+                                                                const Addresses& addresses, MakeChannel make_channel,
+                                                                Events& events);
   ~PeerLink();
   PeerLink(const PeerLink&) = delete;
   PeerLink& operator=(const PeerLink&) = delete;
@@ -53,16 +59,21 @@ class PeerLink {
 
  private:
   friend class PeerSocket;
-  PeerLink(uring::Ring& ring, uring::BufferPool& pool, Events& events, int listener);
+  PeerLink(uring::Ring& ring, uring::BufferPool& pool, MakeChannel make_channel, Events& events, int listener);
   void accept();
   void accepted(int result);
+  void admit(int descriptor);
   void connected(replication::input::SocketId id, int result);
+  void shaken(replication::input::SocketId id, int result);
+  Result<std::unique_ptr<tls::Channel>> channel(tls::Side side);
+  void note_rarely(const std::string& text);
   void report_later(replication::input::SocketId id, std::string reason);
   void forget(replication::input::SocketId id);
   [[nodiscard]] bool is_peer(int descriptor) const;
 
   uring::Ring& ring_;
   uring::BufferPool& pool_;
+  MakeChannel make_channel_;
   Events& events_;
   int listener_;
   uring::OperationHandle accepting_ = 0;

@@ -9,6 +9,7 @@ namespace bascule::block_host {
 namespace {
 
 constexpr std::size_t kInboxBytes = 64 * 1024;
+constexpr Duration kHandshakePatience = seconds(3);
 constexpr std::size_t kUnsentMax = std::size_t{256} << 20;  // far above what the engine has under way
 
 // Where the packet carries data-integrity-alg's digest of its payload; null: it carries none.
@@ -22,25 +23,37 @@ auto digest_in(Packet& packet) -> decltype(&std::get<drbd::Data>(packet).digest)
 
 }  // namespace
 
-PeerSocket::PeerSocket(PeerLink& link, Id id, int descriptor, bool established)
+PeerSocket::PeerSocket(PeerLink& link, Id id, int descriptor, std::unique_ptr<tls::Channel> channel)
     : link_(link),
       pool_(link.pool_),
       id_(id),
-      established_(established),
-      stream_(link.ring_, descriptor),
+      stream_(link.ring_, descriptor, std::move(channel)),
       inbox_(kInboxBytes),
-      greeted_(!established) {
+      greeted_((id & replication::input::kAcceptedSocketBit) == 0) {
   stream_.on_send_error([this](int result) { fail(std::string("sending: ") + std::strerror(-result)); });
-  if (established_) receive();
 }
 
 PeerSocket::~PeerSocket() {
   if (incoming_.buffer != 0) pool_.release(incoming_.buffer);
 }
 
-void PeerSocket::establish() {
+void PeerSocket::shake(uring::Completion done) {
+  patience_ = link_.ring_.timer(uring::Ring::now() + kHandshakePatience, [this](int) {
+    patience_ = 0;
+    fail("the peer does not prove in time that it belongs to the cluster; does it encrypt this volume too?");
+  });
+  stream_.handshake(done);
+}
+
+void PeerSocket::begin() {
+  link_.ring_.cancel_timer(std::exchange(patience_, 0));
   established_ = true;
   receive();
+}
+
+void PeerSocket::close() {
+  link_.ring_.cancel_timer(std::exchange(patience_, 0));
+  stream_.close();
 }
 
 void PeerSocket::use_wire(const replication::effect::UseWire& use) {
@@ -85,8 +98,14 @@ bool PeerSocket::resume() {
 }
 
 void PeerSocket::fail(const std::string& reason) {
-  stream_.close();
-  link_.report_later(id_, reason);
+  close();
+  why_ = reason;
+  if (established_) return link_.report_later(id_, reason);
+  link_.shaken(id_, -1);
+}
+
+std::string PeerSocket::reason_of(int result) const {
+  return result == -EPROTO && !stream_.why().empty() ? stream_.why() : std::strerror(-result);
 }
 
 void PeerSocket::receive() {
@@ -102,7 +121,7 @@ void PeerSocket::receive() {
 }
 
 void PeerSocket::received(int result) {
-  if (result <= 0) return fail(result == 0 ? "the peer closed it" : std::strerror(-result));
+  if (result <= 0) return fail(result == 0 ? "the peer closed it" : reason_of(result));
   inbox_.filled(static_cast<std::size_t>(result));
   parse();
   receive();
@@ -110,7 +129,7 @@ void PeerSocket::received(int result) {
 
 void PeerSocket::received_payload(int result) {
   if (result <= 0 && result != -EINTR)
-    return fail(result == 0 ? "the peer closed it within a packet" : std::strerror(-result));
+    return fail(result == 0 ? "the peer closed it within a packet" : reason_of(result));
   incoming_.filled += static_cast<std::uint32_t>(std::max(result, 0));
   if (incoming_.filled == incoming_.frame.payload_bytes) {
     deliver(std::move(incoming_.frame), std::exchange(incoming_.buffer, 0));

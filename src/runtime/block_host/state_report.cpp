@@ -39,6 +39,7 @@ nlohmann::json peer_generation_of(const std::optional<drbd::Uuids>& peer) {
 // What drbdsetup's views need beside the manager's fields.
 void add_details(nlohmann::json& report, const replication::Status& status, const HostFacts& facts) {
   report["authority"] = facts.operator_decides ? "operator" : "cluster";
+  report["encryption"] = facts.encrypted ? "tls" : "none";
   report["minor"] = facts.minor;
   report["disk_path"] = facts.disk;
   report["meta_disk"] = facts.meta_disk;

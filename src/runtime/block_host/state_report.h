@@ -23,6 +23,7 @@ struct HostFacts {
   std::string attach_failure;             ///< why there is no block device
   std::optional<drbd::Uuids> peer_uuids;  ///< what the peer last said about its data, also after the connection ended
   bool operator_decides = false;
+  bool encrypted = false;  ///< what goes to the peer
   std::uint32_t minor = 0;
 };
 

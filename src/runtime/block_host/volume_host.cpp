@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "runtime/keys/key_file.h"
 #include "runtime/supervisor/notify.h"
 
 namespace bascule::block_host {
@@ -30,6 +31,20 @@ std::uint64_t random_seed() {
   return seed;
 }
 
+/// The key file is read for each connection, so that a new key needs no word to this program.
+Result<PeerLink::MakeChannel> channels_to_peer(const Options& options, const VolumePlan& plan) {
+  const auto& cluster = options.cluster;
+  if (!plan.volume.encrypted || !cluster.key_file) return PeerLink::MakeChannel();
+  if (const auto keys = keys::read(*cluster.key_file); !keys) return tl::unexpected(keys.error());
+  const tls::Names names{cluster.name, "replication of " + options.volume, options.node, plan.peer};
+  return PeerLink::MakeChannel(
+      [file = *cluster.key_file, names](tls::Side side) -> Result<std::unique_ptr<tls::Channel>> {
+        const auto keys = keys::read(file);
+        if (!keys) return tl::unexpected(keys.error());
+        return tls::Channel::create(side, *keys, names);
+      });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<VolumeHost>> VolumeHost::create(const Options& options) {
@@ -42,11 +57,14 @@ Result<void> VolumeHost::open(const Options& options) {
   auto plan = plan_of(options);
   if (!plan) return tl::unexpected(plan.error());
   plan_ = std::move(*plan);
+  auto make_channel = channels_to_peer(options, plan_);
+  if (!make_channel) return tl::unexpected(make_channel.error());
   facts_.volume = options.volume;
   facts_.self = options.node;
   facts_.peer = plan_.peer;
   facts_.operator_decides = operator_decides();
   facts_.minor = plan_.volume.minor;
+  facts_.encrypted = plan_.volume.encrypted;
   facts_.disk = plan_.disk;
   facts_.meta_disk = plan_.disk.empty() ? "" : plan_.metadata.text();
   replica_ = Replica(plan_.metadata);
@@ -55,7 +73,8 @@ Result<void> VolumeHost::open(const Options& options) {
   if (!found) return tl::unexpected(found.error());
 
   if (const auto opened = open_devices(options); !opened) return opened;
-  auto link = PeerLink::listen(*ring_, *pool_, {plan_.own_address, plan_.peer_address, plan_.volume.port}, *this);
+  auto link = PeerLink::listen(*ring_, *pool_, {plan_.own_address, plan_.peer_address, plan_.volume.port},
+                               std::move(*make_channel), *this);
   if (!link) return tl::unexpected(link.error());
   link_ = std::move(*link);
 

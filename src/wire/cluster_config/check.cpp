@@ -88,6 +88,9 @@ void check_replica(const std::string& name, const Volume& volume, const ClusterC
   else if (node->role == NodeRole::peer && !volume.operator_decides)
     findings.add(place, fmt::format("disk names '{}', which is a peer and obeys no lease", name),
                  "write authority = \"operator\" for a volume that a DRBD node replicates");
+  else if (node->role == NodeRole::peer && volume.encrypted)
+    findings.add(place, fmt::format("'{}' is a peer, and DRBD 8.4 speaks no TLS", name),
+                 "write encryption = \"none\", and replicate over a network of your own");
 }
 
 void check_replicas(const Volume& volume, const ClusterConfig& config, const Place& place, Findings& findings) {

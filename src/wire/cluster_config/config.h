@@ -42,6 +42,7 @@ struct Volume {
   std::uint32_t minor = 0;                      ///< what DRBD's tools call the device
   bool accept_loss = false;                     ///< protocol A: a takeover may lose what was still on its way
   bool flush_waits_for_peer = true;             ///< `peer_flush`: false gives the kernel's behaviour
+  bool encrypted = false;                       ///< between its replicas: TLS 1.3 under the cluster's keys
 };
 
 /// The standard of a step that the manager carries out itself. Its type is "address", with IPaddr2's parameters.

@@ -147,8 +147,8 @@ void read_nodes(const Section& root, Reading& reading) {
 void read_volumes(const Section& root, Reading& reading) {
   for (const auto& named : root.named_tables("volume")) {
     check_name(named, name_length_max, reading.findings);
-    reading.config.volumes.push_back(
-        read_volume(named, reading.config.volumes.size(), reading.config.nodes, reading.findings));
+    reading.config.volumes.push_back(read_volume(named, reading.config.volumes.size(), reading.config.nodes,
+                                                 reading.config.key_file.has_value(), reading.findings));
     reading.places.volumes.push_back(named.place);
   }
 }

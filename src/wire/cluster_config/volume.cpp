@@ -227,13 +227,27 @@ void check_options(const Section& section, const Volume& volume) {
                            "write authority = \"operator\" for two primaries");
 }
 
+/// The managers' keys serve for the replicas too; a DRBD node knows nothing of them.
+void read_encryption(const Section& section, bool have_keys, Volume& volume) {
+  const std::string encryption =
+      section.text("encryption").value_or(have_keys && !volume.operator_decides ? "tls" : "none");
+  volume.encrypted = encryption == "tls";
+  if (encryption != "tls" && encryption != "none")
+    section.findings().add(section.place("encryption"), fmt::format("'{}' is not an encryption", encryption),
+                           suggestion(encryption, {"tls", "none"}));
+  if (volume.encrypted && !have_keys)
+    section.findings().add(section.place("encryption"), "there are no keys to encrypt with: key_file is \"none\"",
+                           "write encryption = \"none\", or make keys with `bascule key create`");
+}
+
 const std::vector<std::string> volume_keys{
-    "size",  "disk",        "protocol",   "port", "al_extents",   "resync_rate_max", "authority", "metadata",
-    "minor", "accept_loss", "peer_flush", "net",  "disk_options", "options",         "handlers"};
+    "encryption", "size",  "disk",        "protocol",   "port", "al_extents",   "resync_rate_max", "authority",
+    "metadata",   "minor", "accept_loss", "peer_flush", "net",  "disk_options", "options",         "handlers"};
 
 }  // namespace
 
-Volume read_volume(const Section::Named& named, std::size_t index, const std::vector<Node>& nodes, Findings& findings) {
+Volume read_volume(const Section::Named& named, std::size_t index, const std::vector<Node>& nodes, bool have_keys,
+                   Findings& findings) {
   const Section section(*named.table, named.place, findings, volume_keys);
   const auto integer_or = [&](const char* key, std::int64_t low, std::int64_t high, std::size_t otherwise) {
     return section.integer(key, low, high).value_or(static_cast<std::int64_t>(otherwise));
@@ -246,6 +260,7 @@ Volume read_volume(const Section::Named& named, std::size_t index, const std::ve
   volume.accept_loss = section.flag("accept_loss").value_or(false);
   volume.flush_waits_for_peer = section.flag("peer_flush").value_or(true);
   read_authority(section, volume);
+  read_encryption(section, have_keys, volume);
   read_size(section, volume);
   read_option_tables(section, volume);
   read_protocol(section, volume);

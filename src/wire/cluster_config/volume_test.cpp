@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "wire/cluster_config/config.h"
@@ -7,6 +8,7 @@ namespace bascule::config {
 namespace {
 
 using drbd_config::Protocol;
+using testing::HasSubstr;
 
 const std::string voters =
     "[cluster]\nname = \"c\"\n"                                                   // lines 1-2
@@ -34,6 +36,30 @@ TEST(VolumeKeys, HaveTheirDefaults) {
   EXPECT_EQ(found.minor, 0u);
   EXPECT_FALSE(found.accept_loss);
   EXPECT_TRUE(found.flush_waits_for_peer);
+}
+
+std::string why_not(const std::string& text) {
+  const auto config = parse(text, "cluster.toml");
+  return config ? "" : config.error().text();
+}
+
+std::string without_keys(std::string text) {
+  return text.replace(text.find("name = \"c\"\n"), 11, "name = \"c\"\nkey_file = \"none\"\n");
+}
+
+TEST(VolumeEncryption, IsOnWhereThereAreKeysAndBothReplicasAreOurs) {
+  EXPECT_TRUE(first_volume(voters + volume).encrypted);
+  EXPECT_FALSE(first_volume(voters + volume + "encryption = \"none\"\n").encrypted);
+  EXPECT_FALSE(first_volume(without_keys(voters) + volume).encrypted);
+  EXPECT_FALSE(first_volume(voters + volume + "authority = \"operator\"\n").encrypted);
+  EXPECT_TRUE(first_volume(voters + volume + "authority = \"operator\"\nencryption = \"tls\"\n").encrypted);
+}
+
+TEST(VolumeEncryption, IsNotAskedForWhereItCannotBe) {
+  EXPECT_THAT(why_not(without_keys(voters) + volume + "encryption = \"tls\"\n"), HasSubstr("no keys to encrypt with"));
+  EXPECT_THAT(why_not(voters + volume + "encryption = \"tsl\"\n"), HasSubstr("'tsl' is not an encryption"));
+  EXPECT_THAT(why_not(data_and_peer + volume + "authority = \"operator\"\nencryption = \"tls\"\n"),
+              HasSubstr("'old' is a peer, and DRBD 8.4 speaks no TLS"));
 }
 
 TEST(VolumeKeys, AreTakenAsWritten) {

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "runtime/block_host/peer_link.h"
+#include "runtime/tls/secured_stream.h"
 #include "runtime/uring/inbox.h"
-#include "runtime/uring/stream.h"
 #include "wire/drbd/frame.h"
 
 namespace bascule::block_host {
@@ -13,18 +13,23 @@ namespace bascule::block_host {
 class PeerSocket final : public uring::Closing {
  public:
   using Id = replication::input::SocketId;
-  PeerSocket(PeerLink& link, Id id, int descriptor, bool established);
+  /// `channel` may be null: nothing is encrypted.
+  PeerSocket(PeerLink& link, Id id, int descriptor, std::unique_ptr<tls::Channel> channel);
   ~PeerSocket() override;
 
   [[nodiscard]] Id id() const { return id_; }
   [[nodiscard]] bool established() const { return established_; }
-  void establish();
+  /// Once connected: `done` gets 0 when the peer has proved itself, else why() says why not. It has 3 s for it.
+  void shake(uring::Completion done);
+  [[nodiscard]] const std::string& why() const { return why_.empty() ? stream_.why() : why_; }
+  /// Packets are exchanged from now on.
+  void begin();
   void use_wire(const replication::effect::UseWire& use);
   void send(replication::effect::Send send);
   void flush() { stream_.flush(); }
   /// Decodes what waits; true: packets were delivered.
   bool resume();
-  void close() { stream_.close(); }
+  void close();
   [[nodiscard]] bool closed() const { return stream_.closed(); }
   [[nodiscard]] int descriptor() const { return stream_.descriptor(); }
 
@@ -49,13 +54,16 @@ class PeerSocket final : public uring::Closing {
   [[nodiscard]] bool digest_valid(const drbd::Packet& packet, replication::BufferId buffer,
                                   std::uint32_t payload) const;
   void fail(const std::string& reason);
+  [[nodiscard]] std::string reason_of(int result) const;
   [[nodiscard]] bool may_decode() const;
 
   PeerLink& link_;  ///< not to be used any more when closed
   uring::BufferPool& pool_;
   Id id_;
-  bool established_;
-  uring::Stream stream_;
+  bool established_ = false;
+  tls::SecuredStream stream_;
+  uring::TimerHandle patience_ = 0;  ///< for the handshake
+  std::string why_;                  ///< it failed
   uring::Inbox inbox_;
   drbd::Socket kind_ = drbd::Socket::Data;
   drbd::WireOptions options_;

@@ -18,9 +18,9 @@ struct Places {
   std::vector<Place> services;  ///< like ClusterConfig::services
 };
 
-/// The `index`-th [volume.NAME].
+/// The `index`-th [volume.NAME]. `have_keys`: the cluster has a key file.
 [[nodiscard]] Volume read_volume(const Section::Named& named, std::size_t index, const std::vector<Node>& nodes,
-                                 Findings& findings);
+                                 bool have_keys, Findings& findings);
 
 /// One [service.NAME].
 [[nodiscard]] Service read_service(const Section::Named& named, Findings& findings);
