@@ -112,8 +112,8 @@ GRANT INSERT ON shop.* TO shop@localhost;
 
 
 def cluster_toml(service, networks=1):
-    """lamp: the shop on a volume; web: address and Apache, no volume; volume: a small volume and no service."""
-    parts = {"lamp": VOLUME + LAMP, "web": WEB, "volume": VOLUME.replace('"1G"', '"64M"')}
+    """lamp: the shop on a volume; web: address and Apache, no volume; volume: a small volume, readable on the wire, and no service."""
+    parts = {"lamp": VOLUME + LAMP, "web": WEB, "volume": VOLUME.replace('"1G"', '"64M"') + 'encryption = "none"\n'}
     nodes = NODES if networks == 1 else re.sub(r'address = "10\.77\.0\.(\d)"',
                                                r'address = ["10.77.0.\1", "10.78.0.\1"]', NODES)
     return nodes + parts[service]
