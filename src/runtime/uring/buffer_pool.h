@@ -13,8 +13,8 @@
 namespace bascule::uring {
 
 /// Payload buffers in one page-aligned arena, counted by reference. Each use has its own buffers, so that the
-/// application, the peer and the engine cannot starve each other. A part of each is kept in memory for good, enough to go
-/// on when the machine has none left; the rest takes memory at its first use, until give_back(). One thread.
+/// application, the peer and the engine cannot starve each other. A part of each is kept in memory for good, enough to
+/// go on when the machine has none left; the rest takes memory at its first use, until give_back(). One thread.
 class BufferPool {
  public:
   using Id = std::uint32_t;  ///< replication::BufferId; 0: none

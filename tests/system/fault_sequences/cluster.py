@@ -31,7 +31,7 @@ class FaultCluster(Cluster):
     def make_hosts(self):
         super().make_hosts()
         for name in ADDRESSES:
-            self.hosts[name].write("/etc/bascule/cluster.toml", shop.cluster_toml("volume") + SERVICE)
+            self.hosts[name].write("/etc/bascule/cluster.toml", shop.cluster_toml("volume").replace('encryption = "none"\n', "") + SERVICE)
         self.asker = AddressAsker(self.world, shop.SERVICE_ADDRESS)
 
     def _prepare_volume(self):
