@@ -9,9 +9,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include "edge/api/api_server.h"
+#include "runtime/files/blank_device.h"
+#include "runtime/manager_host/agent_runner.h"
 #include "runtime/manager_host/manager_host.h"
 #include "runtime/supervisor/notify.h"
 #include "runtime/watchdog/config_file.h"
@@ -126,9 +129,18 @@ Result<void> serve(const std::string& config_file, const manager_host::Options& 
   return {};
 }
 
+/// Not for people: see make_filesystem_word.
+int make_filesystem(const char* device, const char* type) {
+  const auto made = files::make_filesystem(device, type);
+  if (made) return 0;
+  std::fprintf(stderr, "%s\n", made.error().text().c_str());
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 4 && std::string(argv[1]) == manager_host::make_filesystem_word) return make_filesystem(argv[2], argv[3]);
   std::string config_file = config::default_file;
   manager_host::Options options;
   options.node = config::host_name();

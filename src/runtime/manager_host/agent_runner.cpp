@@ -9,7 +9,18 @@ namespace bascule::manager_host {
 
 namespace {
 constexpr Duration unmount_patience = seconds(2);
+
+/// This very program, in a process of its own: reading a device may wait for as long as its writes are held.
+process::Launch filesystem_maker(const config::Step& step, const transition::effect::RunAction& action) {
+  return {step.name,
+          "make",
+          "/proc/self/exe",
+          {make_filesystem_word, action.device, step.parameters.at("fstype")},
+          {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C"}},
+          action.timeout};
 }
+
+}  // namespace
 
 AgentRunner::AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node,
                          const Place& place, process::Log log, Sink sink)
@@ -41,8 +52,14 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
                          std::move(invocation.arguments),
                          std::move(invocation.environment),
                          action.timeout};
-  executor_.run(std::move(launch), [this, id = action.action](const process::Completion& done) {
+  auto answer = [this, id = action.action](const process::Completion& done) {
     sink_(transition::input::ActionDone{id, done.return_code, done.reason, done.took});
+  };
+  if (action.operation != "start" || action.device.empty() || !step.parameters.contains("make"))
+    return executor_.run(std::move(launch), answer);
+  executor_.run(filesystem_maker(step, action), [this, launch = std::move(launch), answer](const auto& made) {
+    if (made.return_code != 0) return answer(made);
+    executor_.run(launch, answer);
   });
 }
 

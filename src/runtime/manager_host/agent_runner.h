@@ -15,6 +15,9 @@
 
 namespace bascule::manager_host {
 
+/// `bascule-managerd WORD DEVICE TYPE` calls files::make_filesystem: a child of the manager for steps with `make`.
+inline constexpr const char* make_filesystem_word = "--make-filesystem";
+
 /// Carries out what one service's machine wants of this machine: agents, its cgroup, its mounts.
 class AgentRunner {
  public:

@@ -21,6 +21,10 @@ std::string many_volumes(int count) {
 }
 
 const std::vector<Mistake> config_mistakes{
+    {"MakesNoSuchFileSystem",
+     frame_text + "[volume.v]\ndisk = \"/d\"\n[service.s]\nvolume = \"v\"\nmount = { directory = \"/m\", fstype = "
+                  "\"btrfs\", make = true }\n",
+     "line 14, service.s.mount.make", "'btrfs' is not made by us", "ext4 or xfs"},
     {"NotToml", "[cluster\nname = 1\n", "line 1", "not TOML", ""},
     {"DuplicateTable", frame_text + volume + volume, "line 12", "not TOML", ""},
     {"Empty", "", "cluster", "[cluster] is missing", "begin with"},

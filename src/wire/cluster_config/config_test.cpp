@@ -119,6 +119,15 @@ address = "10.0.0.3"
 role = "witness"
 )toml";
 
+TEST(Config, AFileSystemIsMadeOnlyWhenSaid) {
+  const auto config =
+      parsed(std::string(frame) +
+             "[volume.v]\ndisk = \"/d\"\n[service.s]\nvolume = \"v\"\nmount = { directory = \"/m\", make = "
+             "true }\n");
+  EXPECT_EQ(config.service("s")->steps[0].parameters,
+            (std::map<std::string, std::string>{{"directory", "/m"}, {"fstype", "ext4"}, {"make", "true"}}));
+}
+
 TEST(Config, LongFormsOfMountAndAddress) {
   const auto config = parsed(std::string(frame) + R"toml(
 [volume.v]
@@ -135,6 +144,7 @@ migration_threshold = 1
   ASSERT_NE(service, nullptr);
   ASSERT_EQ(service->steps.size(), 3u);
   EXPECT_EQ(service->steps[0].parameters.at("fstype"), "xfs");
+  EXPECT_FALSE(service->steps[0].parameters.contains("make"));
   EXPECT_EQ(service->steps[0].parameters.at("options"), "noatime");
   EXPECT_EQ(service->steps[0].stop_timeout, seconds(5));
   EXPECT_EQ(service->steps[2].name, "address-2");

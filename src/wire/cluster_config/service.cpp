@@ -122,6 +122,15 @@ void add_step(Step step, const Place& place, Findings& findings, Service& servic
   service.steps.push_back(std::move(step));
 }
 
+void read_make(const Section& mount, Step& step) {
+  if (!mount.flag("make").value_or(false)) return;
+  const std::string& type = step.parameters["fstype"];
+  if (type != "ext4" && type != "xfs")
+    mount.findings().add(mount.place("make"), fmt::format("a file system of type '{}' is not made by us", type),
+                         "make it yourself, while the volume is primary by hand, or take ext4 or xfs");
+  step.parameters["make"] = "true";
+}
+
 void read_mount(const Section& section, Service& service) {
   const toml::node* node = section.get("mount");
   if (node == nullptr) return;
@@ -130,10 +139,11 @@ void read_mount(const Section& section, Service& service) {
   Place place = section.place("mount");
   std::string directory;
   if (const auto* table = node->as_table()) {
-    const Section mount(*table, place, section.findings(), with_timing({"directory", "fstype", "options"}));
+    const Section mount(*table, place, section.findings(), with_timing({"directory", "fstype", "options", "make"}));
     directory = mount.required_text("directory", "write mount = \"/srv/data\"");
     step.parameters["fstype"] = mount.text("fstype").value_or("ext4");
     if (const auto options = mount.text("options")) step.parameters["options"] = *options;
+    read_make(mount, step);
     read_step_timing(mount, step);
   } else {
     directory = section.text("mount").value_or("");
