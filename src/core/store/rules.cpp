@@ -141,6 +141,8 @@ std::string reason_not_to_grant_volume(const VolumeState& volume, const message:
 }
 
 std::string reason_not_to_grant(const ClusterState& state, const message::GrantOwnership& c) {
+  if (c.configuration != state.configuration())
+    return fmt::format("the configuration is at version {} by now, not {}", state.configuration(), c.configuration);
   if (c.service.empty() && c.volume.empty()) return "nothing is named that could be granted";
   if (c.node.empty()) return "no node is named";
   if (c.lost == c.node) return fmt::format("{} cannot take over from itself", c.node);
@@ -156,6 +158,7 @@ std::string reason_not_to_grant(const ClusterState& state, const message::GrantO
 }
 
 void grant_service(ServiceState& service, const message::GrantOwnership& c) {
+  service.configuration = c.configuration;
   service.pinned = service.move_to == c.node || (service.move_from && service.move_from != c.node);
   service.owner = service.last_owner = c.node;
   ++service.epoch;
@@ -320,6 +323,9 @@ struct Rules {
   Applied operator()(const message::RestartService& c) const { return apply_operation(state, c); }
   Applied operator()(const message::RestartDone& c) const { return apply_operation(state, c); }
   Applied operator()(const message::SetHalt& c) const { return apply_operation(state, c); }
+  Applied operator()(const message::SetConfig& c) const { return set_config(state, c); }
+  Applied operator()(const message::IssueToken& c) const { return issue_token(state, c); }
+  Applied operator()(const message::UseToken& c) const { return use_token(state, c); }
 };
 
 }  // namespace

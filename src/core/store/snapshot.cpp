@@ -68,7 +68,8 @@ Json json_of(const ServiceState& service) {
           {"reason", service.reason},
           {"restarts_asked", service.restarts_asked},
           {"restarts_done", service.restarts_done},
-          {"restart_step", service.restart_step}};
+          {"restart_step", service.restart_step},
+          {"configuration", service.configuration}};
 }
 
 ServiceState service_of(const Json& json) {
@@ -88,6 +89,7 @@ ServiceState service_of(const Json& json) {
   service.restarts_asked = json.at("restarts_asked").get<std::uint64_t>();
   service.restarts_done = json.at("restarts_done").get<std::uint64_t>();
   service.restart_step = json.at("restart_step").get<std::string>();
+  service.configuration = json.at("configuration").get<std::uint64_t>();
   return service;
 }
 
@@ -120,6 +122,31 @@ void read_operations(const Json& json, ClusterState& state) {
   state.halted_by = json.at("halted_by").get<std::string>();
 }
 
+Json json_of(const ConfigurationVersion& one) {
+  return {{"version", one.version}, {"text", one.text}, {"reason", one.reason}, {"who", one.who}, {"at_ms", one.at_ms}};
+}
+
+/// The agreed configurations and the tokens.
+void read_membership(const Json& json, ClusterState& state) {
+  for (const auto& one : json.at("configurations"))
+    state.configurations.push_back({one.at("version").get<std::uint64_t>(), one.at("text").get<std::string>(),
+                                    one.at("reason").get<std::string>(), one.at("who").get<std::string>(),
+                                    one.at("at_ms").get<std::uint64_t>()});
+  state.highest_node_id = json.at("highest_node_id").get<std::uint64_t>();
+  for (const auto& [hash, token] : json.at("tokens").items())
+    state.tokens[hash] = {token.at("node").get<std::string>(), token.at("expires_at_ms").get<std::uint64_t>(),
+                          token.at("used").get<bool>()};
+}
+
+void write_membership(Json& json, const ClusterState& state) {
+  json["configurations"] = Json::array();
+  for (const auto& one : state.configurations) json["configurations"].push_back(json_of(one));
+  json["highest_node_id"] = state.highest_node_id;
+  json["tokens"] = Json::object();
+  for (const auto& [hash, token] : state.tokens)
+    json["tokens"][hash] = {{"node", token.node}, {"expires_at_ms", token.expires_at_ms}, {"used", token.used}};
+}
+
 ClusterState state_of(const Json& json) {
   ClusterState state;
   state.applied_index = json.at("applied_index").get<std::uint64_t>();
@@ -129,6 +156,7 @@ ClusterState state_of(const Json& json) {
   for (const auto& [name, volume] : json.at("volumes").items()) state.volumes[name] = volume_of(volume);
   for (const auto& [name, service] : json.at("services").items()) state.services[name] = service_of(service);
   read_operations(json, state);
+  read_membership(json, state);
   return state;
 }
 
@@ -137,6 +165,13 @@ tl::unexpected<Error> refuse(std::string why) {
 }
 
 }  // namespace
+
+std::string Store::brief() const {
+  Store copy = *this;
+  for (auto& one : copy.state_.configurations) one.text.clear();
+  const Bytes bytes = copy.snapshot();
+  return std::string(text_of(bytes));
+}
 
 Bytes Store::snapshot() const {
   Json json{{"version", version},         {"applied_index", state_.applied_index},
@@ -149,6 +184,7 @@ Bytes Store::snapshot() const {
   for (const auto& [name, volume] : state_.volumes) json["volumes"][name] = json_of(volume);
   for (const auto& [name, service] : state_.services) json["services"][name] = json_of(service);
   write_operations(state_, json);
+  write_membership(json, state_);
   for (const auto id : order_) {
     const auto& answer = answers_.at(id);
     json["proposals"].push_back({{"id", id}, {"accepted", answer.accepted}, {"why", answer.why}});

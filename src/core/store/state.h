@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 /// What the cluster has agreed on: the state that the consensus log builds. Deterministic, ordered, no clock.
 namespace bascule::store {
@@ -57,6 +58,7 @@ struct ServiceState {
   std::uint64_t restarts_asked = 0;                ///< +1 with each restart in place that was asked for
   std::uint64_t restarts_done = 0;                 ///< the last one that was carried out
   std::string restart_step = {};                   ///< the first step to be restarted; empty: all
+  std::uint64_t configuration = 0;                 ///< the version by which the last owner was given it
 
   bool operator==(const ServiceState&) const = default;
 };
@@ -72,6 +74,26 @@ struct Maintenance {
   bool operator==(const Maintenance&) const = default;
 };
 
+/// What the cluster was, or is, configured to be.
+struct ConfigurationVersion {
+  std::uint64_t version = 0;
+  std::string text;  ///< cluster.toml
+  std::string reason;
+  std::string who;
+  std::uint64_t at_ms = 0;  ///< wall clock of the node where it was given
+
+  bool operator==(const ConfigurationVersion&) const = default;
+};
+
+/// A permission to join, once.
+struct JoinToken {
+  std::string node;
+  std::uint64_t expires_at_ms = 0;
+  bool used = false;
+
+  bool operator==(const JoinToken&) const = default;
+};
+
 struct ClusterState {
   std::map<std::string, NodeState> nodes;
   std::map<std::string, VolumeState> volumes;
@@ -80,9 +102,22 @@ struct ClusterState {
   std::uint64_t maintenance_version = 0;           ///< +1 with each change of `maintenance`
   bool halted = false;                             ///< nothing is to run, whatever each service's target
   std::string halted_by = {};
+  /// Oldest first, the one in force last. Empty: every node goes by its file, which counts as version 0.
+  std::vector<ConfigurationVersion> configurations;
+  std::uint64_t highest_node_id = 0;        ///< ever given
+  std::map<std::string, JoinToken> tokens;  ///< by the hash of the secret
   std::uint64_t applied_index = 0;
+
+  [[nodiscard]] std::uint64_t configuration() const {
+    return configurations.empty() ? 0 : configurations.back().version;
+  }
 
   bool operator==(const ClusterState&) const = default;
 };
+
+/// How many versions are kept; one by which something still runs is kept beside them.
+inline constexpr std::size_t configurations_kept = 16;
+/// Unused and unexpired tokens at a time.
+inline constexpr std::size_t tokens_max = 64;
 
 }  // namespace bascule::store

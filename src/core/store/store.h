@@ -51,6 +51,8 @@ class Store {
 
   /// Everything, remembered proposals included, as versioned JSON (FORMAT.md). Same state, same bytes.
   [[nodiscard]] Bytes snapshot() const;
+  /// The same without the texts of configurations, for a record of what was decided on.
+  [[nodiscard]] std::string brief() const;
   /// Refuses what is damaged or of a later version; never throws.
   [[nodiscard]] static Result<Store> restore(ByteView bytes);
 

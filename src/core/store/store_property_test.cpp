@@ -22,7 +22,7 @@ Command some_command(Prng& prng, const ClusterState& state) {
   if (state.services.contains("shop")) service = state.services.at("shop");
   const auto off = [&prng] { return prng.chance(1, 8) ? prng.below(3) : 0; };
   const auto service_name = prng.chance(1, 5) ? "" : "shop";
-  switch (prng.below(19)) {
+  switch (prng.below(20)) {
     case 0:
       return SetStandby{some_node(prng), prng.chance(1, 2)};
     case 1:
@@ -39,9 +39,14 @@ Command some_command(Prng& prng, const ClusterState& state) {
     case 12:
     case 13:
     case 14:
-      return GrantOwnership{
-          service_name,         "data", some_node(prng), maybe(prng, volume.owner.value_or("")), service.epoch + off(),
-          volume.epoch + off(), "r"};
+      return GrantOwnership{service_name,
+                            "data",
+                            some_node(prng),
+                            maybe(prng, volume.owner.value_or("")),
+                            service.epoch + off(),
+                            volume.epoch + off(),
+                            "r",
+                            state.configuration()};
     case 7:
       return RequestStop{"shop", service.epoch + off(), "r"};
     case 8:
@@ -53,6 +58,8 @@ Command some_command(Prng& prng, const ClusterState& state) {
     case 16:
     case 17:
       return GrowInSync{"data", volume.epoch + off(), volume.in_sync_version + off(), some_node(prng)};
+    case 19:
+      return SetConfig{state.configuration() + off(), state.configurations.empty(), "text", "", "", 0, prng.below(9)};
     case 18:
       return SetRestartLease{"alice",
                              state.nodes.contains("alice") ? state.nodes.at("alice").restart_version + off() : off(),

@@ -106,6 +106,10 @@ struct Check {
   Result<void> operator()(const message::ShrinkInSync& c) const { return known_volume(config, c.volume); }
   Result<void> operator()(const message::GrowInSync& c) const { return replica(config, c.volume, c.add); }
   Result<void> operator()(const message::SetRestartLease& c) const { return data_node(config, c.node); }
+  // Of these the configuration in force says nothing: the manager compares (core/manager, configuration_part.cpp).
+  Result<void> operator()(const message::SetConfig&) const { return {}; }
+  Result<void> operator()(const message::IssueToken&) const { return {}; }
+  Result<void> operator()(const message::UseToken&) const { return {}; }
   Result<void> operator()(const message::RecordFailure& c) const {
     if (auto result = known_service(config, c.service); !result) return result;
     return known_node(config, c.node);

@@ -57,6 +57,16 @@ void check_votes(const ClusterConfig& config, const Places& places, Findings& fi
                  "at least one node must have role = \"data\"");
 }
 
+void check_ids(const ClusterConfig& config, const Places& places, Findings& findings) {
+  std::map<std::uint32_t, std::string> owners;
+  for (std::size_t i = 0; i < config.nodes.size(); ++i) {
+    const auto [first, fresh] = owners.emplace(config.nodes[i].id, config.nodes[i].name);
+    if (!fresh)
+      findings.add(places.nodes[i], fmt::format("the id {} is already that of {}", config.nodes[i].id, first->second),
+                   "a node without an id has its place in the file, from 1: write an id for each");
+  }
+}
+
 void check_addresses(const ClusterConfig& config, const Places& places, Findings& findings) {
   Unique addresses;
   for (std::size_t i = 0; i < config.nodes.size(); ++i) {
@@ -193,6 +203,7 @@ void check_slots(const ClusterConfig& config, const Places& places, Findings& fi
 
 void check_together(const ClusterConfig& config, const Places& places, Findings& findings) {
   check_votes(config, places, findings);
+  check_ids(config, places, findings);
   check_addresses(config, places, findings);
   check_volumes(config, places, findings);
   check_services(config, places, findings);

@@ -32,7 +32,7 @@ const Service* ClusterConfig::service(const std::string& wanted) const {
 
 ClusterConfig ClusterConfig::of_managers() const {
   ClusterConfig part = *this;
-  std::erase_if(part.nodes, [](const Node& one) { return !one.votes(); });
+  std::erase_if(part.nodes, [](const Node& one) { return !one.runs_manager(); });
   std::erase_if(part.volumes, [](const Volume& one) { return one.operator_decides; });
   return part;
 }

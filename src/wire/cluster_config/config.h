@@ -23,9 +23,12 @@ struct Node {
   std::string name;
   NodeRole role = NodeRole::data;
   std::string address;   ///< IPv4 or IPv6 literal, without a port; unique in the cluster; the first of `addresses`
-  std::uint32_t id = 0;  ///< 1-based, in the order of the file: the consensus server id and DRBD tie-breaker
+  std::uint32_t id = 0;  ///< `id`, or the place in the file from 1: the consensus server id and DRBD tie-breaker
   std::vector<std::string> addresses = {};  ///< one for each link: the managers speak over all of them at once
-  [[nodiscard]] bool votes() const { return role != NodeRole::peer; }
+  bool has_vote = true;                     ///< `votes`
+  [[nodiscard]] bool votes() const { return role != NodeRole::peer && has_vote; }
+  [[nodiscard]] bool runs_manager() const { return role != NodeRole::peer; }
+  bool operator==(const Node&) const = default;
 };
 
 struct Volume {
@@ -43,6 +46,8 @@ struct Volume {
   bool accept_loss = false;                     ///< protocol A: a takeover may lose what was still on its way
   bool flush_waits_for_peer = true;             ///< `peer_flush`: false gives the kernel's behaviour
   bool encrypted = false;                       ///< between its replicas: TLS 1.3 under the cluster's keys
+
+  bool operator==(const Volume&) const = default;
 };
 
 /// The standard of a step that the manager carries out itself. Its type is "address", with IPaddr2's parameters.
@@ -59,6 +64,7 @@ struct Step {
   Duration stop_timeout = seconds(60);
   Duration monitor_timeout = seconds(30);
   Duration monitor_interval = seconds(2);  ///< 0: no recurring monitor
+  bool operator==(const Step&) const = default;
 };
 
 struct Service {
@@ -70,6 +76,7 @@ struct Service {
   bool autostart = true;                  ///< the target of a service that was never started or stopped by hand
   std::uint32_t migration_threshold = 3;  ///< failures on one node before the service moves
   std::vector<Step> steps;                ///< started in this order, stopped in reverse; mount and address come first
+  bool operator==(const Service&) const = default;
 };
 
 struct Timing {
@@ -84,6 +91,7 @@ struct Timing {
       seconds(3);  ///< a service whose lease ended is kept, mute and held, this long before it is stopped
   Duration stop_deadline = seconds(10);      ///< from the end of the grace until its cgroup is killed
   Duration watchdog_deadline = seconds(20);  ///< from the end of a lease until the watchdog is no longer petted
+  bool operator==(const Timing&) const = default;
 };
 
 inline constexpr const char* default_key_file = "/etc/bascule/cluster.key";

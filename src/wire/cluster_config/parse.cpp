@@ -122,10 +122,11 @@ void read_addresses(const Section& section, Node& node) {
 
 Node read_node(const Section::Named& named, std::uint32_t id, Findings& findings) {
   check_name(named, 63, findings);
-  const Section section(*named.table, named.place, findings, {"address", "role"});
+  const Section section(*named.table, named.place, findings, {"address", "role", "id", "votes"});
   Node node;
   node.name = named.name;
-  node.id = id;
+  node.id = static_cast<std::uint32_t>(section.integer("id", 1, 2'000'000'000).value_or(id));
+  node.has_vote = section.flag("votes").value_or(true);
   read_addresses(section, node);
   const std::string role = section.text("role").value_or("data");
   const std::vector<std::string> roles{"data", "witness", "peer"};
@@ -133,6 +134,9 @@ Node read_node(const Section::Named& named, std::uint32_t id, Findings& findings
     findings.add(section.place("role"), fmt::format("'{}' is not a role", role), suggestion(role, roles));
   if (role == "witness") node.role = NodeRole::witness;
   if (role == "peer") node.role = NodeRole::peer;
+  if (section.has("votes") && role != "data")
+    findings.add(section.place("votes"), fmt::format("a {} has no choice about its vote", role),
+                 "votes is for data nodes; leave it out");
   return node;
 }
 

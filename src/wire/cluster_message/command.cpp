@@ -19,7 +19,8 @@ constexpr std::array<const char*, std::variant_size_v<Command>> operation_names 
     "set_standby",       "set_target",      "move_service",      "hold_volume",       "clear_failures",
     "initialise_volume", "grant_ownership", "request_stop",      "release_ownership", "shrink_in_sync",
     "grow_in_sync",      "record_failure",  "set_restart_lease", "set_maintenance",   "age_maintenance",
-    "restart_service",   "restart_done",    "set_halt"};
+    "restart_service",   "restart_done",    "set_halt",          "set_config",        "issue_token",
+    "use_token"};
 
 struct JsonWriter {
   Json& object;
@@ -154,6 +155,11 @@ struct Sentence {
     return c.lease_ms == 0 ? "end the longer leases of " + c.node
                            : fmt::format("lease to {} for {} ms while its manager is restarted", c.node, c.lease_ms);
   }
+  std::string operator()(const SetConfig& c) const {
+    return fmt::format("apply configuration {}{}", c.adopts ? 0 : c.base_version + 1, because(c.reason));
+  }
+  std::string operator()(const IssueToken& c) const { return "issue a token with which " + c.node + " may join"; }
+  std::string operator()(const UseToken& c) const { return "use a token to join, from " + c.from; }
 };
 
 }  // namespace

@@ -78,6 +78,7 @@ struct GrantOwnership {
   std::uint64_t service_epoch = 0;
   std::uint64_t volume_epoch = 0;
   std::string reason;
+  std::uint64_t configuration = 0;  ///< applies only while this is the version of the configuration
 };
 struct RequestStop {
   std::string service;
@@ -126,9 +127,38 @@ struct RecordFailure {
   std::string text;
 };
 
-using Command = std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume,
-                             GrantOwnership, RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure,
-                             SetRestartLease, SetMaintenance, AgeMaintenance, RestartService, RestartDone, SetHalt>;
+/// The configuration of the cluster from now on. Applies only while `base_version` is the version in force; the next
+/// one is +1. `adopts`: it is what the files said until now, and becomes version 0.
+struct SetConfig {
+  std::uint64_t base_version = 0;
+  bool adopts = false;
+  std::string text;  ///< cluster.toml, at most config_text_bytes_max
+  std::string reason;
+  std::string who;
+  std::uint64_t at_ms = 0;            ///< wall clock of the proposer, since 1970
+  std::uint64_t highest_node_id = 0;  ///< of the nodes in `text`; no id at or below the highest ever is given again
+};
+inline constexpr std::size_t config_text_bytes_max = 24 * 1024;
+/// Whoever proves to have the secret of which this is the SHA-256, in hexadecimal digits, is told the cluster's keys,
+/// once, as the node `node`.
+struct IssueToken {
+  std::string node;
+  std::string secret_hash;
+  std::uint64_t at_ms = 0;
+  std::uint64_t expires_at_ms = 0;
+  std::string who;
+};
+/// Applies once for each token, and not after it has expired. The secrets leave a member only after this is applied.
+struct UseToken {
+  std::string secret_hash;
+  std::uint64_t at_ms = 0;
+  std::string from;  ///< the address that it came from
+};
+
+using Command =
+    std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume, GrantOwnership,
+                 RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure, SetRestartLease,
+                 SetMaintenance, AgeMaintenance, RestartService, RestartDone, SetHalt, SetConfig, IssueToken, UseToken>;
 
 /// A command with the id its proposer gave it, so that a repeated proposal is applied once.
 struct Proposal {

@@ -34,7 +34,8 @@ inline Command command(Prng& prng, int kind) {
     case 5:
       return InitialiseVolume{word(prng), word(prng)};
     case 6:
-      return GrantOwnership{word(prng), word(prng), word(prng), word(prng), number(prng), number(prng), word(prng)};
+      return GrantOwnership{word(prng),   word(prng),   word(prng), word(prng),
+                            number(prng), number(prng), word(prng), number(prng)};
     case 7:
       return RequestStop{word(prng), number(prng), word(prng)};
     case 8:
@@ -55,6 +56,12 @@ inline Command command(Prng& prng, int kind) {
       return RestartDone{word(prng), number(prng), number(prng)};
     case 17:
       return SetHalt{flag(prng), word(prng)};
+    case 18:
+      return SetConfig{number(prng), flag(prng), word(prng), word(prng), word(prng), number(prng), number(prng)};
+    case 19:
+      return IssueToken{word(prng), word(prng), number(prng), number(prng), word(prng)};
+    case 20:
+      return UseToken{word(prng), number(prng), word(prng)};
     default:
       return RecordFailure{word(prng), word(prng), number(prng), flag(prng), word(prng)};
   }

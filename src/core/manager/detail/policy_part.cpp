@@ -51,6 +51,8 @@ void Manager::State::decide(const ownership::Plan& plan) {
     if (decision.takes_over_from && !granter.begin_takeover(*decision.takes_over_from, store.state(), now)) continue;
     Pending entry;
     entry.proposal = {prng.next(), self->name, decision.command};
+    if (auto* grant = std::get_if<message::GrantOwnership>(&entry.proposal.command))
+      grant->configuration = store.state().configuration();
     entry.decision = true;
     entry.lost = decision.takes_over_from.value_or("");
     entry.give_up = never;
@@ -70,8 +72,7 @@ void Manager::State::keep_decision(const ownership::Plan& plan) {
                                {"online", view.online},
                                {"age_ms", to_ms(view.age)},
                                {"lease_certainly_over", view.lease_certainly_over}});
-  const Bytes snapshot = store.snapshot();
-  record["state"] = std::string(text_of(snapshot));
+  record["state"] = store.brief();
   out->push_back(effect::KeepDecision{record.dump()});
 }
 

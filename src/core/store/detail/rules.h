@@ -13,5 +13,9 @@ namespace bascule::store::detail {
 [[nodiscard]] Applied apply_operation(ClusterState& state, const message::RestartService& command);
 [[nodiscard]] Applied apply_operation(ClusterState& state, const message::RestartDone& command);
 [[nodiscard]] Applied apply_operation(ClusterState& state, const message::SetHalt& command);
+// configuration_rules.cpp
+[[nodiscard]] Applied set_config(ClusterState& state, const message::SetConfig& command);
+[[nodiscard]] Applied issue_token(ClusterState& state, const message::IssueToken& command);
+[[nodiscard]] Applied use_token(ClusterState& state, const message::UseToken& command);
 
 }  // namespace bascule::store::detail

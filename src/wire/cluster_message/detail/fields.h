@@ -40,7 +40,8 @@ void fields(V& visit, T& c) {
 template <typename V, Is<GrantOwnership> T>
 void fields(V& visit, T& c) {
   visit("service", c.service), visit("volume", c.volume), visit("node", c.node), visit("lost", c.lost);
-  visit("service_epoch", c.service_epoch), visit("volume_epoch", c.volume_epoch), visit("reason", c.reason);
+  visit("service_epoch", c.service_epoch), visit("volume_epoch", c.volume_epoch);
+  visit("reason", c.reason), visit("configuration", c.configuration);
 }
 template <typename V, Is<RequestStop> T>
 void fields(V& visit, T& c) {
@@ -89,6 +90,21 @@ void fields(V& visit, T& c) {
 template <typename V, Is<SetHalt> T>
 void fields(V& visit, T& c) {
   visit("halted", c.halted), visit("by", c.by);
+}
+template <typename V, Is<SetConfig> T>
+void fields(V& visit, T& c) {
+  visit("base_version", c.base_version), visit("adopts", c.adopts), visit("text", c.text);
+  visit("reason", c.reason), visit("who", c.who), visit("at_ms", c.at_ms);
+  visit("highest_node_id", c.highest_node_id);
+}
+template <typename V, Is<IssueToken> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("secret_hash", c.secret_hash), visit("at_ms", c.at_ms);
+  visit("expires_at_ms", c.expires_at_ms), visit("who", c.who);
+}
+template <typename V, Is<UseToken> T>
+void fields(V& visit, T& c) {
+  visit("secret_hash", c.secret_hash), visit("at_ms", c.at_ms), visit("from", c.from);
 }
 
 template <typename V, Is<StepReport> T>
