@@ -38,8 +38,8 @@ TEST(Command, KeepsTheWholeRangeOfIds) {
 }
 
 TEST(Command, IgnoresUnknownFields) {
-  const auto decoded =
-      decode_text(R"({"op":"set_standby","id":1,"proposer":"a","node":"bob","standby":true,"later":[1,{"x":2}]})");
+  const auto decoded = decode_text(
+      R"({"op":"set_standby","id":1,"proposer":"a","node":"bob","standby":true,"wait":false,"later":[1,{"x":2}]})");
   ASSERT_TRUE(decoded);
   EXPECT_TRUE(std::get<SetStandby>(decoded->command).standby);
 }
