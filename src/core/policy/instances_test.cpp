@@ -1,4 +1,8 @@
 // Which instances of a clone, and which containers of a bundle, get a place, and which of them are promoted.
+#include <algorithm>
+#include <vector>
+
+#include "core/policy/detail/merge_sort.h"
 #include "core/policy/test_cluster.h"
 
 namespace bascule::policy {
@@ -36,6 +40,41 @@ TEST(Instances, AnOrphanGetsNoPlace) {
   EXPECT_FALSE(graph.has("r:1_start_0@b"));
 }
 
+TEST(Instances, AGroupThatMovesIsCountedWhereItGoes) {
+  for (const bool with_faults : {false, true}) {
+    Cluster cluster = clone_of("<group id=\"g\">" + primitive("r") + "</group>", "");
+    cluster.constraints = R"(<rsc_location id="l" rsc="c" node="b" score="100"/>)";
+    cluster.on_a = started("r");
+    cluster.with_faults = with_faults;
+    const Graph graph(cluster);
+    EXPECT_TRUE(graph.has("r:0_start_0@b"));
+    EXPECT_EQ(graph.has("r:1_start_0@a"), !with_faults);
+    EXPECT_EQ(graph.has("r:1_start_0@b"), with_faults);
+  }
+}
+
+/// Less than zero: the left one first. Who is first of two that differ by one, nobody can say; beyond that it is who is
+/// ahead on a ring of seven.
+int around_a_ring(int left, int right) {
+  const int ahead = (right - left + 7) % 7;
+  return ahead <= 1 || ahead == 6 ? 0 : ahead < 4 ? -1 : 1;
+}
+
+TEST(Instances, ASortByRulesThatGoRoundInCirclesStillHasEachInstanceOnceAndKeepsWhatIsDecided) {
+  for (int first = 0; first < 7; ++first) {
+    std::vector<int> ring;
+    for (int i = 0; i < 7; ++i) ring.push_back((first + 3 * i) % 7);
+    const std::vector<int> sorted = detail::merge_sorted(ring, around_a_ring);
+    EXPECT_TRUE(std::is_permutation(sorted.begin(), sorted.end(), ring.begin(), ring.end()));
+    const std::vector<int> pair = detail::merge_sorted(std::vector<int>{ring[0], ring[1]}, around_a_ring);
+    EXPECT_LE(around_a_ring(pair[0], pair[1]), 0);
+    std::vector<int> stable = ring;
+    const auto by_half = [](int left, int right) { return left / 2 - right / 2; };
+    std::stable_sort(stable.begin(), stable.end(), [&](int left, int right) { return by_half(left, right) < 0; });
+    EXPECT_EQ(detail::merge_sorted(ring, by_half), stable);
+  }
+}
+
 TEST(Instances, AContainerGoesWhereWhatIsWithTheBundleWantsToBe) {
   Cluster cluster;
   cluster.resources = R"(<bundle id="x"><docker image="i"/></bundle>)" + primitive("d");
@@ -64,6 +103,49 @@ TEST(Instances, WhatIsInAContainerNeedsItsRoomThere) {
                         primitive("r", hungry ? need : "") + "</bundle>";
     EXPECT_EQ(Graph(cluster).has("x-docker-0_start_0@a"), !hungry);
   }
+}
+
+TEST(Instances, AReplicaWhoseConnectionFailedKeepsItsContainersPlace) {
+  Cluster cluster;
+  cluster.resources =
+      R"(<bundle id="x"><docker image="i" replicas="2"/><network control-port="9999"/>)" + primitive("r") + "</bundle>";
+  cluster.constraints = R"(<rsc_location id="l" rsc="x" node="b" score="-INFINITY"/>)";
+  cluster.transient_of_a = R"(<nvpair id="f" name="fail-count-x-0#stop_0" value="INFINITY"/>)";
+  const Graph graph(cluster);
+  EXPECT_TRUE(graph.has("x-docker-0_start_0@a"));
+  EXPECT_FALSE(graph.has("x-0_start_0@a"));
+}
+
+TEST(Instances, TheConnectionToAReplicaNeedsNoLeaveOfItsOwn) {
+  Cluster cluster;
+  cluster.properties += pair("symmetric-cluster", "false");
+  cluster.resources =
+      R"(<bundle id="x"><docker image="i"/><network control-port="9999"/>)" + primitive("r") + "</bundle>";
+  cluster.constraints = R"(<rsc_location id="l" rsc="x" node="a" score="1000"/>)";
+  EXPECT_TRUE(Graph(cluster).has("x-0_start_0@a"));
+}
+
+TEST(Instances, OfACloneThatAvoidsABundleEachAvoidsTheReplicaOnItsOwnNode) {
+  Cluster cluster;
+  cluster.resources = R"(<bundle id="x"><docker image="i" replicas="2"/></bundle><clone id="c">)" +
+                      meta("c", pair("clone-max", "1")) + primitive("r") + "</clone>";
+  cluster.constraints = R"(<rsc_colocation id="k" score="-100" rsc="c" with-rsc="x"/>)"
+                        R"(<rsc_location id="la" rsc="c" node="a" score="10"/>)"
+                        R"(<rsc_location id="lb" rsc="c" node="b" score="5"/>)";
+  cluster.on_a = started("x-docker-1");
+  cluster.on_b = started("x-docker-0");
+  EXPECT_TRUE(Graph(cluster).has("r:0_start_0@b"));
+}
+
+TEST(Instances, WhatIsWithABundleThatIsFrozenOutStays) {
+  Cluster cluster;
+  cluster.have_quorum = false;
+  cluster.properties += pair("no-quorum-policy", "freeze");
+  cluster.resources = R"(<bundle id="x"><docker image="i" promoted-max="1"/><network control-port="9999"/>)" +
+                      primitive("r") + "</bundle><clone id=\"c\">" + primitive("q") + "</clone>";
+  cluster.constraints = R"(<rsc_colocation id="k" score="INFINITY" rsc="c" with-rsc="x"/>)";
+  cluster.on_a = started("q");
+  EXPECT_FALSE(Graph(cluster).has("q:0_stop_0@a"));
 }
 
 TEST(Instances, AProbeThatCannotBeMadeYetHoldsUpAUniqueClone) {
@@ -101,6 +183,19 @@ TEST(Promotion, NotToBeUnpromotedBesideTheOtherCloneIsAReasonToBePromoted) {
     const Graph graph(cluster);
     EXPECT_EQ(graph.has("q:0_promote_0@a") || graph.has("q:0_promote_0@b"), role == "Unpromoted");
     EXPECT_FALSE(graph.has("r:0_promote_0@a"));
+  }
+}
+
+TEST(Promotion, ThePromotedInstanceIsTheFirstThatOthersStayAwayFrom) {
+  // Nodes run out with the last instance, which then does not count.
+  Cluster cluster;
+  cluster.resources =
+      "<clone id=\"c\">" + meta("c", pair("promotable", "true")) + primitive("r") + "</clone>" + primitive("q");
+  cluster.constraints = R"(<rsc_colocation id="k" score="-100" rsc="q" with-rsc="c"/>)";
+  for (const bool promoted_on_a : {false, true}) {
+    (promoted_on_a ? cluster.on_a : cluster.on_b) = promoted("r");
+    (promoted_on_a ? cluster.on_b : cluster.on_a) = started("r");
+    EXPECT_TRUE(Graph(cluster).has(promoted_on_a ? "q_start_0@b" : "q_start_0@a"));
   }
 }
 

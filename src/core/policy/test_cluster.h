@@ -29,6 +29,7 @@ struct Cluster {
   bool b_is_up = true;
   bool b_is_joining = false;
   bool have_quorum = true;
+  bool with_faults = false;
 
   [[nodiscard]] static std::string state(const std::string& name, const std::string& history, bool up) {
     const std::string status = up ? R"(in_ccm="true" crmd="online" join="member" expected="member")"
@@ -87,7 +88,8 @@ class Graph {
     auto document = cib::parse(cluster.xml(), "test");
     EXPECT_TRUE(document) << document.error().text();
     if (!document) return;
-    const Plan made = plan({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000});
+    const Plan made =
+        plan({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000, false, "", cluster.with_faults});
     const detail::Board& board = made.board();
     names_.resize(board.actions.size());
     tasks_.resize(board.actions.size());

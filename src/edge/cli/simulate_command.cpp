@@ -22,8 +22,8 @@ Result<json> run_simulate(const SimulateRequest& request) {
   const auto loaded = load_cib(request.input);
   if (!loaded) return tl::unexpected(loaded.error());
   const bool pacemaker = request.format == "pacemaker";
-  simulate::Answer answer =
-      simulate::simulate(loaded->cib, loaded->now_s, {request.scores, !pacemaker && !request.as_json, request.as_json});
+  simulate::Answer answer = simulate::simulate(
+      loaded->cib, loaded->now_s, {request.scores, !pacemaker && !request.as_json, request.as_json, pacemaker});
   if (const auto written = write_graph(request.graph, answer.graph); !written) return tl::unexpected(written.error());
   json notices = json::array();
   for (const std::string& notice : loaded->notices) notices.push_back(notice);

@@ -17,7 +17,7 @@ namespace bascule::simulate {
 
 Answer simulate(const cib::Cib& cib, std::int64_t now_s, const Wanted& wanted) {
   const bool ledger = wanted.scores || ((wanted.readable || wanted.json) && explain::affords_ledger(cib));
-  const policy::Snapshot snapshot{std::make_shared<const cib::Cib>(cib), now_s, ledger};
+  const policy::Snapshot snapshot{std::make_shared<const cib::Cib>(cib), now_s, ledger, "", wanted.with_faults};
   Answer answer;
   const policy::Plan seen = policy::observe(snapshot);
   answer.now = status_text(seen.board());

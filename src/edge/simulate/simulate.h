@@ -28,6 +28,7 @@ struct Wanted {
   bool scores = false;    ///< of each resource for each node, step by step
   bool readable = false;  ///< for people
   bool json = false;
+  bool with_faults = false;  ///< as Pacemaker 2.1.5 would, its faults included: to compare with it
 };
 
 /// `now_s`: seconds since the epoch; rules and failure timeouts depend on it.

@@ -252,6 +252,13 @@ bool any_blocked(const Board& board, ResourceId id) {
                                                    [&](ResourceId each) { return any_blocked(board, each); });
 }
 
+/// An instance is with the one on its own node, or goes where there is one.
+void with_counterpart(Board& board, ResourceId dependent, ResourceId whole, const Colocation& colocation) {
+  const ResourceId partner = counterpart(board, dependent, whole, Role::Unknown, false);
+  if (partner != kNone) return with_primary(board, dependent, partner, colocation);
+  if (colocation.score >= kInfinity && !board.resource(dependent).assigned_yet) finalize(board, dependent, kNone, true);
+}
+
 void with_clone(Board& board, ResourceId dependent_id, ResourceId clone, const Colocation& colocation) {
   Resource& dependent = board.resource(dependent_id);
   if (!board.resource(clone).assigned_yet) return;
@@ -260,12 +267,8 @@ void with_clone(Board& board, ResourceId dependent_id, ResourceId clone, const C
     if (colocation.dependent_role == Role::Promoted) return promote_with_role(board, dependent_id, clone, colocation);
   }
   const Resource& whole = board.resource(colocation.dependent);
-  if (whole.clone && whole.clone->interleave && whole.clone->node_max == board.resource(clone).clone->node_max) {
-    const ResourceId partner = counterpart(board, dependent_id, clone, Role::Unknown, false);
-    if (partner != kNone) return with_primary(board, dependent_id, partner, colocation);
-    if (colocation.score >= kInfinity && !dependent.assigned_yet) finalize(board, dependent_id, kNone, true);
-    return;
-  }
+  if (whole.clone && whole.clone->interleave && whole.clone->node_max == board.resource(clone).clone->node_max)
+    return with_counterpart(board, dependent_id, clone, colocation);
   if (colocation.score < kInfinity) {
     for (const ResourceId instance : members(board, clone)) with_primary(board, dependent_id, instance, colocation);
     return;
@@ -283,6 +286,9 @@ void with_clone(Board& board, ResourceId dependent_id, ResourceId clone, const C
 /// A bundle is where its containers are.
 void with_bundle(Board& board, ResourceId dependent_id, ResourceId bundle, const Colocation& colocation) {
   if (!board.resource(bundle).assigned_yet) return;
+  const Variant whole = board.resource(colocation.dependent).variant;
+  if (whole == Variant::clone || whole == Variant::bundle)
+    return with_counterpart(board, dependent_id, bundle, colocation);
   const std::vector<BundleReplica>& replicas = board.resource(bundle).bundle->replicas;
   if (colocation.score < kInfinity) {
     for (const BundleReplica& each : replicas) with_primary(board, dependent_id, each.container, colocation);

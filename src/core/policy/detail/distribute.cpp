@@ -92,6 +92,11 @@ class Distribution {
       ++counts_[chosen];
       return true;
     }
+    if (board_.snapshot.with_faults && board_.resource(instance).variant == Variant::group) {
+      // Its members stay where they would not have been put, and nobody counts them.
+      board_.resource(instance).scores = std::move(before.front().second);
+      return false;
+    }
     each_in(board_, instance, [&](ResourceId each) {
       unassign(board_, each);
       board_.resource(each).node = kNone;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/policy/detail/bundle.h"
 #include "core/policy/detail/steps.h"
 #include "core/policy/operations.h"
 
@@ -67,6 +68,7 @@ FailCount fail_count(Board& board, ResourceId id, NodeId node, bool effective) {
 
 FailCount fail_count_with_fillers(Board& board, ResourceId id, NodeId node) {
   FailCount found = fail_count(board, id, node, true);
+  if (bundled(board, id)) return found;  // a replica's connection fails for itself
   for (const ResourceId filler : board.resource(id).fillers) {
     const FailCount inside = fail_count(board, filler, node, true);
     found.count = add(found.count, inside.count);

@@ -1,8 +1,10 @@
 // Which instance of a clone, or container of a bundle, is served before which.
 #include <algorithm>
+#include <utility>
 
 #include "core/policy/detail/assign.h"
 #include "core/policy/detail/instances.h"
+#include "core/policy/detail/merge_sort.h"
 #include "core/policy/running.h"
 
 namespace bascule::policy::detail {
@@ -86,12 +88,11 @@ int compare(Board& board, ResourceId left, ResourceId right) {
 
 }  // namespace
 
-bool served_before(Board& board, ResourceId left, ResourceId right) { return compare(board, left, right) < 0; }
+int compare_service(Board& board, ResourceId left, ResourceId right) { return compare(board, left, right); }
 
 std::vector<ResourceId> in_order_of_service(Board& board, std::vector<ResourceId> instances) {
-  std::stable_sort(instances.begin(), instances.end(),
-                   [&board](ResourceId left, ResourceId right) { return served_before(board, left, right); });
-  return instances;
+  return merge_sorted(std::move(instances),
+                      [&board](ResourceId left, ResourceId right) { return compare(board, left, right); });
 }
 
 }  // namespace bascule::policy::detail

@@ -7,8 +7,8 @@
 /// Placing the instances of a clone, or the containers of a bundle (facts, section 5, "Clones").
 namespace bascule::policy::detail {
 
-/// Whether the left one is served before the right one. Both have the same parent.
-[[nodiscard]] bool served_before(Board& board, ResourceId left, ResourceId right);
+/// Less than zero: the left one is served before the right one; zero: no matter. Both have the same parent.
+[[nodiscard]] int compare_service(Board& board, ResourceId left, ResourceId right);
 [[nodiscard]] std::vector<ResourceId> in_order_of_service(Board& board, std::vector<ResourceId> instances);
 
 /// A place for each instance of `parent`, of at most `max`; no node takes more than `node_max` of them.

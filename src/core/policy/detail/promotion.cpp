@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/policy/detail/assign.h"
 #include "core/policy/detail/find_resource.h"
 #include "core/policy/detail/instances.h"
+#include "core/policy/detail/merge_sort.h"
 #include "core/policy/detail/propagate.h"
 #include "core/policy/detail/tickets.h"
 #include "core/policy/running.h"
@@ -184,11 +186,11 @@ bool is_promoted(const Board& board, ResourceId clone, const Candidate& candidat
 }
 
 /// Those with the highest priority first; among equals those that have the role, then as they were served.
-void sort_candidates(Board& board, std::vector<Candidate>& candidates) {
-  std::stable_sort(candidates.begin(), candidates.end(), [&board](const Candidate& left, const Candidate& right) {
-    if (left.key != right.key) return left.key > right.key;
-    if (left.role != right.role) return left.role > right.role;
-    return served_before(board, left.instance, right.instance);
+std::vector<Candidate> sorted(Board& board, std::vector<Candidate> candidates) {
+  return merge_sorted(std::move(candidates), [&board](const Candidate& left, const Candidate& right) {
+    if (left.key != right.key) return left.key > right.key ? -1 : 1;
+    if (left.role != right.role) return left.role > right.role ? -1 : 1;
+    return compare_service(board, left.instance, right.instance);
   });
 }
 
@@ -221,7 +223,9 @@ void set_instance_roles(Board& board, ResourceId clone) {
   }
   weigh_by_colocations(board, clone, candidates);
   for (const Candidate& each : candidates) board.resource(each.instance).sort_key = each.key;
-  sort_candidates(board, candidates);
+  candidates = sorted(board, std::move(candidates));
+  // Whoever looks for an instance from now on meets the promoted ones first.
+  for (std::size_t i = 0; i < candidates.size(); ++i) board.resource(clone).children[i] = candidates[i].instance;
   std::vector<int> promoted_on(board.nodes.size(), 0);
   for (const Candidate& each : candidates) {
     const bool promoted = is_promoted(board, clone, each, promoted_on);

@@ -85,6 +85,12 @@ void Propagation::set_unrunnable(ActionId id, ActionId because) {
   if (action.resource != kNone && (action.task == "start" || action.task == "promote")) block_dependents(id);
 }
 
+void Propagation::summarize_unrunnable(ActionId id) {
+  if (!board_.action(id).runnable) return;
+  board_.action(id).runnable = false;
+  touched.push_back(id);
+}
+
 void Propagation::block_dependents(ActionId id) {
   const bool start = board_.action(id).task == "start";
   const std::string task = board_.action(id).task;

@@ -37,6 +37,8 @@ class Propagation {
   /// `because`: the action that it follows from.
   void set_required(ActionId id, ActionId because = kNone);
   void set_unrunnable(ActionId id, ActionId because = kNone);
+  /// The same for what a whole's action adds up to from its members', which blocks nobody by itself.
+  void summarize_unrunnable(ActionId id);
   /// What must be with a resource that can not start, or be promoted, cannot either.
   void block_dependents(ActionId id);
   void set_runnable(ActionId id);

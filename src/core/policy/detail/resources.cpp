@@ -173,7 +173,10 @@ bool is_configured(const Board& board, const Node& node) {
 ResourceId add(Board& board, Resource resource) {
   const auto id = static_cast<ResourceId>(board.resources.size());
   resource.order = id;
-  resource.scores.assign(board.nodes.size(), board.properties.symmetric ? 0 : kNotAllowed);
+  // Where the connection to a guest node may be is the container's business.
+  const bool anywhere =
+      board.properties.symmetric || (is_connection_agent(resource) && resource.meta.contains("container"));
+  resource.scores.assign(board.nodes.size(), anywhere ? 0 : kNotAllowed);
   for (NodeId node = 0; node < board.nodes.size(); ++node) {
     if (!board.node(node).for_bundle) continue;
     resource.scores[node] = is_configured(board, board.node(node)) ? -kInfinity : kNotAllowed;

@@ -42,7 +42,7 @@ Standing Propagation::of_group(ActionId id, NodeId node) {
     }
     if (task != action.task && !one.runnable) {
       sum.runnable = false;
-      set_unrunnable(id);
+      summarize_unrunnable(id);
     }
   }
   return sum;
@@ -70,7 +70,7 @@ Standing Propagation::of_clone(ActionId id, NodeId node) {
     any_runnable = any_runnable || one.runnable;
   }
   sum.runnable = any_runnable;
-  if (!any_runnable && node == kNone) set_unrunnable(id);
+  if (!any_runnable && node == kNone) summarize_unrunnable(id);
   return sum;
 }
 
