@@ -91,7 +91,7 @@ class Events(unittest.TestCase):
             (900, "bob", "step-started", "shop", {"step": "mysql", "ms": "50"}),
             (1500, "carol", "node-lost", "alice", {}), (1490, "bob", "node-lost", "alice", {}),
             (1501, "bob", "service-granted", "shop", {"node": "bob", "epoch": "2"}),
-            (1700, "bob", "step-started", "shop", {"step": "Filesystem", "ms": "120"}),
+            (1700, "bob", "step-started", "shop", {"step": "mount", "ms": "120"}),
             (5700, "bob", "step-started", "shop", {"step": "mysql", "ms": "4000"}),
             (9000, "bob", "resync-finished", "data", {"bytes": "4096"}),
             (9001, "alice", "resync-finished", "data", {"bytes": "4096"}))
@@ -99,7 +99,7 @@ class Events(unittest.TestCase):
 
     def test_figures_come_from_events_after_the_fault_only(self):
         self.assertEqual(detection_ms(self.timeline, self.seen), 490)
-        self.assertEqual(agent_start_ms(self.timeline, self.seen), {"Filesystem": 120, "mysql": 4000})
+        self.assertEqual(agent_start_ms(self.timeline, self.seen), {"mount": 120, "mysql": 4000})
         self.assertEqual(resync_bytes(self.timeline, self.seen.fault_ns), 4096)
         self.assertIsNone(resync_bytes(self.timeline, 10_000_000_000))
 

@@ -41,6 +41,7 @@ void add_surroundings(std::map<std::string, std::string>& environment) {
 }  // namespace
 
 bool mounts_the_volume(const config::Step& step) {
+  if (step.standard == config::built_in && step.type == "mount") return true;
   return step.type == "Filesystem" && !step.parameters.contains("device");
 }
 

@@ -25,7 +25,7 @@ struct Request {
   std::string device;   ///< the volume's device for a Filesystem step that names none; may be empty
 };
 
-/// True for an `ocf:...:Filesystem` step without a `device` parameter of its own: it mounts the service's volume.
+/// It mounts the service's volume: the built-in `mount`, or an `ocf:...:Filesystem` without a `device` of its own.
 [[nodiscard]] bool mounts_the_volume(const config::Step& step);
 
 /// The path and the OCF environment (API 1.1, and what Pacemaker adds and agents rely on). `ocf_root` is for tests.

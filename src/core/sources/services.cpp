@@ -104,7 +104,7 @@ class Compiler {
     const bool built_in = step.standard == config::built_in;  // to Pacemaker's tools it is the agent for the same
     made.resource_class = built_in ? "ocf" : step.standard;
     made.provider = built_in ? "heartbeat" : step.provider;
-    made.type = built_in ? "IPaddr2" : step.type;
+    made.type = !built_in ? step.type : step.type == "mount" ? "Filesystem" : "IPaddr2";
     std::vector<cib::NameValue> parameters;
     for (const auto& [name, value] : step.parameters) parameters.push_back({name, value});
     if (!parameters.empty()) made.parameters.push_back(set_of(made.id + "-parameters", std::move(parameters)));

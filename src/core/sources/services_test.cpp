@@ -56,7 +56,7 @@ TEST(Services, AreGroupsOnThePromotedReplicaWhereTheyPreferToBe) {
   const std::vector<std::string> done = actions(compiled(shop));
   EXPECT_TRUE(contains(done, "data-replica:0_promote_0 bob") || contains(done, "data-replica:1_promote_0 bob"))
       << testing::PrintToString(done);
-  for (const char* step : {"shop-Filesystem", "shop-address", "shop-mysql", "shop-apache"})
+  for (const char* step : {"shop-mount", "shop-address", "shop-mysql", "shop-apache"})
     EXPECT_TRUE(contains(done, std::string(step) + "_start_0 bob")) << step << testing::PrintToString(done);
 }
 

@@ -153,6 +153,8 @@ std::vector<Mount> parse_mountinfo(std::string_view text) {
   return mounts;
 }
 
+std::vector<Mount> all_mounts() { return parse_mountinfo(read_file("/proc/self/mountinfo")); }
+
 std::vector<Mount> mounts_of(const std::string& device) {
   std::vector<Mount> result;
   if (device.empty()) return result;

@@ -22,6 +22,9 @@ struct Mount {
 /// The lines of /proc/self/mountinfo, in mount order; lines that are not whole are left out.
 [[nodiscard]] std::vector<Mount> parse_mountinfo(std::string_view text);
 
+/// Everything that is mounted in this mount namespace, in mount order.
+[[nodiscard]] std::vector<Mount> all_mounts();
+
 /// What of `device` (a block device or a symbolic link to one) is mounted in this mount namespace, in mount order: by
 /// device number, and by name, since the device may be gone already.
 [[nodiscard]] std::vector<Mount> mounts_of(const std::string& device);

@@ -83,7 +83,8 @@ TEST(Config, StepsComeInTheirOrder) {
   EXPECT_EQ(config.service_of_volume("data"), shop);
   EXPECT_EQ(config.service_of_volume("zebra"), nullptr);
   ASSERT_EQ(shop->steps.size(), 4u);
-  EXPECT_EQ(shop->steps[0].name, "Filesystem");
+  EXPECT_EQ(shop->steps[0].name, "mount");
+  EXPECT_EQ(shop->steps[0].standard, built_in);
   EXPECT_EQ(shop->steps[0].parameters,
             (std::map<std::string, std::string>{{"directory", "/srv/shop"}, {"fstype", "ext4"}}));
   EXPECT_EQ(shop->steps[1].name, "address");

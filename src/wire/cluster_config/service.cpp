@@ -26,15 +26,6 @@ void read_step_timing(const Section& section, Step& step) {
       section.findings().add(section.place(key), "a timeout of zero would always expire");
 }
 
-Step heartbeat_step(std::string type) {
-  Step step;
-  step.name = type;
-  step.standard = "ocf";
-  step.provider = "heartbeat";
-  step.type = std::move(type);
-  return step;
-}
-
 /// "ocf:heartbeat:apache", or "ocf:apache" for the provider heartbeat.
 void read_agent(const std::string& written, const Place& place, Findings& findings, Step& step) {
   const std::string hint = "write it like \"ocf:heartbeat:apache\"";
@@ -134,7 +125,9 @@ void read_make(const Section& mount, Step& step) {
 void read_mount(const Section& section, Service& service) {
   const toml::node* node = section.get("mount");
   if (node == nullptr) return;
-  Step step = heartbeat_step("Filesystem");
+  Step step;
+  step.name = step.type = "mount";
+  step.standard = built_in;
   step.parameters["fstype"] = "ext4";
   Place place = section.place("mount");
   std::string directory;

@@ -13,7 +13,7 @@ MILESTONES = (
     ("detected", "node-lost", {}),
     ("granted to the new owner", "service-granted", {}),
     ("promoted", "volume-promoted", {}),
-    ("mounted", "step-started", {"step": "Filesystem"}),
+    ("mounted", "step-started", {"step": "mount"}),
     ("address", "step-started", {"step": "address"}),
     ("database", "step-started", {"step": "mysql"}),
     ("web", "step-started", {"step": "apache"}),
