@@ -6,13 +6,15 @@ print(*[one["name"] for one in json.load(sys.stdin)[sys.argv[1]]])' "$1" 2>/dev/
 _bascule_words() {  # $1 and $2: the words before the one that is completed; $3: the last of them
   case "$3" in
     --to|--on|--node) _bascule_names nodes; return ;;
+    --service) _bascule_names services; return ;;
   esac
-  if [ -z "$1" ]; then echo clear completion config drbdmeta drbdsetup events import key move node online simulate standby start status stop volume what-if why; return; fi
+  if [ -z "$1" ]; then echo clear completion config drain drbdmeta drbdsetup events history import key maintenance move node online restart simulate standby start status stop volume what-if why; return; fi
   if [ -z "$2" ]; then case "$1" in
     config) echo check node ;;
     drbdsetup) echo cstate dstate events2 get-gi role show-gi status ;;
     import) echo drbd ;;
     key) echo add create drop list use ;;
+    maintenance) echo off on ;;
     node) echo down up ;;
     volume) echo adjust attach connect create detach disconnect down invalidate new-current-uuid outdate pause-sync primary resize resume-io resume-sync secondary split-brain status suspend-io up verify ;;
   esac; fi
@@ -51,10 +53,12 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
     'drbdsetup dstate') _bascule_names volumes ;;
     'drbdsetup show-gi') _bascule_names volumes ;;
     'drbdsetup get-gi') _bascule_names volumes ;;
+    'drain') _bascule_names nodes ;;
+    'restart') _bascule_names services ;;
     'completion') echo bash zsh ;;
   esac
   echo --help --json
-  case "$1" in move) echo --to --no-wait ;; status) echo --watch --check ;; events) echo --follow --since ;; esac
+  case "$1" in move) echo --to --no-wait ;; status) echo --watch --check ;; events) echo --follow --since ;; start|stop) echo --all ;; restart) echo --all --step ;; maintenance) echo --service --node --for --reason ;; history) echo --since --service --node --kind --follow ;; esac
 }
 _bascule() {
   local word=${COMP_WORDS[COMP_CWORD]} first= second=

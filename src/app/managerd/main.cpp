@@ -67,6 +67,17 @@ class Door : public api::ManagerDoor {
     });
   }
 
+  void history(const api::HistoryQuery& query, std::function<void(History)> done) override {
+    history::Filter filter{query.since_ms, {}, query.node, query.kind, query.limit};
+    if (!query.service.empty()) filter.subjects.insert(query.service);
+    host_.history(std::move(filter), query.cursor, [done = std::move(done)](manager_host::History::Answer answer) {
+      History told;
+      for (const auto& event : answer.events) told.events.push_back(nlohmann::json::parse(event));
+      told.answer = nlohmann::json::parse(answer.about);
+      done(std::move(told));
+    });
+  }
+
  private:
   manager_host::ManagerHost& host_;
 };
@@ -106,7 +117,7 @@ void end_at(boost::asio::io_context& io, boost::asio::signal_set& signals, boost
 Result<void> serve(const std::string& config_file, const manager_host::Options& options) {
   const auto whole = config::load(config_file);
   if (!whole) return tl::unexpected(whole.error());
-  if (const auto* node = whole->node(options.node); node != nullptr && !node->runs_manager())
+  if (const auto* node = whole->node(options.node); node != nullptr && !node->votes())
     return fail("nothing to do", options.node, "a peer only replicates: it has no manager");
   const auto config = whole->of_managers();
   boost::asio::io_context io(1);

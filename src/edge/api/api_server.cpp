@@ -103,6 +103,15 @@ class ApiServer::Session : public std::enable_shared_from_this<ApiServer::Sessio
         self->answer(id, std::move(result));
         self->read();
       });
+    } else if (const auto* query = std::get_if<HistoryQuery>(&request.body)) {
+      const std::weak_ptr<Session> weak = weak_from_this();
+      state->door.history(*query, [weak, id = request.id](ManagerDoor::History history) {
+        const auto self = weak.lock();
+        if (!self || self->closed_) return;
+        for (const auto& event : history.events) self->send(event);
+        self->answer(id, std::move(history.answer));
+        self->read();
+      });
     } else {
       answer(request.id, state->door.status());
       read();

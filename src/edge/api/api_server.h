@@ -22,6 +22,15 @@ class ManagerDoor {
   /// the reason why not. It may be called after the client is gone.
   using Done = std::function<void(Result<nlohmann::json>)>;
   virtual void change(message::Command command, Done done) = 0;
+  struct History {
+    std::vector<nlohmann::json> events;  ///< in their order
+    nlohmann::json answer;               ///< `nodes` and `cursor`
+  };
+  /// `done` is called once, when the other nodes have answered or a moment later.
+  virtual void history(const HistoryQuery& query, std::function<void(History)> done) {
+    (void)query;
+    done({});
+  }
 };
 
 /// The server of manager.sock: JSON lines, a request and an answer each. Everything runs in the given io_context.

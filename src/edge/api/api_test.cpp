@@ -51,6 +51,16 @@ TEST(Request, Meanings) {
   EXPECT_FALSE(command_of<message::SetTarget>(R"({"op":"stop","service":"s"})").started);
   EXPECT_EQ(command_of<message::HoldVolume>(R"({"op":"volume_primary","volume":"v","node":"a"})").node, "a");
   EXPECT_EQ(command_of<message::HoldVolume>(R"({"op":"volume_secondary","volume":"v"})").node, "");
+  const auto maintenance = command_of<message::SetMaintenance>(
+      R"({"op":"maintenance","node":"a","duration_ms":5000,"by":"erik","reason":"disk","at_ms":7})");
+  EXPECT_EQ(maintenance.scope, "node:a");
+  EXPECT_TRUE(maintenance.on && maintenance.by == "erik" && maintenance.reason == "disk");
+  EXPECT_EQ(maintenance.duration_ms, 5000u);
+  EXPECT_FALSE(command_of<message::SetMaintenance>(R"({"op":"maintenance","off":true})").on);
+  EXPECT_TRUE(command_of<message::SetStandby>(R"({"op":"drain","node":"a"})").wait);
+  EXPECT_EQ(command_of<message::RestartService>(R"({"op":"restart","service":"s","step":"x"})").step, "x");
+  EXPECT_TRUE(command_of<message::SetHalt>(R"({"op":"halt"})").halted);
+  EXPECT_FALSE(command_of<message::SetHalt>(R"({"op":"resume"})").halted);
   EXPECT_EQ(command_of<message::ClearFailures>(R"({"op":"clear_failures","service":"s"})").service, "s");
 }
 

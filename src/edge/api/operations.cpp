@@ -9,10 +9,9 @@ const Parameter service{"service", Kind::service, true, "the service"};
 const Parameter node{"node", Kind::node, true, "the node"};
 const Parameter volume{"volume", Kind::volume, true, "the volume"};
 
-}  // namespace
-
-const std::vector<Operation>& operations() {
-  static const std::vector<Operation> table{
+/// What a person types.
+std::vector<Operation> commands() {
+  return {
       {"status",
        "status",
        Level::read,
@@ -60,6 +59,54 @@ const std::vector<Operation>& operations() {
        "volume secondary data",
        {volume}},
   };
+}
+
+/// What the cli's own commands ask for (edge/cli/operation_commands.cpp).
+std::vector<Operation> parts_of_commands() {
+  return {
+      {"maintenance",
+       "",
+       Level::change,
+       "Begins or ends the maintenance of the cluster, a service or a node.",
+       "",
+       {{"service", Kind::service, false, "only this service"},
+        {"node", Kind::node, false, "only this node"},
+        {"off", Kind::flag, false, "ends it"},
+        {"duration_ms", Kind::number, false, "how long"},
+        {"at_ms", Kind::number, false, "wall clock, for people"},
+        {"by", Kind::text, false, "who asks"},
+        {"reason", Kind::text, false, "why"}}},
+      {"drain", "", Level::disrupt, "As standby, also when something has to wait.", "", {node}},
+      {"restart",
+       "",
+       Level::disrupt,
+       "Stops and starts a service in place.",
+       "",
+       {service, {"step", Kind::text, false, "this step and those after it"}}},
+      {"halt", "", Level::disrupt, "Stops everything.", "", {{"by", Kind::text, false, "who asks"}}},
+      {"resume", "", Level::change, "Starts everything again.", "", {{"by", Kind::text, false, "who asks"}}},
+      {"history",
+       "",
+       Level::read,
+       "What happened on all nodes.",
+       "",
+       {{"since_ms", Kind::number, false, "wall clock"},
+        {"service", Kind::service, false, "only of this service"},
+        {"node", Kind::node, false, "only of this node"},
+        {"kind", Kind::text, false, "only of this kind"},
+        {"limit", Kind::number, false, "at most so many, the newest"},
+        {"cursor", Kind::text, false, "only what is new since the answer that gave it"}}},
+  };
+}
+
+}  // namespace
+
+const std::vector<Operation>& operations() {
+  static const std::vector<Operation> table = [] {
+    auto all = commands();
+    for (auto& operation : parts_of_commands()) all.push_back(std::move(operation));
+    return all;
+  }();
   return table;
 }
 

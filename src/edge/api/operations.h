@@ -11,7 +11,7 @@ namespace bascule::api {
 enum class Level { read, change, disrupt };
 
 struct Parameter {
-  enum class Kind { service, node, volume, number, flag };
+  enum class Kind { service, node, volume, number, flag, text };
   std::string_view name;
   Kind kind;
   bool required;
@@ -20,7 +20,7 @@ struct Parameter {
 
 struct Operation {
   std::string_view name;     ///< "op" of the request
-  std::string_view command;  ///< words after `bascule`
+  std::string_view command;  ///< words after `bascule`; empty: one of the cli's own commands asks for it
   Level level;
   std::string_view help;     ///< one sentence
   std::string_view example;  ///< words after `bascule`

@@ -13,12 +13,14 @@ using nlohmann::json;
 
 constexpr const char* what = "the request cannot be understood";
 constexpr std::size_t name_length_max = 255;
+constexpr std::size_t text_length_max = 4096;
 
 bool has_kind(const json& value, Parameter::Kind kind) {
   if (kind == Parameter::Kind::number) return value.is_number_unsigned();
   if (kind == Parameter::Kind::flag) return value.is_boolean();
   if (!value.is_string()) return false;
   const auto& text = value.get_ref<const std::string&>();
+  if (kind == Parameter::Kind::text) return text.size() <= text_length_max;
   return !text.empty() && text.size() <= name_length_max;
 }
 
@@ -46,6 +48,23 @@ Value value_of(const json& object, const char* key, Value fallback = {}) {
   return found == object.end() || found->is_null() ? fallback : found->get<Value>();
 }
 
+message::SetMaintenance maintenance_of(const json& object) {
+  const auto text = [&](const char* key) { return value_of<std::string>(object, key); };
+  const auto service = text("service"), node = text("node");
+  const auto scope = !service.empty() ? "service:" + service : !node.empty() ? "node:" + node : "cluster";
+  return {scope,          !value_of<bool>(object, "off"),           text("by"),
+          text("reason"), value_of<std::uint64_t>(object, "at_ms"), value_of<std::uint64_t>(object, "duration_ms")};
+}
+
+HistoryQuery history_of(const json& object) {
+  const auto text = [&](const char* key) { return value_of<std::string>(object, key); };
+  HistoryQuery query;
+  query.since_ms = value_of<std::int64_t>(object, "since_ms");
+  query.service = text("service"), query.node = text("node"), query.kind = text("kind"), query.cursor = text("cursor");
+  query.limit = std::min<std::uint64_t>(value_of<std::uint64_t>(object, "limit", query.limit), query.limit);
+  return query;
+}
+
 decltype(Request::body) body_of(const std::string& name, const json& object) {
   const auto text = [&](const char* key) { return value_of<std::string>(object, key); };
   if (name == "events")
@@ -58,6 +77,12 @@ decltype(Request::body) body_of(const std::string& name, const json& object) {
   if (name == "clear_failures") return message::ClearFailures{text("service"), text("node")};
   if (name == "volume_primary") return message::HoldVolume{text("volume"), text("node")};
   if (name == "volume_secondary") return message::HoldVolume{text("volume"), ""};
+  if (name == "maintenance") return maintenance_of(object);
+  if (name == "drain") return message::SetStandby{text("node"), true, true};
+  if (name == "restart") return message::RestartService{text("service"), text("step")};
+  if (name == "halt") return message::SetHalt{true, text("by")};
+  if (name == "resume") return message::SetHalt{false, text("by")};
+  if (name == "history") return history_of(object);
   return StatusRequest{};
 }
 

@@ -18,10 +18,18 @@ struct EventsRequest {
   bool follow = false;
 };
 
+/// Events of all nodes (core/history).
+struct HistoryQuery {
+  std::int64_t since_ms = 0;        ///< wall clock; 0: all that is kept
+  std::string service, node, kind;  ///< empty: any
+  std::uint64_t limit = 10'000;
+  std::string cursor;  ///< of an earlier answer: only what is new
+};
+
 struct Request {
   nlohmann::json id;  ///< echoed; null when there was none
   /// A change is the command that it proposes: `volume_secondary` is a HoldVolume without a node, and so on.
-  std::variant<StatusRequest, EventsRequest, message::Command> body;
+  std::variant<StatusRequest, EventsRequest, HistoryQuery, message::Command> body;
 };
 
 /// One line from a client. Every fault is an Error: not JSON, not an object, unknown operation or parameter, a

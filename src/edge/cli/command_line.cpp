@@ -58,7 +58,13 @@ void CommandLine::add_parameter(CLI::App& app, const api::Parameter& parameter, 
 void CommandLine::add_operation(const api::Operation& operation) {
   CLI::App* app = command(std::string(operation.command), std::string(operation.help), std::string(operation.example));
   bool first = true;
+  const bool of_all = operation.name == "start" || operation.name == "stop";
+  if (of_all) app->add_flag("--all", operate_.all, "everything; each service's own target is kept");
   for (const auto& parameter : operation.parameters) {
+    if (of_all) {
+      app->add_option("service", options_.values["service"], std::string(parameter.help));
+      continue;
+    }
     add_parameter(*app, parameter, first);
     first = false;
   }
@@ -77,6 +83,46 @@ void CommandLine::add_operation(const api::Operation& operation) {
         ->capture_default_str();
     app->callback([this, &operation] { chosen_ = [this, &operation] { return change(operation); }; });
   }
+}
+
+void CommandLine::add_operate(CLI::App& app, const std::string& words) {
+  if (words.starts_with("maintenance ")) {
+    auto* service = app.add_option("--service", operate_.service, "only this service");
+    app.add_option("--node", operate_.node, "only this node, and what runs there")->excludes(service);
+  }
+  if (words == "maintenance on") {
+    app.add_option("--for", operate_.length, "how long: 90s, 30min, 2h, 1d; without it until `maintenance off`");
+    app.add_option("--reason", operate_.reason, "why, for those who look at the status");
+  } else if (words == "drain") {
+    app.add_option("node", operate_.node, "the node")->required();
+    app.add_flag("--wait", operate_.wait, "until nothing runs there (this is so without it, too)");
+  } else if (words == "restart") {
+    app.add_option("service", operate_.service, "the service");
+    app.add_option("--step", operate_.step, "this step and those after it");
+    app.add_flag("--all,--rolling", operate_.all, "every service that runs, one after the other");
+  } else if (words == "history") {
+    app.add_option("--since", operate_.length, "how far back: 90s, 30min, 2h, 1d");
+    app.add_option("--service", operate_.service, "only of this service");
+    app.add_option("--node", operate_.node, "only what this node told");
+    app.add_option("--kind", operate_.kind, "only this kind, like step-failed");
+    app.add_option("--limit", operate_.limit, "at most so many, the newest")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str();
+    app.add_flag("--follow", operate_.follow, "go on with what happens");
+  }
+  if (words != "drain" && words != "restart") return;
+  app.add_flag("--no-wait", options_.no_wait, "do not wait until it is done");
+  app.add_option("--timeout", options_.timeout_s, "seconds to wait")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+}
+
+int CommandLine::operate(const std::string& words) {
+  operate_.socket = options_.socket();
+  operate_.as_json = options_.as_json;
+  operate_.no_wait = options_.no_wait;
+  operate_.timeout = seconds(options_.timeout_s);
+  return run_operation(words, operate_, around_);
 }
 
 void CommandLine::add_local_commands() {
@@ -101,6 +147,11 @@ void CommandLine::add_local_commands() {
                                                               {"drbdmeta", &CommandLine::drbdmeta_help}};
   for (const auto& local : local_commands()) {
     const std::string words = local.command;
+    if (is_operation(words)) {
+      CLI::App* app = command(words, local.help, local.example);
+      add_operate(*app, words);
+      app->callback([this, words] { chosen_ = [this, words] { return operate(words); }; });
+    }
     if (!actions.contains(words)) continue;
     CLI::App* app = command(words, local.help, local.example);
     if (words == "volume status") app->add_option("name", options_.values["volume"], "only this volume");
@@ -213,7 +264,8 @@ int CommandLine::run(const std::vector<std::string>& arguments) {
   app_.add_flag("--json", options_.as_json, "one JSON object per line, as the API gave it");
   app_.require_subcommand(1);
   app_.footer("Exit codes:\n" + exit_codes_text());
-  for (const auto& operation : api::operations()) add_operation(operation);
+  for (const auto& operation : api::operations())
+    if (!operation.command.empty()) add_operation(operation);
   add_local_commands();
   try {
     app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

@@ -89,6 +89,7 @@ struct CommandLineTest : testing::Test {
 
 TEST_F(CommandLineTest, EveryCommandHasHelpWithAnExample) {
   for (const auto& operation : api::operations()) {
+    if (operation.command.empty()) continue;  // part of a command of the cli's own
     std::istringstream words{std::string(operation.command)};
     std::vector<std::string> arguments{std::istream_iterator<std::string>(words), {}};
     arguments.push_back("--help");

@@ -17,7 +17,8 @@ std::map<std::string, std::set<std::string>> words() {
     auto& second = found[std::string(command.substr(0, space))];
     if (space != std::string_view::npos) second.emplace(command.substr(space + 1));
   };
-  for (const auto& operation : api::operations()) add(operation.command);
+  for (const auto& operation : api::operations())
+    if (!operation.command.empty()) add(operation.command);
   for (const auto& local : local_commands()) add(local.command);
   return found;
 }
@@ -26,7 +27,7 @@ std::map<std::string, std::set<std::string>> words() {
 std::string live_cases() {
   std::string out;
   for (const auto& operation : api::operations()) {
-    if (operation.parameters.empty()) continue;
+    if (operation.parameters.empty() || operation.command.empty()) continue;
     const auto kind = operation.parameters.front().kind;
     const char* list = kind == api::Parameter::Kind::service ? "services"
                        : kind == api::Parameter::Kind::node  ? "nodes"
@@ -37,7 +38,8 @@ std::string live_cases() {
   for (const auto& local : local_commands())
     if (local.command.starts_with("volume ") || local.command.starts_with("drbdsetup "))
       out += fmt::format("    '{}') _bascule_names volumes ;;\n", local.command);
-  return out + "    'completion') echo bash zsh ;;\n";
+  return out + "    'drain') _bascule_names nodes ;;\n    'restart') _bascule_names services ;;\n" +
+         "    'completion') echo bash zsh ;;\n";
 }
 
 std::string first_words() {
@@ -64,12 +66,15 @@ std::string common() {
          "  bascule status --json 2>/dev/null | python3 -c 'import json, sys\n"
          "print(*[one[\"name\"] for one in json.load(sys.stdin)[sys.argv[1]]])' \"$1\" 2>/dev/null\n}\n"
          "_bascule_words() {  # $1 and $2: the words before the one that is completed; $3: the last of them\n"
-         "  case \"$3\" in\n    --to|--on|--node) _bascule_names nodes; return ;;\n  esac\n"
+         "  case \"$3\" in\n    --to|--on|--node) _bascule_names nodes; return ;;\n    --service) _bascule_names "
+         "services; return ;;\n  esac\n"
          "  if [ -z \"$1\" ]; then echo " +
          first_words() + "; return; fi\n  if [ -z \"$2\" ]; then case \"$1\" in\n" + second_cases() +
          "  esac; fi\n  case \"$1${2:+ $2}\" in\n" + live_cases() +
          "  esac\n  echo --help --json\n  case \"$1\" in move) echo --to --no-wait ;; status) echo --watch --check ;; "
-         "events) echo --follow --since ;; esac\n}\n";
+         "events) echo --follow --since ;; "
+         "start|stop) echo --all ;; restart) echo --all --step ;; maintenance) echo --service --node --for --reason ;; "
+         "history) echo --since --service --node --kind --follow ;; esac\n}\n";
 }
 
 }  // namespace

@@ -136,6 +136,12 @@ Goal CommandLine::goal_of(const api::Operation& operation, const json& before) c
 
 int CommandLine::change(const api::Operation& operation) {
   if (operators(operation)) return change_by_operator(operation);
+  const bool of_all = operation.name == "start" || operation.name == "stop";
+  if (of_all && operate_.all != options_.values["service"].empty())
+    return failed({"it is not clear what", "", "name one service, or everything by --all",
+                   "bascule " + std::string(operation.example)},
+                  unusable);
+  if (operate_.all) return operate(std::string(operation.name) + " --all");
   if (operation.name == "volume_primary" && options_.values["node"].empty())
     return failed({"it is not clear where", "--on", "a manager's volume becomes primary on the node that is named",
                    "bascule " + std::string(operation.example)},

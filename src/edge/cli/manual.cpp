@@ -63,6 +63,29 @@ std::vector<LocalCommand> own_commands() {
   };
 }
 
+/// operation_commands.cpp
+std::vector<LocalCommand> operating_commands() {
+  return {
+      {"maintenance on", "[--service SERVICE|--node NODE] [--for TIME] [--reason TEXT]",
+       "From now on nothing is started, stopped, moved or recovered by the cluster; monitors go on and only tell.",
+       "maintenance on --service shop --for 2h --reason \"new release\""},
+      {"maintenance off", "[--service SERVICE|--node NODE]",
+       "Ends it: what runs is found and stays, what does not run is started.", "maintenance off --service shop"},
+      {"drain", "NODE [--no-wait] [--timeout SECONDS]",
+       "Moves everything off a node as soon as it can, keeps it off until `online`, and says whether it is safe to "
+       "power "
+       "it off.",
+       "drain alice"},
+      {"restart", "SERVICE|--all [--step STEP] [--timeout SECONDS]",
+       "Stops and starts a service in place, from one step on; with --all (or --rolling) one service after the other, "
+       "up "
+       "to the first that does not come back.",
+       "restart shop --step apache"},
+      {"history", "[--since TIME] [--service SERVICE] [--node NODE] [--kind KIND] [--limit NUMBER] [--follow]",
+       "What happened on all nodes, in its order, also on nodes that are gone.", "history --since 1h --service shop"},
+  };
+}
+
 std::vector<LocalCommand> drbdsetup_commands() {
   return {
       {"drbdsetup status", "[NAME|all] [--json] [--verbose] [--statistics]",
@@ -85,6 +108,7 @@ std::string upper(std::string_view word) {
 }
 
 std::string usage(const api::Operation& operation) {
+  if (operation.name == "start" || operation.name == "stop") return " SERVICE|--all";
   std::string out;
   bool first = true;
   for (const auto& parameter : operation.parameters) {
@@ -111,7 +135,8 @@ std::string entry(std::string_view command, std::string_view arguments, std::str
 
 const std::vector<LocalCommand>& local_commands() {
   static const std::vector<LocalCommand> all = [] {
-    std::vector<LocalCommand> made = own_commands();
+    std::vector<LocalCommand> made = operating_commands();
+    for (auto& command : own_commands()) made.push_back(std::move(command));
     for (const VolumeAction& action : volume_actions())
       made.push_back({action.command, usage_of(action), action.help, action.example});
     for (auto& command : drbdsetup_commands()) made.push_back(std::move(command));
@@ -138,8 +163,9 @@ std::string manual() {
       "is given. With\n.Fl -json\nthe answer is printed as the API gave it, one object per line.\n.Sh COMMANDS\n.Bl "
       "-tag -width Ds\n";
   for (const auto& operation : api::operations())
-    out += entry(operation.command, usage(operation),
-                 fmt::format("{} ({})", operation.help, api::text(operation.level)), operation.example);
+    if (!operation.command.empty())
+      out += entry(operation.command, usage(operation),
+                   fmt::format("{} ({})", operation.help, api::text(operation.level)), operation.example);
   for (const auto& command : local_commands())
     out += entry(command.command, command.usage, command.help, command.example);
   out += ".El\n.Sh EXIT STATUS\n.Bd -literal\n" + exit_codes_text() +

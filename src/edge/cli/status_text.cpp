@@ -68,6 +68,36 @@ std::string problems_text(const json& status, Style style) {
   return "\nProblems\n" + out;
 }
 
+/// "2026-11-23 12:20"
+std::string moment_text(std::int64_t wall_ms) {
+  const std::time_t wall_s = static_cast<std::time_t>(wall_ms / 1000);
+  std::tm local{};
+  localtime_r(&wall_s, &local);
+  return fmt::format("{:%Y-%m-%d %H:%M}", local);
+}
+
+/// What a person has switched off comes before all else.
+std::string operations_text(const json& status, Style style) {
+  std::string out;
+  const auto line = [&](const std::string& words) {
+    out += fmt::format("{} {}\n", painted(sign(Mood::bad, style), Mood::bad, style), words);
+  };
+  const json& maintenance = member(status, "maintenance");
+  if (maintenance.is_array())
+    for (const auto& one : maintenance) {
+      const auto by = text(one, "by"), reason = text(one, "reason");
+      const auto left = number(one, "left_ms", -1), at = number(one, "at_ms");
+      line(fmt::format("Maintenance of {}{}{}, {}{}", text(one, "of"), by.empty() ? "" : " by " + by,
+                       at == 0 ? "" : " since " + moment_text(at),
+                       left < 0 ? "until it is ended by hand" : "ends in " + age_text(left),
+                       reason.empty() ? "" : ": " + reason));
+    }
+  const auto halted_by = text(status, "halted_by");
+  if (flag(status, "halted"))
+    line(fmt::format("Everything is stopped{} (bascule start --all)", halted_by.empty() ? "" : " by " + halted_by));
+  return out;
+}
+
 std::string quorum_text(const json& status) {
   const json& quorum = member(status, "quorum");
   const std::string leader = text(quorum, "leader");
@@ -95,7 +125,9 @@ std::string nodes_text(const json& status, Style style) {
     out += without_trailing_spaces(fmt::format("  {:<12} {} {:<8} heard {:<12} {}{}", text(node, "name"),
                                                state(flag(node, "online") ? "Online" : "Offline", 8, style),
                                                text(node, "role"), age < 0 ? "never" : age_text(age) + " ago",
-                                               text(node, "address"), flag(node, "standby") ? "  standby" : "")) +
+                                               text(node, "address"),
+                                               std::string(flag(node, "standby") ? "  standby" : "") +
+                                                   (flag(node, "maintenance") ? "  maintenance" : ""))) +
            "\n" + links_text(node, style);
   }
   return out.empty() ? out : "\nNodes\n" + out;
@@ -104,7 +136,7 @@ std::string nodes_text(const json& status, Style style) {
 std::string steps_text(const json& service, Style style) {
   std::string out;
   const json& steps = member(service, "steps");
-  if (text(service, "state") == "Started" || !steps.is_array()) return out;
+  if ((text(service, "state") == "Started" && !flag(service, "maintenance")) || !steps.is_array()) return out;
   for (const auto& step : steps)
     out += without_trailing_spaces(
                fmt::format("      {:<14} {}", text(step, "name"), state(text(step, "state"), 0, style))) +
@@ -224,8 +256,8 @@ std::string status_text(const json& status, const json& before, Style style) {
   const Mood mood = flag(status, "healthy") ? Mood::good : Mood::bad;
   std::string out = fmt::format("{} {}: {}\n", painted(sign(mood, style), mood, style), text(status, "cluster"),
                                 text(status, "summary"));
-  out += problems_text(status, style) + "\n" + quorum_text(status) + nodes_text(status, style) +
-         services_text(status, style);
+  out += operations_text(status, style) + problems_text(status, style) + "\n" + quorum_text(status) +
+         nodes_text(status, style) + services_text(status, style);
   const std::string volumes = volumes_text(status, before, "", style);
   return volumes.empty() ? out : out + "\nVolumes\n" + volumes;
 }

@@ -72,6 +72,23 @@ TEST(StatusText, Sizes) {
   EXPECT_EQ(age_text(9'000'000), "2 h");
 }
 
+TEST(StatusText, WhatAPersonHasSwitchedOffComesFirst) {
+  json status = input("healthy");
+  status["maintenance"] = {{{"scope", "service:shop"},
+                            {"of", "shop"},
+                            {"by", "erik"},
+                            {"reason", "new release"},
+                            {"at_ms", 0},
+                            {"left_ms", 3'600'000}}};
+  status["halted"] = true;
+  status["halted_by"] = "anna";
+  const std::string shown = status_text(status, json{}, ascii);
+  EXPECT_LT(shown.find("Maintenance of shop by erik, ends in 60 min: new release\n"), shown.find("Quorum"));
+  EXPECT_LT(shown.find("Everything is stopped by anna (bascule start --all)\n"), shown.find("Quorum"));
+  status["maintenance"][0]["left_ms"] = nullptr;
+  EXPECT_NE(status_text(status, json{}, ascii).find("until it is ended by hand"), std::string::npos);
+}
+
 TEST(StatusText, ALinkThatIsDownStandsUnderItsNode) {
   json status = input("healthy");
   status["nodes"][1]["links"] = {{{"address", "10.77.0.2"}, {"up", true}}, {{"address", "10.78.0.2"}, {"up", false}}};

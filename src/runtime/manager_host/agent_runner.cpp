@@ -36,6 +36,7 @@ AgentRunner::AgentRunner(boost::asio::io_context& io, const config::Service& ser
 
 void AgentRunner::run(const transition::effect::RunAction& action) {
   const auto& step = service_.steps.at(action.step_index);
+  if (step.standard == config::built_in && step.type == "mount") return run_mount(action, step);
   if (step.standard == config::built_in) return run_built_in(action, step);
   agents::Request request;
   request.service = service_.name;
@@ -61,6 +62,21 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
     if (made.return_code != 0) return answer(made);
     executor_.run(launch, answer);
   });
+}
+
+void AgentRunner::run_mount(const transition::effect::RunAction& action, const config::Step& step) {
+  const auto began = std::chrono::steady_clock::now();
+  if (!action.device.empty()) last_device_ = action.device;
+  auto& mount = mounts_.try_emplace(step.name, io_, step.parameters).first->second;
+  mount.run(action.operation, action.device, action.timeout,
+            [this, id = action.action, began](int code, const std::string& why) {
+              sink_(transition::input::ActionDone{id, code, why, std::chrono::steady_clock::now() - began});
+            });
+}
+
+void AgentRunner::mounts_changed() {
+  for (auto& [name, mount] : mounts_)
+    if (mount.vanished()) return look_now();
 }
 
 /// Done at once, told a moment later, like every agent's end.

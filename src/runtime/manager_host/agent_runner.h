@@ -8,6 +8,7 @@
 
 #include "core/transition/service_runner.h"
 #include "runtime/address/address_step.h"
+#include "runtime/mount/mount_step.h"
 #include "runtime/process/cgroup.h"
 #include "runtime/process/executor.h"
 #include "runtime/process/mounts.h"
@@ -34,17 +35,21 @@ class AgentRunner {
   void run(const transition::effect::RunAction& action);
   /// Something on this machine changed that a monitor would see: it looks at once.
   void look_now() { sink_(transition::input::ProcessesExited{}); }
+  /// Something was mounted or unmounted: looks at once when a mount of this service is gone.
+  void mounts_changed();
   void cancel();
   void kill();
   /// The device that the last action was given or, after a restart of the manager, what `link` points to.
   void unmount(const std::string& link);
 
  private:
+  void run_mount(const transition::effect::RunAction& action, const config::Step& step);
   void run_built_in(const transition::effect::RunAction& action, const config::Step& step);
 
   boost::asio::io_context& io_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   std::map<std::string, address::AddressStep> addresses_;  ///< by step
+  std::map<std::string, mount::MountStep> mounts_;         ///< by step
   const config::Service& service_;
   std::string node_;
   std::string last_device_;

@@ -18,7 +18,7 @@ std::int64_t wall_clock_ms() {
 /// A file that has grown too long becomes FILE.old, replacing the one before.
 void rotate(const std::string& path) {
   std::error_code ignored;
-  if (std::filesystem::file_size(path, ignored) > file_bytes_max && !ignored)
+  if (std::filesystem::file_size(path, ignored) >= file_bytes_max && !ignored)
     std::filesystem::rename(path, path + ".old", ignored);
 }
 
@@ -64,45 +64,64 @@ std::string event_json(const message::Event& event) {
 }
 
 Result<void> Journal::open(const std::string& state_dir) {
-  const std::string events_path = state_dir + "/events.jsonl";
-  const std::string decisions_path = state_dir + "/decisions.jsonl";
-  rotate(events_path);
-  rotate(decisions_path);
-  load(events_path);
-  const bool torn = ends_torn(events_path);
-  events_file_.open(events_path, std::ios::app);
+  events_path_ = state_dir + "/events.jsonl";
+  decisions_path_ = state_dir + "/decisions.jsonl";
+  rotate(events_path_);
+  rotate(decisions_path_);
+  load(events_path_ + ".old");
+  load(events_path_);
+  const bool torn = ends_torn(events_path_);
+  events_file_.open(events_path_, std::ios::app);
   if (torn) events_file_ << '\n';
-  decisions_file_.open(decisions_path, std::ios::app);
+  decisions_file_.open(decisions_path_, std::ios::app);
   if (!events_file_ || !decisions_file_) return fail_errno("the journal cannot be written", state_dir, errno);
   return {};
 }
 
-void Journal::load(const std::string& path) {
+void read_events(const std::string& path, const std::function<void(message::Event)>& take) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     if (!json.is_object()) continue;  // the torn last line of a machine that died
+    message::Event event;
     try {
-      events_.push_back(parse(json));
+      event = parse(json);
     } catch (const nlohmann::json::exception&) {
       continue;
     }
-    sequence_ = std::max(sequence_, events_.back().sequence);
-    told_index_ = std::max(told_index_, index_of(events_.back()));
-    if (events_.size() > kept_events) events_.pop_front();
+    take(std::move(event));
   }
+}
+
+void Journal::load(const std::string& path) {
+  read_events(path, [this](message::Event event) {
+    sequence_ = std::max(sequence_, event.sequence);
+    told_index_ = std::max(told_index_, index_of(event));
+    events_.push_back(std::move(event));
+    if (events_.size() > kept_events) events_.pop_front();
+  });
+}
+
+/// A node that runs for years must not fill its disk either.
+void Journal::write(std::ofstream& file, const std::string& path, const std::string& line) {
+  file << line << '\n' << std::flush;
+  if (file.tellp() < static_cast<std::streamoff>(file_bytes_max)) return;
+  file.close();
+  rotate(path);
+  file.open(path, std::ios::app);
 }
 
 void Journal::add(message::Event event) {
   event.sequence = ++sequence_;
   event.wall_ms = wall_clock_ms();
-  events_file_ << event_json(event) << '\n' << std::flush;
+  told_index_ = std::max(told_index_, index_of(event));
+  write(events_file_, events_path_, event_json(event));
   events_.push_back(event);
   if (events_.size() > kept_events) events_.pop_front();
   for (const auto& [id, listener] : listeners_) listener(event);
 }
 
-void Journal::keep_decision(const std::string& json) { decisions_file_ << json << '\n' << std::flush; }
+void Journal::keep_decision(const std::string& json) { write(decisions_file_, decisions_path_, json); }
 
 std::uint64_t Journal::listen(Listener listener) {
   listeners_.emplace(next_listener_, std::move(listener));

@@ -12,7 +12,8 @@
 
 namespace bascule::manager_host {
 
-/// The node's story: the newest events in memory, all of them in STATE_DIR/events.jsonl (cut when it grows too long),
+/// The node's story: the newest events in memory, all of them in STATE_DIR/events.jsonl (of 16 MB: what is older is in
+/// events.jsonl.old, and then gone),
 /// and what decisions were taken on in STATE_DIR/decisions.jsonl.
 class Journal {
  public:
@@ -26,12 +27,16 @@ class Journal {
   [[nodiscard]] const std::deque<message::Event>& events() const { return events_; }
   /// The highest index of the consensus log whose events are in the journal ("index" of an event's fields).
   [[nodiscard]] std::uint64_t told_index() const { return told_index_; }
+  /// The number of the newest event.
+  [[nodiscard]] std::uint64_t last_sequence() const { return sequence_; }
   std::uint64_t listen(Listener listener);
   void unlisten(std::uint64_t id) { listeners_.erase(id); }
 
  private:
   void load(const std::string& path);
+  void write(std::ofstream& file, const std::string& path, const std::string& line);
 
+  std::string events_path_, decisions_path_;
   std::deque<message::Event> events_;
   std::ofstream events_file_;
   std::ofstream decisions_file_;
@@ -41,6 +46,8 @@ class Journal {
   std::map<std::uint64_t, Listener> listeners_;
 };
 
+/// The events of a file of such lines; lines that are torn or damaged are left out.
+void read_events(const std::string& path, const std::function<void(message::Event)>& take);
 /// One event as the JSON line of `bascule events --json`.
 [[nodiscard]] std::string event_json(const message::Event& event);
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "base/crc32c.h"
 #include "core/manager/manager.h"
@@ -19,6 +20,7 @@
 #include "runtime/manager_host/agent_runner.h"
 #include "runtime/manager_host/block_client.h"
 #include "runtime/manager_host/udp_links.h"
+#include "runtime/mount/mount_watch.h"
 #include "runtime/raft_storage/raft_storage.h"
 #include "runtime/watchdog/client.h"
 #include "runtime/watchdog/lease_file.h"
@@ -28,6 +30,8 @@ namespace bascule::manager_host {
 namespace asio = boost::asio;
 
 namespace {
+
+constexpr membership::LinkMask all_links = 0xff;
 
 Result<std::uint64_t> random_seed() {
   std::uint64_t seed = 0;
@@ -73,10 +77,12 @@ struct ManagerHost::State {
   Instant timer_at = never;
   std::optional<UdpLinks> links;
   Journal journal;
+  std::optional<History> history;
   std::map<std::string, std::unique_ptr<BlockClient>> blocks;
   std::map<std::string, config::Service> by_hand;  ///< what the runners of volumes held by hand refer to
   std::map<std::string, std::unique_ptr<AgentRunner>> runners;
   std::optional<address::AddressWatch> address_watch;
+  std::optional<mount::MountWatch> mount_watch;
   std::unique_ptr<watchdog::Client> watchdog_client;
   std::vector<manager::effect::ReleaseLease> releases;  ///< not delivered yet: an armed slot would reset the machine
   std::unique_ptr<manager::Manager> manager;
@@ -96,6 +102,10 @@ Result<void> ManagerHost::State::open() {
   const auto seed = random_seed();
   if (!seed) return tl::unexpected(seed.error());
   if (auto opened = open_storage(*seed); !opened) return opened;
+  history.emplace(io, config, options.node, journal, [this](std::uint32_t to, message::Message message) {
+    if (links) links->send(to, all_links, message);
+  });
+  if (auto opened = history->open(options.state_dir); !opened) return opened;
   if (auto opened = open_links(); !opened) return opened;
   if (config.node(options.node)->role == config::NodeRole::data) open_data_node();
   step(manager::input::Tick{});
@@ -115,6 +125,8 @@ Result<void> ManagerHost::State::open_links() {
   links.emplace(io, config, *config.node(options.node), std::move(keyring));
   return links->open(
       [this](std::uint32_t from, std::size_t link, message::Message message) {
+        if (auto* request = std::get_if<message::HistoryRequest>(&message)) return history->received(from, *request);
+        if (auto* reply = std::get_if<message::HistoryReply>(&message)) return history->received(from, *reply);
         step(manager::input::Received{from, std::move(message), link});
       },
       [this](std::uint32_t from, std::size_t link) {
@@ -150,6 +162,10 @@ void ManagerHost::State::open_data_node() {
     for (auto& [name, runner] : runners) runner->look_now();
   });
   if (auto watched = address_watch->open(); !watched) spdlog::warn("{}", watched.error().text());
+  mount_watch.emplace(io, [this] {
+    for (auto& [name, runner] : runners) runner->mounts_changed();
+  });
+  if (auto watched = mount_watch->open(); !watched) spdlog::warn("{}", watched.error().text());
   const std::string directory = process::node_directory(config.name, options.node);
   if (!options.cgroup.empty() && ::access(options.cgroup.c_str(), W_OK) != 0) {
     spdlog::warn("the services' processes live at the root of the cgroup tree: {}: {}", options.cgroup,
@@ -283,6 +299,13 @@ void ManagerHost::change(message::Command command, Done done) {
   const auto request = state_->next_request++;
   state_->waiting.emplace(request, std::move(done));
   state_->step(manager::input::Change{request, std::move(command)});
+}
+
+void ManagerHost::history(history::Filter filter, const std::string& cursor, History::Done done) {
+  for (const auto& subject : std::set<std::string>(filter.subjects))
+    if (const auto* service = state_->config.service(subject); service != nullptr && service->volume)
+      filter.subjects.insert(*service->volume);
+  state_->history->query(std::move(filter), cursor, std::move(done));
 }
 
 Journal& ManagerHost::journal() { return state_->journal; }

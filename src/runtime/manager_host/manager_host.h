@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "runtime/manager_host/history.h"
 #include "runtime/manager_host/journal.h"
 #include "wire/cluster_config/config.h"
 #include "wire/cluster_message/command.h"
@@ -36,6 +37,8 @@ class ManagerHost {
   /// Answered once, when the change is committed or refused.
   void change(message::Command command, Done done);
   [[nodiscard]] Journal& journal();
+  /// What happened on all nodes; a service counts with its volume. `done` is called once, from the io_context.
+  void history(history::Filter filter, const std::string& cursor, History::Done done);
   /// Makes the leases of this node outlast a restart of its manager; `ready` is called once, if a majority agrees.
   void prepare_restart(std::function<void()> ready);
   /// Reads the key file again (SIGHUP). With a bad file the keys stay as they are.

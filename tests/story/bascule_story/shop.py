@@ -51,6 +51,15 @@ address = "10.77.0.10/24"
 run = { agent = "ocf:heartbeat:apache", httpd = "/usr/sbin/apache2", configfile = "/etc/bascule/apache.conf", \
 statusurl = "http://127.0.0.1/index.html", testregex = "Bascule", client = "curl" }
 """
+SMALL = """\
+[service.shop]
+volume = "data"
+prefer = "alice"
+autostart = false
+mount = { directory = "/srv/shop", monitor_interval = "10s" }
+address = "10.77.0.10/24"
+run = { agent = "ocf:heartbeat:Dummy", state = "/run/shop.dummy", monitor_interval = "1s" }
+"""
 
 APACHE = """\
 ServerRoot /etc/apache2
@@ -112,8 +121,10 @@ GRANT INSERT ON shop.* TO shop@localhost;
 
 
 def cluster_toml(service, networks=1):
-    """lamp: the shop on a volume; web: address and Apache, no volume; volume: a small volume, readable on the wire, and no service."""
+    """lamp: the shop on a volume; web: address and Apache, no volume; volume: a small volume, readable on the wire, and no service;
+    small: such a volume with a file system, the address, and an agent that does nothing."""
     parts = {"lamp": VOLUME + LAMP, "web": WEB, "volume": VOLUME.replace('"1G"', '"64M"') + 'encryption = "none"\n'}
+    parts["small"] = VOLUME.replace('"1G"', '"64M"') + SMALL
     nodes = NODES if networks == 1 else re.sub(r'address = "10\.77\.0\.(\d)"',
                                                r'address = ["10.77.0.\1", "10.78.0.\1"]', NODES)
     return nodes + parts[service]

@@ -14,6 +14,7 @@
 #include "edge/cli/follow_through.h"
 #include "edge/cli/import_command.h"
 #include "edge/cli/key_commands.h"
+#include "edge/cli/operation_commands.h"
 #include "edge/cli/simulate_command.h"
 #include "edge/cli/volume_actions.h"
 #include "runtime/watchdog/config_file.h"
@@ -53,6 +54,8 @@ class CommandLine {
   void add_node_options(CLI::App& app, const std::string& words);
   void add_cib_options(CLI::App& app, const std::string& words);
   static void add_cib(CLI::App& app, CibInput& input);
+  void add_operate(CLI::App& app, const std::string& words);
+  int operate(const std::string& words);
   void add_volume_actions();
   void add_drbdsetup();
   [[nodiscard]] VolumeRequest volume() const;
@@ -87,6 +90,7 @@ class CommandLine {
   Options options_;
   VolumeRequest volume_;
   DrbdRequest drbd_;
+  OperateRequest operate_;
   CLI::App app_{"Looks at and steers a Bascule cluster.", "bascule"};
   std::map<std::string, CLI::App*> groups_;
   std::function<int()> chosen_;

@@ -1,0 +1,180 @@
+"""What an administrator does on a working day, on three hosts with the real programs: maintenance, restart in place, drain,
+move, the stop of everything over a power failure, and the history of it. `operations.py --programs DIR`."""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(ROOT, "tests", "harness"), os.path.join(ROOT, "tests", "story")]
+from bascule_hosts import HostError  # noqa: E402
+from bascule_story.cluster import ADDRESSES, Cluster, StoryError  # noqa: E402
+from bascule_story.timeline import Timeline  # noqa: E402
+
+DUMMY = "/run/shop.dummy"
+
+
+def expect(right, sentence):
+    if not right:
+        raise StoryError(sentence)
+
+
+def asked(cluster, node, *arguments, code=0, timeout_s=60):
+    """The last JSON line of a command that must end with this code."""
+    done = cluster.bascule(node, *arguments, "--json", timeout_s=timeout_s, check=False)
+    expect(done.code == code, f"bascule {' '.join(arguments)}: {done.code} instead of {code}: {done.out} {done.err}")
+    return json.loads(done.out.splitlines()[-1])
+
+
+def history(cluster, node, *arguments):
+    done = cluster.bascule(node, "history", *arguments, "--json")
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def told(cluster, kind, since=0):
+    return [one for one in history(cluster, "carol") if one["kind"] == kind and one["wall_ms"] >= since]
+
+
+def prepare(cluster):
+    cluster.start_all_programs()
+    cluster.wait_connected()
+    device = cluster.volume_primary("alice")
+    cluster.hosts["alice"].run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", device])
+    cluster.wait_in_sync("initial sync")
+    cluster.volume_secondary("alice")
+    cluster.bascule("alice", "start", "shop")
+    cluster.wait_started(30, on="alice")
+
+
+def maintenance(cluster):
+    alice = cluster.hosts["alice"]
+    asked(cluster, "bob", "maintenance", "on", "--service", "shop", "--for", "1h", "--reason", "new release")
+    first = cluster.bascule("carol", "status").out
+    expect("Maintenance of shop by " in first and "new release" in first, f"status does not show it: {first}")
+    began = int(time.time() * 1000)
+    alice.run(["rm", DUMMY])
+    cluster.wait_for("The missing step is told", lambda: told(cluster, "step-failed", began - 1000), 15)
+    time.sleep(3)
+    expect(alice.run(["test", "-e", DUMMY], check=False).code != 0, "it was started again in maintenance")
+    refused = cluster.bascule("bob", "move", "shop", check=False)
+    expect(refused.code == 1 and "bascule maintenance off --service shop" in refused.err, f"not refused: {refused.err}")
+    alice.run(["touch", DUMMY])  # the administrator has done it by hand
+    asked(cluster, "carol", "maintenance", "off", "--service", "shop")
+    cluster.wait_started(15, on="alice")
+    time.sleep(2)
+    expect(not told(cluster, "step-stopped", began), "what ran was stopped when maintenance was over")
+    asked(cluster, "carol", "maintenance", "on", "--for", "2s")
+    cluster.wait_for("It ends by itself", lambda: not cluster.any_status().get("maintenance"), 15)
+    cluster.wait_started(15, on="alice")  # everything is probed once
+
+
+def restart(cluster):
+    done = asked(cluster, "bob", "restart", "shop", "--step", "Dummy")
+    expect([step["name"] for step in done["steps"]] == ["Dummy"], f"other steps: {done}")
+    done = asked(cluster, "carol", "restart", "--all")
+    expect(done["restarted"] and len(done["steps"]) == 3, f"not restarted: {done}")
+    print(f"restart of all: {done['duration_ms']} ms {done['steps']}")
+
+
+def unmounted_by_hand(cluster):
+    """The kernel tells: its monitor's interval of 10 s is not waited for."""
+    began = time.monotonic()
+    cluster.hosts["alice"].run(["umount", "-l", "/srv/shop"])
+    cluster.wait_for("The mount is missed", lambda: cluster.service_state().get("state") != "Started", 5, 0.01)
+    cluster.wait_started(20, on="alice")
+    cluster.hosts["alice"].run(["mountpoint", "-q", "/srv/shop"])
+    print(f"unmounted by hand, back after {1000 * (time.monotonic() - began):.0f} ms")
+
+
+def moves(cluster):
+    """A move costs the agents' own stop and start times and little more, by the nodes' own events (one clock here)."""
+    for to in ("bob", "alice"):
+        began = time.time() * 1000
+        asked(cluster, "carol", "move", "shop", "--to", to)
+        events = history(cluster, "carol", "--since", "1min")
+        mine = [one for one in events if one["wall_ms"] >= began - 5]
+        moved = next(one["wall_ms"] for one in mine if one["kind"] == "move")
+        started = next(one["wall_ms"] for one in mine if one["kind"] == "service-started")
+        agents = sum(int(one["fields"]["ms"]) for one in mine if one["kind"] in ("step-stopped", "step-started"))
+        steps = {f"{one['kind'][5:]} {one['fields']['step']}": int(one["fields"]["ms"])
+                 for one in mine if one["kind"] in ("step-stopped", "step-started")}
+        print(f"move to {to}: {started - moved} ms, of which the steps {agents} ms {steps}")
+        expect(started - moved < agents + 1500, "a move takes much longer than its steps")
+        cluster.wait_in_sync("resync", 30)
+
+
+def drain(cluster):
+    done = asked(cluster, "carol", "drain", "alice")
+    expect(done["drained"] and done["safe_to_power_off"], f"not safe: {done}")
+    expect(cluster.owner() == "bob", "the service is not on bob")
+    cluster.hosts["alice"].kill()
+    done = asked(cluster, "carol", "drain", "bob", "--timeout", "2", code=4)
+    expect(cluster.owner() == "bob", "it left although nobody else can have it")
+    asked(cluster, "carol", "online", "bob")
+    cluster.boot("alice")
+    asked(cluster, "carol", "online", "alice")
+    cluster.wait_in_sync("alice is back", 60)
+
+
+def history_of_a_dead_node(cluster):
+    cluster.hosts["alice"].kill()
+    done = cluster.bascule("bob", "history", "--node", "alice")
+    expect("could not be asked" in done.err and "alice" in done.err, f"alice is not named: {done.err}")
+    expect("step-started" in done.out, "what alice told is not on bob")
+    cluster.hosts["bob"].run(["true"])
+    cluster.boot("alice")
+    cluster.wait_in_sync("alice is back", 60)
+    order = [one["index"] for one in history(cluster, "alice") if "index" in one]
+    expect(order == sorted(order) and len(order) == len({(one["index"], one["text"]) for one in history(
+        cluster, "alice") if "index" in one}), "what was agreed is not in its order, or told twice")
+
+
+def stop_of_everything(cluster):
+    asked(cluster, "bob", "stop", "--all")
+    expect(not cluster.owner() and not cluster.volume_state().get("owner"), "something is owned yet")
+    for name in ADDRESSES:
+        cluster.hosts[name].kill()
+    for name in ADDRESSES:
+        cluster.boot(name)
+    cluster.wait_for("A leader is elected", lambda: (cluster.any_status() or {}).get("quorum", {}).get("have"), 30)
+    time.sleep(3)
+    expect(cluster.any_status()["halted"] and not cluster.owner(), "the power failure has started something")
+    asked(cluster, "alice", "start", "--all")
+    cluster.wait_started(5)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--directory", default=os.path.join(ROOT, "out", f"test-operations-{os.getpid()}"))
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("needs root")
+        return 77
+    timeline = Timeline(quiet=True)
+    cluster = Cluster(options.directory, os.path.abspath(options.programs), "small", timeline)
+    failed = ""
+    try:
+        cluster.make_hosts()
+        prepare(cluster)
+        for chapter in (maintenance, restart, unmounted_by_hand, moves, drain, history_of_a_dead_node,
+                        stop_of_everything):
+            print(f"-- {chapter.__name__}", flush=True)
+            chapter(cluster)
+        cluster.bascule("alice", "stop", "--all")
+    except (StoryError, HostError) as error:
+        failed = str(error)
+    finally:
+        timeline.stop()
+        cluster.keep_logs()
+        cluster.world.close()
+        cluster.remove_disks()
+    print(f"FAILED: {failed}; logs: {cluster.world.logs}" if failed else "ok")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
