@@ -41,7 +41,7 @@ class World {
   void settle() {
     calm_ = true;
     attached_ = with_volume_;
-    owned_ = false;
+    owned_ = maintenance_ = false;
     give(input::Ownership{});
     tell_volume("");
     advance(seconds(300));
@@ -74,7 +74,14 @@ class World {
   }
 
   void disturb() {
-    switch (prng_.below(14)) {
+    switch (prng_.below(17)) {
+      case 13:
+      case 14:
+        maintenance_ = !maintenance_;
+        return give_ownership();
+      case 15:
+        ++restart_;
+        return give_ownership();
       case 0:
         epoch_ += 1;
         [[fallthrough]];
@@ -112,6 +119,9 @@ class World {
     if (owned_) one.service_epoch = epoch_;
     if (owned_ && with_volume_) one.volume_epoch = epoch_;
     one.stop_requested = owned_ && stop_requested_;
+    one.maintenance = maintenance_;
+    one.restart = owned_ ? restart_ : 0;
+    one.restart_step = prng_.chance(1, 2) ? "mysql" : "";
     give(one);
   }
 
@@ -235,6 +245,12 @@ class World {
     EXPECT_TRUE(lease_epoch_ == epoch_ && now_ < lease_end_) << "started without a lease";
   }
 
+  /// Whoever has every right to what runs leaves it alone.
+  void expect_no_maintenance() {
+    const bool safe = owned_ && lease_epoch_ == epoch_ && now_ < lease_end_;
+    EXPECT_FALSE(maintenance_ && safe && runner_.report().state != "Killing") << "something was done in maintenance";
+  }
+
   void on(const effect::RunAction& run) {
     for (const auto& [id, other] : actions_) {
       EXPECT_NE(other.run.step_index, run.step_index) << "two actions of one step";
@@ -243,6 +259,7 @@ class World {
       if (run.operation == "start") ADD_FAILURE() << "a start beside " << other.run.operation;
     }
     if (run.operation == "start") expect_right(epoch_);
+    if (run.operation != "monitor") expect_no_maintenance();
     const auto late = calm_ ? prng_.below(50) : prng_.below(prng_.chance(1, 20) ? 40000 : 900);
     actions_[run.action] = {run, now_ + milliseconds(static_cast<std::int64_t>(late))};
   }
@@ -253,8 +270,15 @@ class World {
       asked.killed = true;
     }
   }
+  void on(const message::RestartDone& done) {
+    if (done.number == restart_) restart_ = 0;
+  }
+  void on(const effect::Propose& one) {
+    if (const auto* done = std::get_if<message::RestartDone>(&one.command)) on(*done);
+  }
   void on(const effect::PromoteVolume& one) {
     expect_right(one.epoch);
+    expect_no_maintenance();
     wish_ = one.epoch;
     volume_at_ = now_ + milliseconds(static_cast<std::int64_t>(prng_.below(300)));
   }
@@ -277,7 +301,8 @@ class World {
   ServiceRunner runner_;
   Instant now_ = instant_from_ns(1'000'000'000);
   std::uint64_t epoch_ = 1;
-  bool owned_ = false, stop_requested_ = false, attached_ = false, calm_ = false;
+  bool owned_ = false, stop_requested_ = false, attached_ = false, calm_ = false, maintenance_ = false;
+  std::uint64_t restart_ = 0;
   std::uint64_t lease_epoch_ = 0;
   Instant lease_end_{};
   std::optional<std::uint64_t> promoted_, wish_;

@@ -17,6 +17,7 @@ bool ServiceRunner::State::rule_maintenance_over() {
   if (ownership.maintenance) was_in_maintenance = true;
   if (ownership.maintenance || !was_in_maintenance) return false;
   if (!in({Started, Stopped, Starting, Stopping, Promoting}) || (run && !lease_valid())) return false;
+  if (volume_lost_at != never) return false;  // first it comes back, or what stands on it is killed
   if (promote_in_flight || (name == Stopping && demote_since != never)) return false;
   if (name == Started) cancel_actions();  // monitors: they are asked again below
   if (!actions.empty()) return false;
@@ -27,7 +28,7 @@ bool ServiceRunner::State::rule_maintenance_over() {
 
 void ServiceRunner::State::look_again(const std::string& reason) {
   recovering = adopting = failed = probed = probes_done = false;
-  promote_since = next_promote = volume_lost_at = never;
+  promote_since = next_promote = never;
   for (StepRun& step : steps) step.condition = StepRun::Condition::Unknown;
   first_seen = now;
   become(Unknown, reason);

@@ -85,6 +85,7 @@ bool ServiceRunner::State::rule_lease_back() {
   const bool known = std::none_of(steps.begin(), steps.end(),
                                   [](const StepRun& step) { return step.condition == Condition::Unknown; });
   if (!known) {
+    if (volume_lost_at != never) return false;
     if (actions.empty()) look_again("looking at what runs");
     return actions.empty();
   }
@@ -107,7 +108,9 @@ bool ServiceRunner::State::rule_grace_over() {
 /// Goes on from wherever the steps are: up from the first that does not run, after what runs above it was stopped.
 void ServiceRunner::State::resume(const std::string& reason) {
   volume_promoted = has_volume && volume.promoted_epoch == run->volume;
-  if (ownership.maintenance) return enter_started(reason);
+  const bool only_observed = std::all_of(actions.begin(), actions.end(),
+                                         [](const auto& action) { return action.second.operation == "monitor"; });
+  if (ownership.maintenance && only_observed) return enter_started(reason);
   const std::size_t first = first_not_started();
   const bool above =
       std::any_of(steps.begin() + static_cast<std::ptrdiff_t>(first), steps.end(),
