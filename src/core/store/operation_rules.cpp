@@ -7,7 +7,9 @@
 namespace bascule::store::detail {
 namespace {
 
-Applied refused(std::string why) { return {.changed = false, .accepted = false, .why = std::move(why), .events = {}}; }
+Applied refuse_operation(std::string why) {
+  return {.changed = false, .accepted = false, .why = std::move(why), .events = {}};
+}
 Applied already_so() { return {.changed = false, .accepted = true, .why = {}, .events = {}}; }
 Applied done(StoryEvent event) { return {.changed = true, .accepted = true, .why = {}, .events = {std::move(event)}}; }
 
@@ -41,10 +43,10 @@ Applied apply_operation(ClusterState& state, const message::SetMaintenance& c) {
 
 Applied apply_operation(ClusterState& state, const message::AgeMaintenance& c) {
   const auto found = state.maintenance.find(c.scope);
-  if (found == state.maintenance.end()) return refused(scope_text(c.scope) + " is not in maintenance");
+  if (found == state.maintenance.end()) return refuse_operation(scope_text(c.scope) + " is not in maintenance");
   if (found->second.version != c.version)
-    return refused(fmt::format("the maintenance of {} is at version {} by now, not {}", scope_text(c.scope),
-                               found->second.version, c.version));
+    return refuse_operation(fmt::format("the maintenance of {} is at version {} by now, not {}", scope_text(c.scope),
+                                        found->second.version, c.version));
   if (c.left_ms == 0) return end_maintenance(state, c.scope, ": its time is over");
   found->second.left_ms = c.left_ms;
   found->second.version = ++state.maintenance_version;
@@ -53,10 +55,11 @@ Applied apply_operation(ClusterState& state, const message::AgeMaintenance& c) {
 
 Applied apply_operation(ClusterState& state, const message::RestartService& c) {
   const auto found = state.services.find(c.service);
-  if (found == state.services.end() || !found->second.owner) return refused(c.service + " runs nowhere");
+  if (found == state.services.end() || !found->second.owner) return refuse_operation(c.service + " runs nowhere");
   auto& service = found->second;
-  if (service.stop_requested) return refused(fmt::format("{} is stopping {}", *service.owner, c.service));
-  if (service.restarts_asked != service.restarts_done) return refused(c.service + " is being restarted already");
+  if (service.stop_requested) return refuse_operation(fmt::format("{} is stopping {}", *service.owner, c.service));
+  if (service.restarts_asked != service.restarts_done)
+    return refuse_operation(c.service + " is being restarted already");
   ++service.restarts_asked;
   service.restart_step = c.step;
   const auto what = c.step.empty() ? c.service : fmt::format("{} of {} and what comes after it", c.step, c.service);
@@ -66,9 +69,9 @@ Applied apply_operation(ClusterState& state, const message::RestartService& c) {
 Applied apply_operation(ClusterState& state, const message::RestartDone& c) {
   const auto found = state.services.find(c.service);
   if (found == state.services.end() || found->second.epoch != c.epoch)
-    return refused(c.service + " is at another epoch by now");
+    return refuse_operation(c.service + " is at another epoch by now");
   if (c.number > found->second.restarts_asked || c.number <= found->second.restarts_done)
-    return refused(fmt::format("restart {} of {} is not to be done", c.number, c.service));
+    return refuse_operation(fmt::format("restart {} of {} is not to be done", c.number, c.service));
   found->second.restarts_done = c.number;
   return {.changed = true, .accepted = true, .why = {}, .events = {}};
 }
