@@ -31,7 +31,8 @@ TEST(Admissible, StandbyNeedsAnotherPlaceForWhatRuns) {
   world.dies("bob");
   EXPECT_EQ(
       refusal(world, SetStandby{"alice", true}),
-      "alice cannot go into standby: shop has no other place: bob is not online (to stop it instead: bascule stop "
+      "alice cannot go into standby: shop has no other place: bob is not online (to let it leave as soon as it can: "
+      "bascule drain alice; to stop it instead: bascule stop "
       "shop)");
   EXPECT_EQ(refusal(world, SetStandby{"alice", false}), "");
 }
