@@ -31,6 +31,22 @@ TEST(Interleave, AnInstanceNeedsItsCounterpart) {
   EXPECT_EQ(starts_of(graph, "web", "b"), 0);
 }
 
+TEST(Interleave, WhatStopsForWantOfACounterpartNeedsNoMonitorCancelledBefore) {
+  for (const bool alone : {false, true}) {
+    Cluster cluster = two_clones("true");
+    if (alone) cluster.constraints += R"(<rsc_location id="l" rsc="c" node="b" score="-INFINITY"/>)";
+    std::string web = recorded("web", "monitor", 0);
+    for (const char* each : {"web_monitor_0", "interval=\"0\""}) {
+      const std::string now = each[0] == 'w' ? "web_monitor_10000" : "interval=\"10000\"";
+      web.replace(web.find(each), std::string(each).size(), now);
+    }
+    cluster.on_b = stopped("disk") + web;
+    const Graph graph(cluster);
+    EXPECT_EQ(graph.has("web:0_monitor_10000@b", "cancel"), !alone);
+    EXPECT_TRUE(graph.has("web:0_stop_0@b", "stop"));
+  }
+}
+
 TEST(Interleave, WithoutItAnyInstanceIsEnough) {
   Cluster cluster = two_clones("false");
   cluster.constraints += R"(<rsc_location id="l" rsc="c" node="b" score="-INFINITY"/>)";

@@ -65,6 +65,31 @@ TEST(Restarts, WhatIsStoppedInOnePlaceTooManyStartsAgainWhereItChangesItsRole) {
   EXPECT_TRUE(graph.has("web:0_start_0@a", "start") || graph.has("web:0_start_0@b", "start"));
 }
 
+/// A third node, c, beside a and b.
+void add_c(Cluster& cluster, const std::string& history) {
+  const std::string end = "</lrm_resources></lrm></node_state>";
+  cluster.attributes_of_a += R"(</instance_attributes></node><node id="c" uname="c"><instance_attributes id="ac">)";
+  const std::string state = Cluster::state("c", history, true);
+  cluster.on_b += end + state.substr(0, state.size() - end.size());
+}
+
+TEST(Restarts, WhatIsActiveTwiceIsStartedWhereItShouldBeAndIsNot) {
+  for (const bool with_faults : {false, true}) {
+    Cluster cluster;
+    cluster.resources = primitive("web", meta("web", pair("multiple-active", "stop_unexpected")));
+    cluster.constraints = R"(<rsc_location id="l" rsc="web" node="c" score="10"/>)";
+    cluster.attributes_of_a = pair("rack", "1");
+    cluster.on_a = started("web");
+    cluster.on_b = started("web");
+    add_c(cluster, stopped("web"));
+    cluster.with_faults = with_faults;
+    const Graph graph(cluster);
+    EXPECT_TRUE(graph.has("web_stop_0@a", "stop"));
+    EXPECT_TRUE(graph.has("web_start_0@c"));
+    EXPECT_EQ(graph.has("web_start_0@c", "start"), !with_faults);
+  }
+}
+
 TEST(Restarts, InAGroupWithAPromotedMemberTheOthersAreNotDemoted) {
   Cluster cluster;
   const std::string pairs =

@@ -55,41 +55,49 @@ void stop_everywhere(Board& board, ResourceId id, bool optional) {
   }
 }
 
+/// While others of it that nobody expected stop, it stays as it is where it should be. Pacemaker believes so even
+/// where it is not yet, and never starts it there (README, "Faults").
+bool stays_as_expected(const Board& board, ResourceId id, NodeId node, bool again) {
+  const Resource& resource = board.resource(id);
+  if (!again || !resource.stop_unexpected || node != resource.node) return false;
+  return board.snapshot.with_faults || std::count(resource.running_on.begin(), resource.running_on.end(), node) != 0;
+}
+
 /// `again`: it stops and starts without a change of role between.
 void start_on(Board& board, ResourceId id, NodeId node, bool optional, bool again) {
   const ActionId start = make_simple(board, id, "start", node, true);
   order_after_unfencing(board, id, node, start, order_implies_then);
   Action& action = board.action(start);
   if (!optional && action.runnable) action.optional = false;
-  const Resource& resource = board.resource(id);
-  const bool there = std::count(resource.running_on.begin(), resource.running_on.end(), node) != 0;
-  if (again && resource.stop_unexpected && there) action.pseudo = true;
+  if (stays_as_expected(board, id, node, again)) action.pseudo = true;
 }
 
-void promote_on(Board& board, ResourceId id, NodeId node, bool optional) {
+void promote_on(Board& board, ResourceId id, NodeId node, bool optional, bool again) {
   bool startable = true;
   for (const ActionId each : board.resource(id).actions)
     if (board.action(each).task == "start" && !board.action(each).runnable) startable = false;
   if (startable) {
-    make_simple(board, id, "promote", node, optional);
+    const ActionId promote = make_simple(board, id, "promote", node, optional);
+    if (stays_as_expected(board, id, node, again)) board.action(promote).pseudo = true;
     return;
   }
   for (const ActionId each : board.resource(id).actions)
     if (board.action(each).task == "promote") board.action(each).runnable = false;
 }
 
-void demote_everywhere(Board& board, ResourceId id, bool optional) {
+void demote_everywhere(Board& board, ResourceId id, bool optional, bool again) {
   const std::vector<NodeId> places = board.resource(id).running_on;
-  for (const NodeId place : places) make_simple(board, id, "demote", place, optional);
+  for (const NodeId place : places)
+    if (!stays_as_expected(board, id, place, again)) make_simple(board, id, "demote", place, optional);
 }
 
 void take_step(Board& board, ResourceId id, Role from, Role to, NodeId node, bool optional, bool again) {
   if (to == Role::Stopped && (from == Role::Started || from == Role::Unpromoted || from == Role::Unknown))
     return stop_everywhere(board, id, optional);
-  if (from == Role::Promoted) return demote_everywhere(board, id, optional);
+  if (from == Role::Promoted) return demote_everywhere(board, id, optional, again);
   if (from == Role::Stopped && (to == Role::Started || to == Role::Unpromoted))
     return start_on(board, id, node, optional, again);
-  if (to == Role::Promoted) return promote_on(board, id, node, optional);
+  if (to == Role::Promoted) return promote_on(board, id, node, optional, again);
 }
 
 // ---- one primitive --------------------------------------------------------------------------------------------------

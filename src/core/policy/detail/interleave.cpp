@@ -84,7 +84,7 @@ void Propagation::give_up(ResourceId id) {
   for (const ActionId each : resource.actions) {
     const Action& action = board_.action(each);
     if (action.task == "stop") set_required(each);
-    if (action.task == "start" || (action.interval_ms != 0 && action.task != "cancel")) set_unrunnable(each);
+    if (action.task == "start" || action.interval_ms != 0) set_unrunnable(each);
   }
 }
 
