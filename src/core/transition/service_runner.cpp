@@ -1,5 +1,6 @@
 #include "core/transition/service_runner.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -53,11 +54,13 @@ void ServiceRunner::State::on(const input::Unmounted&) {
   if (name == ServiceStateName::Killing && (killing.unmount_asked || !has_volume)) killing.unmounted = true;
 }
 
+/// A hint in the pause after another one is not forgotten: monitors look when the pause is over.
 void ServiceRunner::State::on(const input::ProcessesExited&) {
-  if (name != ServiceStateName::Started || now < hint_at) return;
-  hint_at = now + hint_pause;
+  if (name != ServiceStateName::Started) return;
+  const Instant look_at = std::max(now, hint_at);
+  if (now >= hint_at) hint_at = now + hint_pause;
   for (StepRun& step : steps) {
-    if (step.next_monitor != never) step.next_monitor = now;
+    if (step.next_monitor != never) step.next_monitor = std::min(step.next_monitor, look_at);
   }
 }
 
