@@ -25,6 +25,13 @@ bool utf8() {
   return false;
 }
 
+/// Behind `sudo` it is the one who called it.
+std::string person() {
+  for (const char* variable : {"SUDO_USER", "LOGNAME", "USER"})
+    if (const char* name = std::getenv(variable); name != nullptr && *name != '\0') return name;
+  return "uid " + std::to_string(getuid());
+}
+
 Result<cli::json> create_volume(const config::ClusterConfig& config, const std::string& node, const std::string& volume,
                                 bool force) {
   const auto made = block_host::create_volume(config, node, volume, force);
@@ -54,5 +61,6 @@ int main(int argc, char** argv) {
   uname(&names);
   const bool terminal = isatty(STDOUT_FILENO) != 0;
   const cli::Style style{terminal && environment("NO_COLOR").empty() && environment("TERM") != "dumb", !utf8()};
-  return cli::run({argv + 1, argv + argc}, {std::cout, std::cerr, style, names.nodename, create_volume, &std::cin});
+  return cli::run({argv + 1, argv + argc}, {std::cout, std::cerr, style, names.nodename, create_volume, &std::cin,
+                                            person(), isatty(STDIN_FILENO) != 0});
 }

@@ -8,6 +8,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -45,6 +46,11 @@ void become_punctual() {
   if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) spdlog::warn("memory is not locked: {}", std::strerror(errno));
 }
 
+std::uint64_t wall_clock_ms() {
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count());
+}
+
 /// The API's view of the manager.
 class Door : public api::ManagerDoor {
  public:
@@ -59,7 +65,12 @@ class Door : public api::ManagerDoor {
     return found;
   }
 
+  nlohmann::json configuration(const api::ConfigurationQuery& query) override {
+    return nlohmann::json::parse(query.plan ? host_.plan_json(query.text) : host_.history_json(query.version));
+  }
+
   void change(message::Command command, Done done) override {
+    if (auto* configuration = std::get_if<message::SetConfig>(&command)) configuration->at_ms = wall_clock_ms();
     const std::string what = message::text(command);
     host_.change(std::move(command), [done = std::move(done), what](bool accepted, const std::string& why) {
       if (accepted) return done(nlohmann::json{{"done", what}});
@@ -114,14 +125,15 @@ void end_at(boost::asio::io_context& io, boost::asio::signal_set& signals, boost
   });
 }
 
-Result<void> serve(const std::string& config_file, const manager_host::Options& options) {
+Result<void> serve(const std::string& config_file, manager_host::Options options) {
+  options.config_file = config_file;
+  options.config_text = config::text_of_file(config_file);
   const auto whole = config::load(config_file);
   if (!whole) return tl::unexpected(whole.error());
   if (const auto* node = whole->node(options.node); node != nullptr && !node->votes())
     return fail("nothing to do", options.node, "a peer only replicates: it has no manager");
-  const auto config = whole->of_managers();
   boost::asio::io_context io(1);
-  auto host = manager_host::ManagerHost::open(io, config, options);
+  auto host = manager_host::ManagerHost::open(io, *whole, options);
   if (!host) return tl::unexpected(host.error());
   Door door(**host);
   auto server = api::ApiServer::start(io, options.run_dir + "/manager.sock", door);
@@ -133,7 +145,7 @@ Result<void> serve(const std::string& config_file, const manager_host::Options& 
   boost::asio::signal_set reload(io, SIGHUP);
   reload_keys_at(reload, **host);
   become_punctual();
-  spdlog::info("{} of {} is up", options.node, config.name);
+  spdlog::info("{} of {} is up", options.node, whole->name);
   supervisor::notify("READY=1");
   io.run();
   spdlog::info("ends; services and volumes go on without a manager until their leases end");

@@ -15,6 +15,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/watchdog/config_file.h"
+
 namespace bascule::watchdog {
 namespace {
 
@@ -48,7 +50,8 @@ void log(const std::string& line) {
 }
 
 Server::Server(const config::ClusterConfig& config, const Options& options, LeaseFile file, int lock)
-    : timing_(config.timing),
+    : options_(options),
+      timing_(config.timing),
       file_(std::move(file)),
       ledger_(file_.writable_page(), std::max(config.timing.lease, config.timing.restart_lease)),
       device_(options.watchdog),
@@ -79,17 +82,42 @@ Result<std::unique_ptr<Server>> Server::start(const config::ClusterConfig& confi
   return server;
 }
 
+/// The addresses of the configuration; and those that were guarded before for a lease that is armed still, until the
+/// service that it is for has gone.
 Result<void> Server::guard_addresses(const config::ClusterConfig& config) {
   std::vector<netlink::GuardedAddress> addresses;
   for (const auto& service : config.services)
-    for (const auto& address : service.addresses)
-      addresses.push_back(
-          {address, static_cast<std::size_t>(file_.find("service:" + service.name) - file_.page().slots)});
+    if (const auto* slot = file_.find("service:" + service.name); slot != nullptr)
+      for (const auto& address : service.addresses)
+        addresses.push_back({address, static_cast<std::size_t>(slot - file_.page().slots)});
+  for (const auto& before : guarded_) {
+    const auto same = [&](const netlink::GuardedAddress& one) { return one.text == before.text; };
+    if (ledger_.ends()[before.slot] != Instant{} && std::none_of(addresses.begin(), addresses.end(), same))
+      addresses.push_back(before);
+  }
+  guarded_ = addresses;
   if (addresses.empty()) return {};
   auto guard = netlink::AddressGuard::open(addresses, ledger_.ends(), boot_now());
   if (!guard) return tl::unexpected(guard.error());
   guard_ = std::make_unique<netlink::AddressGuard>(std::move(*guard));
   return {};
+}
+
+/// bascule-managerd wrote another configuration: new leases get their slots, new addresses are guarded. What is there
+/// stays where it is; a file that cannot be used changes nothing.
+void Server::read_configuration() {
+  configuration_changed_ = false;
+  const auto config = config::load(options_.config_file);
+  if (!config) return log(config.error().text());
+  if (!file_.add_slots(slot_names(*config)))
+    log("the lease page has no room for all leases of the configuration: restart bascule-watchdogd");
+  timing_ = config->timing;
+  ledger_.set_lease_max(std::max(timing_.lease, timing_.restart_lease));
+  if (const auto guarded = guard_addresses(*config); !guarded) {
+    log(guarded.error().text());
+    guard_broken_ = guard_ != nullptr;
+  }
+  log("read the configuration again");
 }
 
 Result<void> Server::listen(const std::string& path) {
@@ -130,6 +158,7 @@ bool Server::read_client(int& fd) {
     }
     const Instant now = boot_now();
     const auto applied = ledger_.apply(ByteView(datagram).first(static_cast<std::size_t>(size)), now);
+    configuration_changed_ = configuration_changed_ || applied == Ledger::Applied::configure;
     changed = changed || applied == Ledger::Applied::granted || applied == Ledger::Applied::released;
     if (applied == Ledger::Applied::malformed && now >= next_complaint_) {
       log("ignored a datagram that is no lease update of this configuration");
@@ -189,6 +218,7 @@ bool Server::wait() {
   bool changed = false;
   for (std::size_t i = 0; i < clients_max; ++i)
     if (clients_[i] >= 0 && fds[i + 2].revents != 0) changed = read_client(clients_[i]) || changed;
+  if (configuration_changed_) read_configuration();
   if (changed) refresh_kernel();
   if ((fds[1].revents & POLLIN) != 0) accept_client();
   return fds[0].revents == 0;

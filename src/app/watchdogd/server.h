@@ -41,11 +41,15 @@ class Server {
   [[nodiscard]] bool wait();  ///< false: asked to end
   void accept_client();
   [[nodiscard]] bool read_client(int& fd);  ///< true: the page changed
+  void read_configuration();
   void refresh_kernel();
   void mend_kernel(int error);
   void pet(Instant now);
   void finish();
 
+  Options options_;
+  std::vector<netlink::GuardedAddress> guarded_;
+  bool configuration_changed_ = false;
   config::Timing timing_;
   LeaseFile file_;
   Ledger ledger_;

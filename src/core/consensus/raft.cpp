@@ -49,4 +49,6 @@ std::string_view name_of(ProposalOutcome outcome) {
   return "?";
 }
 
+void Raft::prefer(std::vector<ServerId> leaders) { core_->prefer(std::move(leaders)); }
+
 }  // namespace bascule::consensus

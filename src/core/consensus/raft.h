@@ -175,6 +175,8 @@ class Raft {
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] Leadership leadership() const;
   [[nodiscard]] Status status() const;
+  /// Who should lead from now on (Config::leader_preference).
+  void prefer(std::vector<ServerId> leaders);
 
  private:
   std::unique_ptr<detail::Core> core_;

@@ -16,13 +16,16 @@ struct Overloaded : Handlers... {
 template <typename... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
-consensus::Config consensus_config(const config::ClusterConfig& config, const config::Node& self, std::uint64_t seed) {
+consensus::Config consensus_config(const config::ClusterConfig& config, const config::Node& self, std::uint64_t seed,
+                                   bool joined) {
   consensus::Config result;
   result.id = self.id;
   for (const auto& node : config.nodes) {
-    result.bootstrap.voters.push_back(node.id);
+    if (!joined) (node.votes() ? result.bootstrap.voters : result.bootstrap.learners).push_back(node.id);
     if (node.role == config::NodeRole::witness) result.leader_preference.push_back(node.id);
   }
+  std::sort(result.bootstrap.voters.begin(), result.bootstrap.voters.end());
+  std::sort(result.bootstrap.learners.begin(), result.bootstrap.learners.end());
   result.seed = seed;
   result.heartbeat = config.timing.heartbeat;
   result.election_min = config.timing.election_min;
@@ -35,12 +38,15 @@ consensus::Config consensus_config(const config::ClusterConfig& config, const co
 std::string runner_of_volume(const std::string& volume) { return "volume:" + volume; }
 
 Manager::State::State(const config::ClusterConfig& config_in, const std::string& self_name, raft::Restored restored,
-                      std::uint64_t seed, std::uint64_t told_index_in, Instant start)
-    : config(config_in),
-      self(config.node(self_name)),
+                      std::uint64_t seed, std::uint64_t told_index_in, Instant start, Startup startup)
+    : config(config_in.of_managers()),
+      whole(config_in),
+      agreed_text(startup.file_text),
+      file_text(std::move(startup.file_text)),
+      own_node(*config.node(self_name)),
       prng(seed),
       incarnation(prng.next()),
-      raft(consensus_config(config, *self, prng.next()), std::move(restored)),
+      raft(consensus_config(config, *self, prng.next(), startup.joined), std::move(restored)),
       liveness(config, self_name, start),
       links(config, self_name, start),
       holder(self_name, incarnation, config.timing),
@@ -49,9 +55,7 @@ Manager::State::State(const config::ClusterConfig& config_in, const std::string&
       next_heartbeat(start),
       plan_at(start),
       started_at(start),
-      now(start) {
-  make_runners();
-}
+      now(start) {}
 
 void Manager::State::dispatch(const Input& input) {
   std::visit(Overloaded{
@@ -95,6 +99,12 @@ void Manager::State::dispatch(const Input& input) {
 
 void Manager::State::run_due() {
   if (now >= raft.next_deadline()) step_consensus(consensus::Tick{});
+  if (!running || std::any_of(runners.begin(), runners.end(), [](const Runner& one) { return one.retiring; })) {
+    running = true;
+    reconcile_runners();
+  }
+  judge_after_adoption();
+  follow_members();
   heartbeat_when_due();
   restart_when_ready();
   watch_presence();
@@ -129,9 +139,9 @@ void Manager::State::story(const std::string& kind, const std::string& subject, 
 }
 
 Manager::Manager(const config::ClusterConfig& config, const std::string& self, raft::Restored restored,
-                 std::uint64_t seed, std::uint64_t told_index, Instant now) {
-  BASCULE_ASSERT(config.node(self) != nullptr);
-  state_ = std::make_unique<State>(config, self, std::move(restored), seed, told_index, now);
+                 std::uint64_t seed, std::uint64_t told_index, Instant now, Startup startup) {
+  BASCULE_ASSERT(config.of_managers().node(self) != nullptr);
+  state_ = std::make_unique<State>(config, self, std::move(restored), seed, told_index, now, std::move(startup));
 }
 
 Manager::~Manager() = default;

@@ -159,20 +159,48 @@ struct RestartReady {};
 struct Stop {
   std::string reason;
 };  ///< the process cannot go on
+/// The agreed configuration is this one from now on: keep `text` as this node's file, and speak with `linked`.
+struct Configured {
+  std::uint64_t version = 0;
+  std::string text;
+  std::shared_ptr<const config::ClusterConfig> config;  ///< of the managers
+  std::vector<config::Node> linked;                     ///< members, and those that are on their way out
+};
+/// What RunAction and the others mean by `runner` from now on. `afresh`: whatever was running of its agents is let go.
+struct DefineRunner {
+  std::string runner;
+  config::Service service;
+  bool afresh = true;
+};
+struct CloseRunner {
+  std::string runner;
+};
+/// There is a blockd of this volume to speak with; with `open` false no more.
+struct AttendVolume {
+  std::string volume;
+  bool open = true;
+};
 }  // namespace effect
-using Effect =
-    std::variant<effect::Send, effect::Persist, effect::Promote, effect::Demote, effect::FailIo, effect::InSync,
-                 effect::PeerLost, effect::RunAction, effect::CancelActions, effect::KillCgroup, effect::Unmount,
-                 effect::GrantLease, effect::ReleaseLease, effect::ChangeDone, effect::Story, effect::KeepDecision,
-                 effect::RestartReady, effect::Stop>;
+using Effect = std::variant<effect::Send, effect::Persist, effect::Promote, effect::Demote, effect::FailIo,
+                            effect::InSync, effect::PeerLost, effect::RunAction, effect::CancelActions,
+                            effect::KillCgroup, effect::Unmount, effect::GrantLease, effect::ReleaseLease,
+                            effect::ChangeDone, effect::Story, effect::KeepDecision, effect::RestartReady, effect::Stop,
+                            effect::Configured, effect::DefineRunner, effect::CloseRunner, effect::AttendVolume>;
 using Effects = std::vector<Effect>;
+
+/// How this start of a manager came about.
+struct Startup {
+  std::string file_text;  ///< of the configuration that it was given, as it stands in the file
+  /// It joined a cluster that is there already: it is no member until that cluster says so, also with an empty disk.
+  bool joined = false;
+};
 
 class Manager {
  public:
   /// `self` is a node of `config`. `seed` is from getrandom(): election jitter, proposal ids and the incarnation.
   /// `told_index`: what entries of the log up to this one told was told before this start, and is not told again.
   Manager(const config::ClusterConfig& config, const std::string& self, raft::Restored restored, std::uint64_t seed,
-          std::uint64_t told_index, Instant now);
+          std::uint64_t told_index, Instant now, Startup startup = {});
   ~Manager();
   Manager(const Manager&) = delete;
   Manager& operator=(const Manager&) = delete;
@@ -182,6 +210,12 @@ class Manager {
   [[nodiscard]] Instant next_deadline() const;
   /// The reply to `{"op":"status"}` (docs/architecture.md, "API").
   [[nodiscard]] std::string status_json(Instant now) const;
+  /// The reply to `{"op":"config_plan"}`: what this text as the configuration would do, as far as this node knows.
+  [[nodiscard]] std::string plan_json(const std::string& text, Instant now) const;
+  /// The reply to `{"op":"config_history"}`: the versions without their texts, or the one that is asked for with it.
+  [[nodiscard]] std::string history_json(std::optional<std::uint64_t> version) const;
+  /// The configuration in force here, with its peers.
+  [[nodiscard]] const std::string& configuration_text() const;
 
  private:
   struct State;

@@ -58,8 +58,52 @@ config::ClusterConfig shop_config(bool autostart) {
 }
 
 World::World(config::ClusterConfig config) : config_(std::move(config)) {
-  for (const auto& node : config_.nodes) hosts_[node.name].name = node.name;
+  for (const auto& node : config_.nodes) {
+    auto& host = hosts_[node.name];
+    host.name = node.name;
+    host.file = config_;
+    names_[node.id] = node.name;
+    ids_[node.name] = node.id;
+  }
   for (const auto& node : config_.nodes) power_on(node.name);
+}
+
+World::World(const std::string& text) : World(*config::parse(text, "test")) {
+  for (auto& [name, host] : hosts_) {
+    host.file_text = text;
+    host.disk = {};
+    power_on(name);
+  }
+}
+
+void World::add_host(const std::string& name, const std::string& text) {
+  auto& host = hosts_[name];
+  host = Host{};
+  host.name = name;
+  host.file = *config::parse(text, "test");
+  host.file_text = text;
+  host.joined = true;
+  const auto id = host.file.node(name)->id;
+  names_[id] = name;
+  ids_[name] = id;
+}
+
+void World::begin(Host& host) {
+  host.runners.clear();
+  host.manager = std::make_unique<Manager>(host.file, host.name, host.disk, seed_++, 0, now_,
+                                           Startup{host.file_text, host.joined});
+  step(host, input::Tick{});
+}
+
+bool World::has_blockd(const Host& host) const { return host.name == "alice" || host.name == "bob"; }
+
+std::string World::leader() {
+  for (auto& [name, host] : hosts_) {
+    if (!host.manager) continue;
+    const auto status = host.manager->status_json(now_);
+    if (status.find("\"leader\":\"" + name + "\"") != std::string::npos) return name;
+  }
+  return {};
 }
 
 void World::power_on(const std::string& name) {
@@ -70,9 +114,8 @@ void World::power_on(const std::string& name) {
   host.agents.clear();
   host.blockd.promoted_epoch.reset();
   host.blockd.grow_wanted = host.blockd.shrink_wanted = false;
-  host.manager = std::make_unique<Manager>(config_, name, host.disk, seed_++, 0, now_);
-  step(host, input::Tick{});
-  if (config_.node(name)->role == config::NodeRole::data) tell_block_state(host);
+  begin(host);
+  if (has_blockd(host)) tell_block_state(host);
 }
 
 void World::power_off(const std::string& name) {
@@ -89,9 +132,8 @@ void World::manager_down(const std::string& name) {
 
 void World::manager_up(const std::string& name) {
   auto& host = hosts_.at(name);
-  host.manager = std::make_unique<Manager>(config_, name, host.disk, seed_++, 0, now_);
-  step(host, input::Tick{});
-  tell_block_state(host);
+  begin(host);
+  if (has_blockd(host)) tell_block_state(host);
 }
 
 bool World::prepare_restart(const std::string& name, Duration patience) {
@@ -150,12 +192,13 @@ void World::step(Host& host, const Input& input) {
 
 void World::carry_out(Host& host, Effect& effect) {
   if (auto* send = std::get_if<effect::Send>(&effect)) {
-    const auto* to = config_.node(send->to);
-    if (!linked(host.name, to->name)) return;
-    const auto from = config_.node(host.name)->id;
-    return later(hosts_.at(to->name), network_delay, [this, from, message = std::move(send->message)](Host& receiver) {
-      step(receiver, input::Received{from, message});
-    });
+    const auto to = names_.find(send->to);
+    if (to == names_.end() || !linked(host.name, to->second)) return;
+    const auto from = ids_.at(host.name);
+    return later(hosts_.at(to->second), network_delay,
+                 [this, from, message = std::move(send->message)](Host& receiver) {
+                   step(receiver, input::Received{from, message});
+                 });
   }
   if (auto* write = std::get_if<effect::Persist>(&effect)) return persist(host, *write);
   if (auto* run = std::get_if<effect::RunAction>(&effect)) return run_action(host, *run);
@@ -181,6 +224,16 @@ void World::carry_out(Host& host, Effect& effect) {
     answers_[done->request] = done->accepted ? "" : done->why;
     return;
   }
+  if (auto* defined = std::get_if<effect::DefineRunner>(&effect)) {
+    host.runners[defined->runner] = defined->service;
+    return;
+  }
+  if (auto* closed = std::get_if<effect::CloseRunner>(&effect)) return void(host.runners.erase(closed->runner));
+  if (auto* configured = std::get_if<effect::Configured>(&effect)) {
+    host.file_text = configured->text;
+    host.file = *config::parse(configured->text, "test");
+    return;
+  }
   if (std::holds_alternative<effect::RestartReady>(effect)) return void(host.restart_ready = true);
   if (auto* story = std::get_if<effect::Story>(&effect)) return story_.push_back(story->event);
   block_effect(host, effect);
@@ -194,7 +247,7 @@ void World::persist(Host& host, effect::Persist& persist) {
 }
 
 void World::run_action(Host& host, const effect::RunAction& run) {
-  const auto& steps = config_.service(run.runner)->steps;
+  const auto& steps = host.runners.at(run.runner).steps;
   later(host, agent_delay, [this, run, name = steps.at(run.action.step_index).name](Host& h) {
     auto& agent = h.agents[name];
     int code = 0;
@@ -247,7 +300,7 @@ void World::synchronise_replicas() {
 
 void World::tell_block_states() {
   for (auto& [name, host] : hosts_)
-    if (host.on && config_.node(name)->role == config::NodeRole::data) tell_block_state(host);
+    if (host.on && has_blockd(host)) tell_block_state(host);
 }
 
 void World::tell_block_state(Host& host) {
@@ -268,10 +321,15 @@ void World::tell_block_state(Host& host) {
   if (block.grow_wanted || block.shrink_wanted) later(host, milliseconds(50), [this](Host& h) { tell_block_state(h); });
 }
 
-std::string World::change(const std::string& name, message::Command command) {
+RequestId World::send_change(const std::string& name, message::Command command) {
   const auto request = next_request_++;
   answers_[request];
   step(hosts_.at(name), input::Change{request, std::move(command)});
+  return request;
+}
+
+std::string World::change(const std::string& name, message::Command command) {
+  const auto request = send_change(name, std::move(command));
   (void)run_until([&] { return answers_[request].has_value(); }, seconds(20));
   return answers_[request].value_or("no answer");
 }
@@ -280,7 +338,9 @@ bool World::serves(const std::string& name, const std::string& service) {
   auto& host = hosts_.at(name);
   const auto lease = host.leases.find("service:" + service);
   if (!host.on || lease == host.leases.end() || lease->second.second <= now_) return false;
-  for (const auto& step : config_.service(service)->steps)
+  const auto runner = host.runners.find(service);
+  if (runner == host.runners.end()) return false;
+  for (const auto& step : runner->second.steps)
     if (!host.agents[step.name].running) return false;
   return true;
 }

@@ -36,7 +36,11 @@ struct Host {
   std::uint64_t boot = 0;            ///< what was under way in an earlier boot is lost with it
   std::unique_ptr<Manager> manager;  ///< null: off, or only the manager is down
   bool restart_ready = false;
-  raft::Restored disk;  ///< what the consensus log would give back
+  raft::Restored disk;         ///< what the consensus log would give back
+  config::ClusterConfig file;  ///< its cluster.toml
+  std::string file_text;
+  bool joined = false;
+  std::map<std::string, config::Service> runners;  ///< as the manager defined them
   PretendedBlockd blockd;
   std::map<std::string, PretendedAgent> agents;                     ///< by step
   std::map<std::string, std::pair<std::uint64_t, Instant>> leases;  ///< as watchdogd would hold them
@@ -45,9 +49,20 @@ struct Host {
 class World {
  public:
   explicit World(config::ClusterConfig config);
+  /// The same file on every node.
+  explicit World(const std::string& text);
+  /// A machine that comes with this file, as `bascule join` wrote it; not on yet.
+  void add_host(const std::string& name, const std::string& text);
 
   void power_on(const std::string& host);
   void power_off(const std::string& host);
+  /// Whether its manager runs.
+  [[nodiscard]] bool is_up(const std::string& host) const { return hosts_.at(host).manager != nullptr; }
+  /// The node that leads as most see it; empty if none.
+  [[nodiscard]] std::string leader();
+  /// Sends the change and returns its number; the answer is in answer_to() when it has come.
+  RequestId send_change(const std::string& host, message::Command command);
+  [[nodiscard]] std::optional<std::string> answer_to(RequestId request) { return answers_[request]; }
   /// Only the manager ends, and starts again on what it wrote; agents, blockd and leases go on.
   void manager_down(const std::string& host);
   void manager_up(const std::string& host);
@@ -91,10 +106,14 @@ class World {
   void block_effect(Host& host, const Effect& effect);
   void tell_block_state(Host& host);
   void synchronise_replicas();
+  void begin(Host& host);
+  bool has_blockd(const Host& host) const;
   bool linked(const std::string& a, const std::string& b) const;
   void check_never_two();
 
-  config::ClusterConfig config_;
+  config::ClusterConfig config_;  ///< of the first hosts
+  std::map<std::uint32_t, std::string> names_;
+  std::map<std::string, std::uint32_t> ids_;
   std::map<std::string, Host> hosts_;
   std::set<std::pair<std::string, std::string>> cuts_;
   std::vector<Later> agenda_;

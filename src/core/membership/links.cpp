@@ -9,12 +9,22 @@ namespace bascule::membership {
 
 Links::Links(const config::ClusterConfig& config, const std::string& self, Instant started_at)
     : silence_(silence_heartbeats * config.timing.heartbeat) {
+  configure(config, self, started_at);
+}
+
+void Links::configure(const config::ClusterConfig& config, const std::string& self, Instant now) {
   const auto* own = config.node(self);
+  std::map<std::string, std::vector<Link>> before;
+  before.swap(nodes_);
   for (const auto& node : config.nodes) {
     if (own == nullptr || node.name == self) continue;
     auto& links = nodes_[node.name];
+    const auto& known = before[node.name];
     const std::size_t shared = std::min(own->addresses.size(), node.addresses.size());
-    for (std::size_t i = 0; i < shared; ++i) links.push_back({node.addresses[i], started_at, false, true});
+    for (std::size_t i = 0; i < shared; ++i) {
+      const bool same = i < known.size() && known[i].address == node.addresses[i];
+      links.push_back(same ? known[i] : Link{node.addresses[i], now, false, true});
+    }
   }
 }
 

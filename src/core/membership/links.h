@@ -39,6 +39,9 @@ class Links {
 
   Links(const config::ClusterConfig& config, const std::string& self, Instant started_at);
 
+  /// Other nodes or other addresses from now on. What is as before is remembered.
+  void configure(const config::ClusterConfig& config, const std::string& self, Instant now);
+
   /// Something proven to be the node's came over `link`, also if it was known from another link.
   void heard(const std::string& node, std::size_t link, Instant now, std::vector<LinkEvent>& events);
   /// Where to send: all links that both nodes have; what is `bulky` goes over the first that is up, or over all if none

@@ -29,6 +29,12 @@ Liveness::Liveness(const config::ClusterConfig& config, std::string self, Instan
   for (const auto& node : config.nodes) nodes_[node.name].heard_at = started_at;
 }
 
+void Liveness::configure(const config::ClusterConfig& config, Instant now) {
+  std::erase_if(nodes_, [&](const auto& each) { return config.node(each.first) == nullptr; });
+  for (const auto& node : config.nodes)
+    if (const auto [known, fresh] = nodes_.try_emplace(node.name); fresh) known->second.heard_at = now;
+}
+
 void Liveness::heard(const std::string& node, Instant now, std::vector<LivenessEvent>& events) {
   const auto found = nodes_.find(node);
   if (found == nodes_.end()) return;

@@ -37,6 +37,9 @@ class Liveness {
   /// `self` is always online. All others are suspect until `started_at` + lease.
   Liveness(const config::ClusterConfig& config, std::string self, Instant started_at);
 
+  /// Other nodes from now on; those that are new are suspect, those that are gone are not known any more.
+  void configure(const config::ClusterConfig& config, Instant now);
+
   /// Any message arrived from `node`. Unknown names are ignored.
   void heard(const std::string& node, Instant now, std::vector<LivenessEvent>& events);
   /// A report arrived (from another node, or this node's own). False: it is older than what is known, or of an

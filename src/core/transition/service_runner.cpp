@@ -149,4 +149,10 @@ Instant ServiceRunner::next_deadline() const { return state_->next_deadline(); }
 
 message::ServiceReport ServiceRunner::report() const { return state_->report(); }
 
+void ServiceRunner::redefine(config::Service service, config::Timing timing) {
+  BASCULE_ASSERT(service.steps.size() == state_->steps.size() && service.volume == state_->config.volume);
+  state_->config = std::move(service);
+  state_->timing = timing;
+}
+
 }  // namespace bascule::transition

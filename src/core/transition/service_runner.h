@@ -109,6 +109,9 @@ class ServiceRunner {
   void step(const Input& input, Instant now, Effects& effects);
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] message::ServiceReport report() const;
+  /// Other settings for the same steps, in every state: timeouts, intervals, patience. They count from the next action
+  /// on. The steps themselves and the volume are as before (reconfiguration::needs_restart says no).
+  void redefine(config::Service service, config::Timing timing);
 
  private:
   struct State;

@@ -96,13 +96,7 @@ class ApiServer::Session : public std::enable_shared_from_this<ApiServer::Sessio
       send_events(*state, *events, request.id);
       read();
     } else if (const auto* command = std::get_if<message::Command>(&request.body)) {
-      const std::weak_ptr<Session> weak = weak_from_this();
-      state->door.change(*command, [weak, id = request.id](Result<json> result) {
-        const auto self = weak.lock();
-        if (!self || self->closed_) return;
-        self->answer(id, std::move(result));
-        self->read();
-      });
+      state->door.change(*command, answer_later(request.id));
     } else if (const auto* query = std::get_if<HistoryQuery>(&request.body)) {
       const std::weak_ptr<Session> weak = weak_from_this();
       state->door.history(*query, [weak, id = request.id](ManagerDoor::History history) {
@@ -112,10 +106,26 @@ class ApiServer::Session : public std::enable_shared_from_this<ApiServer::Sessio
         self->answer(id, std::move(history.answer));
         self->read();
       });
+    } else if (const auto* token = std::get_if<TokenRequest>(&request.body)) {
+      state->door.token(*token, answer_later(request.id));
+    } else if (const auto* query = std::get_if<ConfigurationQuery>(&request.body)) {
+      json line = state->door.configuration(*query);
+      if (!request.id.is_null()) line["id"] = request.id;
+      send(line);
+      read();
     } else {
       answer(request.id, state->door.status());
       read();
     }
+  }
+
+  ManagerDoor::Done answer_later(const json& id) {
+    return [weak = weak_from_this(), id](Result<json> result) {
+      const auto self = weak.lock();
+      if (!self || self->closed_) return;
+      self->answer(id, std::move(result));
+      self->read();
+    };
   }
 
   void send_events(State& state, const EventsRequest& request, const json& id) {

@@ -31,6 +31,15 @@ class ManagerDoor {
     (void)query;
     done({});
   }
+  /// The whole answer, with "ok".
+  [[nodiscard]] virtual nlohmann::json configuration(const ConfigurationQuery& query) {
+    (void)query;
+    return {{"ok", false}};
+  }
+  /// `done` gets the token, as a member `token`.
+  virtual void token(const TokenRequest& request, Done done) {
+    done(fail("there is no token to be had here", request.node, ""));
+  }
 };
 
 /// The server of manager.sock: JSON lines, a request and an answer each. Everything runs in the given io_context.

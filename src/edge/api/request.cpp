@@ -86,6 +86,83 @@ decltype(Request::body) body_of(const std::string& name, const json& object) {
   return StatusRequest{};
 }
 
+/// The requests about configurations and joining, whose parameters are no names. Each key is checked; unknown ones are
+/// refused.
+class Parameters {
+ public:
+  Parameters(const json& object, std::vector<std::string> known) : object_(object) {
+    for (const auto& [key, value] : object.items())
+      if (key != "op" && key != "id" && std::find(known.begin(), known.end(), key) == known.end())
+        note(key.substr(0, 64), "there is no such parameter");
+  }
+  std::string text(const char* key, std::size_t length_max, bool required) {
+    const auto found = object_.find(key);
+    if (found == object_.end() || found->is_null()) return required ? note(key, "it is needed") : "";
+    if (!found->is_string()) return note(key, "it is no text");
+    const auto& value = found->get_ref<const std::string&>();
+    if (value.size() > length_max) return note(key, "it is too long");
+    return required && value.empty() ? note(key, "it is empty") : value;
+  }
+  std::optional<std::uint64_t> number(const char* key, bool required) {
+    const auto found = object_.find(key);
+    if (found != object_.end() && found->is_number_unsigned()) return found->get<std::uint64_t>();
+    if (required || (found != object_.end() && !found->is_null())) note(key, "it is no number");
+    return std::nullopt;
+  }
+  [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
+
+ private:
+  std::string note(std::string where, std::string why) {
+    if (!problem_) problem_ = Error{what, std::move(where), std::move(why), {}};
+    return {};
+  }
+  const json& object_;
+  std::optional<Error> problem_;
+};
+
+constexpr std::size_t words_length_max = 500;
+
+using Body = decltype(Request::body);
+
+Result<Body> checked(const Parameters& parameters, Body body) {
+  if (parameters.problem()) return tl::unexpected(*parameters.problem());
+  return body;
+}
+
+/// Nothing when it is another operation.
+std::optional<Result<Body>> configuration_request(const std::string& op, const json& object) {
+  if (op == "config_plan") {
+    Parameters in(object, {"text"});
+    return checked(in, ConfigurationQuery{true, in.text("text", message::config_text_bytes_max, true), {}});
+  }
+  if (op == "config_history") {
+    Parameters in(object, {"version"});
+    return checked(in, ConfigurationQuery{false, "", in.number("version", false)});
+  }
+  if (op == "config_apply") {
+    Parameters in(object, {"base_version", "text", "reason", "who"});
+    message::SetConfig command;
+    command.base_version = in.number("base_version", true).value_or(0);
+    command.text = in.text("text", message::config_text_bytes_max, true);
+    command.reason = in.text("reason", words_length_max, false);
+    command.who = in.text("who", words_length_max, false);
+    return checked(in, message::Command(std::move(command)));
+  }
+  if (op == "node_token") {
+    Parameters in(object, {"node", "valid_s", "who"});
+    return checked(in, TokenRequest{in.text("node", name_length_max, true), in.number("valid_s", false).value_or(3600),
+                                    in.text("who", words_length_max, false)});
+  }
+  return std::nullopt;
+}
+
+json id_of(const json& object) {
+  const auto id = object.find("id");
+  const bool usable =
+      id != object.end() && (id->is_number() || (id->is_string() && id->get<std::string>().size() <= name_length_max));
+  return usable ? *id : json();
+}
+
 }  // namespace
 
 Result<Request> parse_request(std::string_view line) {
@@ -93,14 +170,16 @@ Result<Request> parse_request(std::string_view line) {
   if (object.is_discarded() || !object.is_object()) return fail(what, {}, "it is not one JSON object on one line");
   const auto op = object.find("op");
   if (op == object.end() || !op->is_string()) return fail(what, "op", "it names no operation", "{\"op\":\"status\"}");
+  if (auto special = configuration_request(op->get<std::string>(), object)) {
+    if (!*special) return tl::unexpected(special->error());
+    return Request{id_of(object), std::move(**special)};
+  }
   const Operation* operation = find_operation(op->get_ref<const std::string&>());
   if (operation == nullptr)
     return fail(what, "op", fmt::format("there is no operation '{}'", op->get<std::string>().substr(0, 64)));
   if (auto checked = check_parameters(object, *operation); !checked) return tl::unexpected(checked.error());
   Request request;
-  const auto id = object.find("id");
-  if (id != object.end() && (id->is_number() || (id->is_string() && id->get<std::string>().size() <= name_length_max)))
-    request.id = *id;
+  request.id = id_of(object);
   request.body = body_of(std::string(operation->name), object);
   return request;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,11 +26,23 @@ struct HistoryQuery {
   std::uint64_t limit = 10'000;
   std::string cursor;  ///< of an earlier answer: only what is new
 };
+/// What a new configuration would do (`text`), or which ones there were (`version`: one of them, with its text).
+struct ConfigurationQuery {
+  bool plan = false;
+  std::string text;
+  std::optional<std::uint64_t> version;
+};
+/// A token with which `node` may join, for so long.
+struct TokenRequest {
+  std::string node;
+  std::uint64_t valid_s = 3600;
+  std::string who;
+};
 
 struct Request {
   nlohmann::json id;  ///< echoed; null when there was none
   /// A change is the command that it proposes: `volume_secondary` is a HoldVolume without a node, and so on.
-  std::variant<StatusRequest, EventsRequest, HistoryQuery, message::Command> body;
+  std::variant<StatusRequest, EventsRequest, HistoryQuery, message::Command, ConfigurationQuery, TokenRequest> body;
 };
 
 /// One line from a client. Every fault is an Error: not JSON, not an object, unknown operation or parameter, a

@@ -131,6 +131,11 @@ void CommandLine::add_local_commands() {
   const std::map<std::string, int (CommandLine::*)()> actions{{"volume status", &CommandLine::volume_status},
                                                               {"volume create", &CommandLine::volume_create},
                                                               {"config check", &CommandLine::config_check},
+                                                              {"config diff", &CommandLine::config_change},
+                                                              {"config plan", &CommandLine::config_change},
+                                                              {"config apply", &CommandLine::config_change},
+                                                              {"config undo", &CommandLine::config_change},
+                                                              {"config history", &CommandLine::config_change},
                                                               {"config node", &CommandLine::config_node},
                                                               {"node down", &CommandLine::node_down},
                                                               {"node up", &CommandLine::node_up},
@@ -162,6 +167,7 @@ void CommandLine::add_local_commands() {
       app->add_option("--config", options_.config_file, "configuration")->capture_default_str();
     }
     add_node_options(*app, words);
+    add_config_options(*app, words);
     if (words == "config check") app->add_option("file", options_.config_file, "configuration")->capture_default_str();
     if (words == "import drbd") {
       app->add_option("--config", options_.drbd_import.file,
@@ -226,6 +232,23 @@ void CommandLine::add_cib_options(CLI::App& app, const std::string& words) {
     options_.what_if.input.started = true;
     app.add_option("phrase", options_.what_if.phrase, "what happens: " + joined(explain::phrases(), "; "))->required();
   }
+}
+
+void CommandLine::add_config_options(CLI::App& app, const std::string& words) {
+  if (!words.starts_with("config ") || words == "config check" || words == "config node") return;
+  const std::string action = words.substr(7);
+  ConfigRequest& change = options_.config_change;
+  if (action == "diff" || action == "plan" || action == "apply")
+    app.add_option("file", change.file, "a cluster.toml")->required();
+  if (action == "history") app.add_option("version", change.version, "whose text")->check(CLI::Range(0, 2000000000));
+  if (action == "undo")
+    app.add_option("--to", change.version, "which version; the one before if not given")
+        ->check(CLI::Range(0, 2000000000));
+  if (action == "apply" || action == "undo") {
+    app.add_flag("-y,--yes", change.yes, "without a question");
+    app.add_option("--reason", change.reason, "why, for the history");
+  }
+  app.parse_complete_callback([this, action] { options_.config_change.action = action; });
 }
 
 void CommandLine::add_volume_actions() {

@@ -23,7 +23,9 @@ struct Surroundings {
   std::function<Result<json>(const config::ClusterConfig&, const std::string& node, const std::string& volume,
                              bool force)>
       create_volume;
-  std::istream* in = nullptr;  ///< where a person confirms; null: nobody is there
+  std::istream* in = nullptr;       ///< where a person confirms; null: nobody is there
+  std::string person = "somebody";  ///< who types, for the history
+  bool asks = false;                ///< `in` is a terminal: a person can be asked
 };
 
 /// `bascule ARGUMENTS...` (without the program's name). Returns the exit code.

@@ -72,6 +72,13 @@ int CommandLine::config_check() {
   return ok;
 }
 
+int CommandLine::config_change() {
+  options_.config_change.as_json = options_.as_json;
+  options_.config_change.who = around_.person + "@" + around_.node;
+  return run_config(
+      options_.config_change, [this](const json& request) { return ask(request, seconds(30)); }, around_);
+}
+
 int CommandLine::import_drbd() {
   options_.drbd_import.node = options_.node;
   options_.drbd_import.only_check = options_.check;

@@ -37,6 +37,8 @@ class AgentRunner {
   void look_now() { sink_(transition::input::ProcessesExited{}); }
   /// Something was mounted or unmounted: looks at once when a mount of this service is gone.
   void mounts_changed();
+  /// Other settings for the same steps.
+  void redefine(const config::Service& service) { service_ = service; }
   void cancel();
   void kill();
   /// The device that the last action was given or, after a restart of the manager, what `link` points to.
@@ -50,7 +52,7 @@ class AgentRunner {
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   std::map<std::string, address::AddressStep> addresses_;  ///< by step
   std::map<std::string, mount::MountStep> mounts_;         ///< by step
-  const config::Service& service_;
+  config::Service service_;
   std::string node_;
   std::string last_device_;
   Sink sink_;

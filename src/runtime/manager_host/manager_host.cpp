@@ -19,6 +19,7 @@
 #include "runtime/keys/key_file.h"
 #include "runtime/manager_host/agent_runner.h"
 #include "runtime/manager_host/block_client.h"
+#include "runtime/manager_host/kept_files.h"
 #include "runtime/manager_host/udp_links.h"
 #include "runtime/mount/mount_watch.h"
 #include "runtime/raft_storage/raft_storage.h"
@@ -48,7 +49,7 @@ Result<void> make_directory(const std::string& path) {
 
 struct ManagerHost::State {
   State(asio::io_context& io_in, const config::ClusterConfig& config_in, Options options_in)
-      : io(io_in), config(config_in), options(std::move(options_in)), timer(io) {}
+      : io(io_in), whole(config_in), config(config_in.of_managers()), options(std::move(options_in)), timer(io) {}
 
   Result<void> open();
   Result<void> open_storage(std::uint64_t seed);
@@ -60,6 +61,11 @@ struct ManagerHost::State {
   void send_releases();
   void persisted(const consensus::Input& input);
   void open_runner(const config::Service& service, const std::string& directory);
+  void define_runner(const manager::effect::DefineRunner& defined);
+  void close_runner(const std::string& name);
+  void attend_volume(const std::string& volume, bool open);
+  void configured(const manager::effect::Configured& now);
+  void tell_watchdog();
 
   template <typename Action>
   void with_block(const std::string& volume, Action action) {
@@ -71,7 +77,8 @@ struct ManagerHost::State {
   }
 
   asio::io_context& io;
-  const config::ClusterConfig& config;
+  config::ClusterConfig whole;   ///< as it was at the start
+  config::ClusterConfig config;  ///< of the managers, in force
   Options options;
   asio::steady_timer timer;
   Instant timer_at = never;
@@ -79,12 +86,14 @@ struct ManagerHost::State {
   Journal journal;
   std::optional<History> history;
   std::map<std::string, std::unique_ptr<BlockClient>> blocks;
-  std::map<std::string, config::Service> by_hand;  ///< what the runners of volumes held by hand refer to
+  std::map<std::string, std::shared_ptr<int>> attended;  ///< whose blockd is listened to
+  std::vector<std::unique_ptr<BlockClient>> let_go;
   std::map<std::string, std::unique_ptr<AgentRunner>> runners;
   std::optional<address::AddressWatch> address_watch;
   std::optional<mount::MountWatch> mount_watch;
   std::unique_ptr<watchdog::Client> watchdog_client;
   std::vector<manager::effect::ReleaseLease> releases;  ///< not delivered yet: an armed slot would reset the machine
+  bool watchdog_to_read = false;                        ///< the configuration is another one, and it was not told yet
   std::unique_ptr<manager::Manager> manager;
   std::map<manager::RequestId, Done> waiting;
   manager::RequestId next_request = 1;
@@ -144,8 +153,9 @@ Result<void> ManagerHost::State::open_storage(std::uint64_t seed) {
   auto opened = raft_storage::RaftStorage::open(options.state_dir, owner, report);
   if (!opened) return tl::unexpected(opened.error());
   storage = std::move(opened->storage);
-  manager = std::make_unique<manager::Manager>(config, options.node, std::move(opened->restored), seed,
-                                               journal.told_index(), watchdog::boot_now());
+  manager = std::make_unique<manager::Manager>(whole, options.node, std::move(opened->restored), seed,
+                                               journal.told_index(), watchdog::boot_now(),
+                                               manager::Startup{options.config_text, has_joined(options.state_dir)});
   return {};
 }
 
@@ -172,19 +182,55 @@ void ManagerHost::State::open_data_node() {
                  std::strerror(errno));
     options.cgroup.clear();
   }
-  for (const auto& service : config.services) open_runner(service, directory);
-  for (const auto& volume : config.volumes) {
-    auto& service = by_hand[volume.name];
-    service.name = manager::runner_of_volume(volume.name);
-    service.volume = volume.name;
-    open_runner(service, directory);
-    if (volume.disk.count(options.node) == 0) continue;
-    auto sink = [this](manager::Input input) { step(input); };
-    auto client =
-        std::make_unique<BlockClient>(io, volume.name, options.run_dir + "/blockd." + volume.name + ".sock", sink);
-    client->start();
-    blocks.emplace(volume.name, std::move(client));
+}
+
+void ManagerHost::State::attend_volume(const std::string& volume, bool open) {
+  // One that is let go is not heard any more, and not destroyed inside of its own call.
+  if (const auto found = blocks.find(volume); found != blocks.end()) {
+    let_go.push_back(std::move(found->second));
+    blocks.erase(found);
+    attended.erase(volume);
   }
+  if (!open) return;
+  auto sink = [this, current = std::weak_ptr<int>(attended[volume] = std::make_shared<int>(0))](manager::Input input) {
+    if (!current.expired()) step(input);
+  };
+  auto client = std::make_unique<BlockClient>(io, volume, options.run_dir + "/blockd." + volume + ".sock", sink);
+  client->start();
+  blocks.emplace(volume, std::move(client));
+}
+
+void ManagerHost::State::define_runner(const manager::effect::DefineRunner& defined) {
+  const auto found = runners.find(defined.runner);
+  if (found != runners.end() && !defined.afresh) return found->second->redefine(defined.service);
+  close_runner(defined.runner);
+  open_runner(defined.service, process::node_directory(config.name, options.node));
+}
+
+/// Not inside of its own call.
+void ManagerHost::State::close_runner(const std::string& name) {
+  const auto found = runners.find(name);
+  if (found == runners.end()) return;
+  asio::post(io, [old = std::shared_ptr<AgentRunner>(std::move(found->second))] {});
+  runners.erase(found);
+}
+
+/// In this order: what the file says is what the others read.
+void ManagerHost::State::configured(const manager::effect::Configured& now) {
+  config = *now.config;
+  const auto* self = config.node(options.node);
+  const auto linked_self = std::find_if(now.linked.begin(), now.linked.end(),
+                                        [&](const config::Node& node) { return node.name == options.node; });
+  if (linked_self != now.linked.end()) links->configure(now.linked, self != nullptr ? *self : *linked_self);
+  keep_configuration(options.config_file, options.config_text, now.text);
+  options.config_text = now.text;
+  watchdog_to_read = watchdog_client != nullptr;
+  tell_watchdog();
+}
+
+/// Until it was delivered: bascule-watchdogd has to know the leases and addresses of new services.
+void ManagerHost::State::tell_watchdog() {
+  if (watchdog_to_read && watchdog_client->configure()) watchdog_to_read = false;
 }
 
 void ManagerHost::State::open_runner(const config::Service& service, const std::string& directory) {
@@ -212,6 +258,7 @@ void ManagerHost::State::step(const manager::Input& input) {
   }
   stepping = false;
   if (!releases.empty()) send_releases();
+  tell_watchdog();
   arm_timer();
 }
 
@@ -272,6 +319,10 @@ void ManagerHost::State::carry_out(manager::Effect& effect) {
     spdlog::info("{} {}: {}", e->event.kind, e->event.subject, e->event.text);
     return journal.add(std::move(e->event));
   }
+  if (auto* e = std::get_if<me::Configured>(&effect)) return configured(*e);
+  if (auto* e = std::get_if<me::DefineRunner>(&effect)) return define_runner(*e);
+  if (auto* e = std::get_if<me::CloseRunner>(&effect)) return close_runner(e->runner);
+  if (auto* e = std::get_if<me::AttendVolume>(&effect)) return attend_volume(e->volume, e->open);
   if (std::holds_alternative<me::RestartReady>(effect)) return restart_ready ? restart_ready() : void();
   if (auto* e = std::get_if<me::KeepDecision>(&effect)) return journal.keep_decision(e->json);
   if (auto* e = std::get_if<me::Stop>(&effect)) {
@@ -285,7 +336,7 @@ ManagerHost::~ManagerHost() = default;
 
 Result<std::unique_ptr<ManagerHost>> ManagerHost::open(asio::io_context& io, const config::ClusterConfig& config,
                                                        Options options) {
-  if (config.node(options.node) == nullptr)
+  if (config.of_managers().node(options.node) == nullptr)
     return fail("this node is not in the configuration", options.node,
                 "cluster.toml has no [node." + options.node + "]", "start with --node, or set the host name");
   auto state = std::make_unique<State>(io, config, std::move(options));
@@ -294,6 +345,14 @@ Result<std::unique_ptr<ManagerHost>> ManagerHost::open(asio::io_context& io, con
 }
 
 std::string ManagerHost::status_json() const { return state_->manager->status_json(watchdog::boot_now()); }
+
+std::string ManagerHost::plan_json(const std::string& text) const {
+  return state_->manager->plan_json(text, watchdog::boot_now());
+}
+
+std::string ManagerHost::history_json(std::optional<std::uint64_t> version) const {
+  return state_->manager->history_json(version);
+}
 
 void ManagerHost::change(message::Command command, Done done) {
   const auto request = state_->next_request++;

@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -17,7 +18,9 @@ struct Options {
   std::string node;
   std::string run_dir = "/run/bascule";
   std::string state_dir = "/var/lib/bascule";
-  std::string cgroup;  ///< below which the services' processes live; empty: the root of the cgroup 2 tree
+  std::string cgroup;       ///< below which the services' processes live; empty: the root of the cgroup 2 tree
+  std::string config_file;  ///< where the agreed configuration is kept; empty: nowhere
+  std::string config_text;  ///< what stands there at the start
 };
 
 /// Runs a Manager on a real machine: UDP to the others, files, blockd's control sockets, watchdogd, agents. One thread;
@@ -26,7 +29,8 @@ class ManagerHost {
  public:
   using Done = std::function<void(bool accepted, std::string why)>;
 
-  /// Opens everything; fails with one sentence when the surroundings are unusable. `config` outlives the object.
+  /// Opens everything; fails with one sentence when the surroundings are unusable. `config` may have peers, and is
+  /// copied.
   [[nodiscard]] static Result<std::unique_ptr<ManagerHost>> open(boost::asio::io_context& io,
                                                                  const config::ClusterConfig& config, Options options);
   ~ManagerHost();
@@ -34,6 +38,8 @@ class ManagerHost {
   ManagerHost& operator=(const ManagerHost&) = delete;
 
   [[nodiscard]] std::string status_json() const;
+  [[nodiscard]] std::string plan_json(const std::string& text) const;
+  [[nodiscard]] std::string history_json(std::optional<std::uint64_t> version) const;
   /// Answered once, when the change is committed or refused.
   void change(message::Command command, Done done);
   [[nodiscard]] Journal& journal();

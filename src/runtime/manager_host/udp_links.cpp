@@ -27,17 +27,41 @@ Result<sealed::Salt> fresh_salt() {
 
 UdpLinks::UdpLinks(asio::io_context& io, const config::ClusterConfig& config, const config::Node& self,
                    std::optional<sealed::Keyring> keys)
-    : config_(config), self_(self), keys_(std::move(keys)), opener_(config.name) {
-  for (std::size_t number = 0; number < self.addresses.size(); ++number) {
-    Link& link = links_.emplace_back(io, number);
-    link.buffer.resize(message::datagram_bytes_max + sealed::overhead_bytes + 1);
-    for (const auto& node : config.nodes) {
-      boost::system::error_code error;
-      if (number >= node.addresses.size()) continue;
-      const auto address = asio::ip::make_address(node.addresses[number], error);  // the parser has checked it
-      if (!error) link.endpoints[node.id] = udp::endpoint(address, config.port);
-    }
+    : io_(io), cluster_(config.name), port_(config.port), self_(self), keys_(std::move(keys)), opener_(config.name) {
+  for (std::size_t number = 0; number < self.addresses.size(); ++number)
+    name_endpoints(links_.emplace_back(io, number), config.nodes);
+}
+
+void UdpLinks::name_endpoints(Link& link, const std::vector<config::Node>& nodes) const {
+  link.buffer.resize(message::datagram_bytes_max + sealed::overhead_bytes + 1);
+  link.endpoints.clear();
+  for (const auto& node : nodes) {
+    boost::system::error_code error;
+    if (link.number >= node.addresses.size()) continue;
+    const auto address = asio::ip::make_address(node.addresses[link.number], error);  // the parser has checked it
+    if (!error) link.endpoints[node.id] = udp::endpoint(address, port_);
   }
+}
+
+void UdpLinks::configure(const std::vector<config::Node>& nodes, const config::Node& self) {
+  const auto before = self_.addresses;
+  self_ = self;
+  while (links_.size() > self.addresses.size()) links_.pop_back();
+  for (std::size_t number = 0; number < self.addresses.size(); ++number) {
+    const bool fresh = number >= links_.size();
+    Link& link = fresh ? links_.emplace_back(io_, number) : links_[number];
+    name_endpoints(link, nodes);
+    if (!fresh && before[number] == self.addresses[number]) continue;
+    link.alive = std::make_shared<int>(0);  // what was to be received at the old address is let go
+    boost::system::error_code ignored;
+    link.socket.close(ignored);
+    open_link(link);
+  }
+}
+
+void UdpLinks::open_link(Link& link) {
+  if (const auto bound = bind(link, true); !bound) return spdlog::error("{}", bound.error().text());
+  receive(link);
 }
 
 Result<void> UdpLinks::open(Receiver receiver, LinkHeard link_heard) {
@@ -46,7 +70,7 @@ Result<void> UdpLinks::open(Receiver receiver, LinkHeard link_heard) {
   if (keys_) {
     const auto salt = fresh_salt();
     if (!salt) return tl::unexpected(salt.error());
-    sealer_.emplace(config_.name, self_.id, *salt);
+    sealer_.emplace(cluster_, self_.id, *salt);
   }
   std::optional<Error> absent;
   std::size_t present = 0;
@@ -76,7 +100,7 @@ Result<void> UdpLinks::bind(Link& link, bool also_absent) {
   if (error) {
     link.socket.close(ignored);
     return fail("the managers' port cannot be opened",
-                self_.addresses[link.number] + ":" + std::to_string(config_.port) + "/udp", error.message(),
+                self_.addresses[link.number] + ":" + std::to_string(port_) + "/udp", error.message(),
                 "is this an address of this machine, and does no other manager run?");
   }
   link.socket.set_option(asio::socket_base::receive_buffer_size(socket_buffer_bytes), ignored);
@@ -86,7 +110,7 @@ Result<void> UdpLinks::bind(Link& link, bool also_absent) {
 }
 
 void UdpLinks::send(std::uint32_t to, membership::LinkMask links, const message::Message& message) {
-  const Bytes plain = message::encode({self_.id, message}, config_.name);
+  const Bytes plain = message::encode({self_.id, message}, cluster_);
   const Bytes datagram = sealer_ ? sealer_->seal(keys_->sending(), plain) : plain;
   for (Link& link : links_) {
     const auto endpoint = link.endpoints.find(to);
@@ -97,12 +121,13 @@ void UdpLinks::send(std::uint32_t to, membership::LinkMask links, const message:
 }
 
 void UdpLinks::receive(Link& link) {
-  link.socket.async_receive_from(asio::buffer(link.buffer), link.sender,
-                                 [this, &link](const boost::system::error_code& error, std::size_t size) {
-                                   if (error == asio::error::operation_aborted) return;
-                                   if (!error) received(link, ByteView(link.buffer).first(size));
-                                   receive(link);  // an error is one datagram's (ICMP unreachable)
-                                 });
+  link.socket.async_receive_from(
+      asio::buffer(link.buffer), link.sender,
+      [this, &link, alive = std::weak_ptr<int>(link.alive)](const boost::system::error_code& error, std::size_t size) {
+        if (error == asio::error::operation_aborted || alive.expired()) return;
+        if (!error) received(link, ByteView(link.buffer).first(size));
+        receive(link);  // an error is one datagram's (ICMP unreachable)
+      });
 }
 
 void UdpLinks::received(Link& link, ByteView datagram) {
@@ -120,7 +145,7 @@ void UdpLinks::received(Link& link, ByteView datagram) {
 }
 
 void UdpLinks::deliver(Link& link, std::uint32_t proven_sender, ByteView plain) {
-  auto envelope = message::decode(plain, config_.name);
+  auto envelope = message::decode(plain, cluster_);
   if (envelope && envelope->sender_id == proven_sender)
     receiver_(proven_sender, link.number, std::move(envelope->message));
   else

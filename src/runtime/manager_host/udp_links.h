@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -34,6 +35,8 @@ class UdpLinks {
   /// it has another of them.
   [[nodiscard]] Result<void> open(Receiver receiver, LinkHeard link_heard);
   void send(std::uint32_t to, membership::LinkMask links, const message::Message& message);
+  /// Other nodes, or other addresses of them or of this node, from now on. Sockets stay open where nothing changed.
+  void configure(const std::vector<config::Node>& nodes, const config::Node& self);
   /// Other keys from now on. Ignored without keys: what was not sealed at the start never is.
   void replace_keys(sealed::Keyring keys) {
     if (keys_) keys_ = std::move(keys);
@@ -44,6 +47,7 @@ class UdpLinks {
   struct Link {
     Link(boost::asio::io_context& io, std::size_t number_in) : number(number_in), socket(io) {}
     std::size_t number;
+    std::shared_ptr<int> alive = std::make_shared<int>(0);
     boost::asio::ip::udp::socket socket;
     std::map<std::uint32_t, boost::asio::ip::udp::endpoint> endpoints;  ///< of all nodes that have this link
     Bytes buffer;
@@ -55,8 +59,13 @@ class UdpLinks {
   void received(Link& link, ByteView datagram);
   void deliver(Link& link, std::uint32_t proven_sender, ByteView plain);
 
-  const config::ClusterConfig& config_;
-  const config::Node& self_;
+  void open_link(Link& link);
+  void name_endpoints(Link& link, const std::vector<config::Node>& nodes) const;
+
+  boost::asio::io_context& io_;
+  std::string cluster_;
+  std::uint16_t port_;
+  config::Node self_;
   std::optional<sealed::Keyring> keys_;
   std::optional<sealed::Sealer> sealer_;
   sealed::Opener opener_;

@@ -17,6 +17,8 @@ bool Client::grant(std::string_view slot, std::uint64_t epoch, Instant end) {
   return send(LeaseUpdate::Kind::grant, slot, epoch, to_ns(end));
 }
 
+bool Client::configure() { return send(LeaseUpdate::Kind::configure, "", 0, 0); }
+
 bool Client::release(std::string_view slot, std::uint64_t epoch) {
   return send(LeaseUpdate::Kind::release, slot, epoch, 0);
 }

@@ -20,6 +20,8 @@ class Client {
   /// with the next heartbeat; a release must be sent again until it is true.
   [[nodiscard]] bool grant(std::string_view slot, std::uint64_t epoch, Instant end);
   [[nodiscard]] bool release(std::string_view slot, std::uint64_t epoch);
+  /// The configuration file is another one: it reads it again.
+  [[nodiscard]] bool configure();
   [[nodiscard]] bool connected() const { return fd_ >= 0; }
 
  private:

@@ -11,6 +11,10 @@ std::string host_name() {
   return uname(&names) == 0 ? names.nodename : "";
 }
 
+std::string text_of_file(const std::string& path) {
+  return files::read_file(path, "the configuration cannot be read").value_or("");
+}
+
 Result<ClusterConfig> load(const std::string& path) {
   const auto text = files::read_file(path, "the configuration cannot be read");
   if (!text) return tl::unexpected(text.error());

@@ -115,6 +115,8 @@ Result<LeaseFile> LeaseFile::create(const std::string& run_dir, const std::vecto
   return fail_errno("the lease page cannot be mapped", path, errno);
 }
 
+bool LeaseFile::add_slots(const std::vector<std::string>& names) { return name_slots(*page_, names); }
+
 LeaseFile& LeaseFile::operator=(LeaseFile&& other) noexcept {
   std::swap(page_, other.page_);
   return *this;

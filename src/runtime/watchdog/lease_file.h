@@ -29,6 +29,9 @@ class LeaseFile {
   LeaseFile& operator=(LeaseFile&& other) noexcept;
   ~LeaseFile();
 
+  /// Only of a file from create(): has slots for these too. False when there is no room for all of them. What is there
+  /// stays where it is.
+  [[nodiscard]] bool add_slots(const std::vector<std::string>& names);
   [[nodiscard]] const LeasePage& page() const { return *page_; }
   /// Only of a file from create().
   [[nodiscard]] LeasePage& writable_page() { return *page_; }

@@ -10,7 +10,7 @@
 namespace bascule::watchdog {
 
 inline constexpr std::uint64_t lease_page_magic = 0x6261736c65617365;  // "baslease"
-inline constexpr std::uint32_t lease_slots_max = 32;
+inline constexpr std::uint32_t lease_slots_max = 100;
 inline constexpr std::uint32_t slot_name_max = 55;
 
 /// One lease: "volume:data" or "service:shop". `sequence` is odd while the writer changes the slot.
@@ -29,7 +29,7 @@ struct LeasePage {
   LeaseSlot slots[lease_slots_max];
 };
 
-static_assert(sizeof(LeasePage) <= 4096);
+static_assert(sizeof(LeasePage) <= 8192);
 static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
 struct Lease {
@@ -47,8 +47,9 @@ void write_slot(LeaseSlot& slot, Lease lease);
 /// message for a slot wins; an epoch below the slot's is ignored.
 struct LeaseUpdate {
   enum class Kind : std::uint32_t {
-    grant = 1,    ///< the lease of `epoch` lasts until `lease_end_ns`; arms the slot
-    release = 2,  ///< nothing of this epoch runs here any more: disarms the slot, closes the addresses at once
+    grant = 1,      ///< the lease of `epoch` lasts until `lease_end_ns`; arms the slot
+    release = 2,    ///< nothing of this epoch runs here any more: disarms the slot, closes the addresses at once
+    configure = 3,  ///< the configuration file says something else: read it again; no slot, no epoch
   };
   std::uint64_t magic;  ///< lease_page_magic
   Kind kind;

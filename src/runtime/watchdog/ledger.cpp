@@ -19,6 +19,7 @@ Ledger::Applied Ledger::apply(ByteView datagram, Instant now) {
   LeaseUpdate update{};
   if (datagram.size() != sizeof(update)) return Applied::malformed;
   std::memcpy(&update, datagram.data(), sizeof(update));
+  if (update.magic == lease_page_magic && update.kind == LeaseUpdate::Kind::configure) return Applied::configure;
   const bool grant = update.kind == LeaseUpdate::Kind::grant;
   if (update.magic != lease_page_magic || (!grant && update.kind != LeaseUpdate::Kind::release))
     return Applied::malformed;

@@ -17,10 +17,12 @@ class Ledger {
   /// `lease_max`: no honest grant ends later than this from now.
   Ledger(LeasePage& page, Duration lease_max);
 
-  enum class Applied { granted, released, stale, malformed };
+  enum class Applied { granted, released, stale, malformed, configure };
   /// Writes the page when the datagram is a whole, known, plausible update whose epoch is not below the slot's.
   [[nodiscard]] Applied apply(ByteView datagram, Instant now);
 
+  /// No honest grant ends later than this from now.
+  void set_lease_max(Duration lease_max) { lease_max_ = lease_max; }
   /// By slot; zero: not armed.
   [[nodiscard]] const std::vector<Instant>& ends() const { return ends_; }
   [[nodiscard]] bool anything_armed() const;

@@ -19,6 +19,7 @@ class Core {
   Core(const Config& config, raft::Restored restored);
   void step(const Input& input, Instant now, Effects& effects);
   [[nodiscard]] Instant next_deadline() const;
+  void prefer(std::vector<ServerId> leaders) { config_.leader_preference = std::move(leaders); }
   [[nodiscard]] Leadership leadership() const;
   [[nodiscard]] Status status() const;
 

@@ -35,11 +35,12 @@ void Manager::State::carry_out(consensus::Effect& effect) {
   if (auto* done = std::get_if<consensus::ProposalDone>(&effect)) return proposal_done(*done);
   if (auto* leader = std::get_if<consensus::LeaderChanged>(&effect)) return leader_changed(*leader);
   if (auto* ready = std::get_if<consensus::ReadReady>(&effect)) return current_for(ready->id);
+  if (auto* members = std::get_if<consensus::ConfigurationChanged>(&effect)) return members_changed(*members);
   if (auto* stop = std::get_if<consensus::Stop>(&effect)) return void(out->push_back(effect::Stop{stop->reason}));
 }
 
 void Manager::State::send_to(std::uint32_t to, message::Message message) {
-  const auto* node = config.node(to);
+  const auto* node = linked_node(to);
   if (node == nullptr) return;
   const auto* consensus = std::get_if<message::Consensus>(&message);
   const bool bulky = consensus != nullptr && consensus->body.size() > bulky_bytes;
@@ -96,6 +97,8 @@ void Manager::State::restore(const consensus::RestoreSnapshot& snapshot) {
 }
 
 void Manager::State::applied_state_changed() {
+  follow_configuration();
+  if (running) reconcile_runners();
   holder.observe(store.state());
   note_maintenance();
   tell_in_sync();

@@ -26,8 +26,9 @@ void Manager::State::send_report() {
     report.volumes.push_back(volume.state.report);
     report.volumes.back().name = name;
   }
-  for (const auto& node : config.nodes)
-    if (node.id != self->id) send_to(node.id, report);
+  for (const auto* nodes : {&config.nodes, &leaving})
+    for (const auto& node : *nodes)
+      if (node.id != self->id) send_to(node.id, report);
   std::vector<membership::LivenessEvent> events;
   liveness.report(std::move(report), now, events);
 }
@@ -80,7 +81,7 @@ void Manager::State::release_lease(const std::string& slot, std::uint64_t epoch)
 }
 
 void Manager::State::heard(std::uint32_t from, std::size_t link) {
-  const auto* node = config.node(from);
+  const auto* node = linked_node(from);
   if (node == nullptr) return;
   std::vector<membership::LivenessEvent> events;
   liveness.heard(node->name, now, events);

@@ -48,6 +48,7 @@ void Manager::State::resend_questions() {
 }
 
 void Manager::State::judge(const input::Change& change) {
+  if (std::holds_alternative<message::SetConfig>(change.command)) return judge_configuration(change);
   auto refuse = [&](const Error& error) { out->push_back(effect::ChangeDone{change.request, false, error.text()}); };
   if (auto valid = store::validate(change.command, config); !valid) return refuse(valid.error());
   const auto views = node_views();

@@ -2,6 +2,7 @@
 
 #include "core/manager/detail/state.h"
 #include "core/membership/lease_names.h"
+#include "core/reconfiguration/definition.h"
 #include "core/store/operations.h"
 
 namespace bascule::manager {
@@ -10,28 +11,132 @@ std::string Manager::State::Runner::slot() const {
   return by_hand ? membership::volume_lease(*volume) : membership::service_lease(name);
 }
 
-/// One machine per service, and one per volume for the times when it is held by hand.
-void Manager::State::make_runners() {
-  if (self->role != config::NodeRole::data) return;
-  for (const auto& service : config.services)
-    runners.push_back({service.name,
-                       service.volume,
-                       false,
-                       std::make_unique<transition::ServiceRunner>(service, self->name, config.timing),
-                       {},
-                       false});
-  for (const auto& volume : config.volumes) {
-    config::Service by_hand;
-    by_hand.name = runner_of_volume(volume.name);
-    by_hand.volume = volume.name;
-    runners.push_back({by_hand.name,
-                       volume.name,
-                       true,
-                       std::make_unique<transition::ServiceRunner>(by_hand, self->name, config.timing),
-                       {},
-                       false});
-    volumes[volume.name];
+/// The machines follow the configuration: one per service, and one per volume for the times when it is held by hand.
+/// What runs by a definition that is another one by now is first stopped by the definition that it was started with.
+void Manager::State::reconcile_runners() {
+  std::set<std::string> names;
+  for (const auto& service : config.services) names.insert(service.name);
+  for (const auto& [name, service] : store.state().services)
+    if (service.owner == self->name) names.insert(name);
+  for (const auto& runner : runners)
+    if (!runner.by_hand) names.insert(runner.name);
+  for (const auto& name : names) reconcile_service(name);
+  reconcile_volume_runners();
+  keep_volumes_of_runners();
+  tell_ownership();
+}
+
+void Manager::State::reconcile_service(const std::string& name) {
+  const bool runs_services = self->role == config::NodeRole::data;
+  const auto* wanted = is_configured && runs_services ? config.service(name) : nullptr;
+  const auto* runs = runs_services ? definition_that_runs(name) : nullptr;
+  const bool stale = runs != nullptr && (wanted == nullptr || reconfiguration::needs_restart(*runs, *wanted));
+  const auto* target = stale ? runs : wanted;
+  auto* runner = find_runner(name);
+  if (runner == nullptr) {
+    if (target != nullptr) add_runner(*target, false).retiring = stale;
+    return;
   }
+  if (!runner->ever_told && target != nullptr && reconfiguration::needs_restart(runner->definition, *target)) {
+    define(*runner, *target);
+    runner->retiring = stale;
+  } else if (wanted != nullptr && !reconfiguration::needs_restart(runner->definition, *wanted)) {
+    runner->retiring = false;
+    if (runner->definition == *wanted && runner->timing == config.timing) return;
+    runner->definition = *wanted;
+    runner->timing = config.timing;
+    runner->machine->redefine(*wanted, config.timing);
+    out->push_back(effect::DefineRunner{name, *wanted, false});
+  } else if (!is_idle(*runner)) {
+    runner->retiring = true;
+  } else if (wanted != nullptr) {
+    define(*runner, *wanted);
+  } else {
+    close_runner(name);
+  }
+}
+
+void Manager::State::reconcile_volume_runners() {
+  const bool runs_services = self->role == config::NodeRole::data && is_configured;
+  for (const auto& volume : config.volumes) {
+    const auto name = runner_of_volume(volume.name);
+    if (!runs_services || find_runner(name) != nullptr) continue;
+    config::Service by_hand;
+    by_hand.name = name;
+    by_hand.volume = volume.name;
+    (void)add_runner(by_hand, true);
+  }
+  std::vector<std::string> gone;
+  for (auto& runner : runners) {
+    if (!runner.by_hand) continue;
+    runner.retiring = !runs_services || config.volume(*runner.volume) == nullptr;
+    if (runner.retiring && is_idle(runner)) gone.push_back(runner.name);
+  }
+  for (const auto& name : gone) close_runner(name);
+}
+
+/// A blockd is spoken with as long as a machine could need it.
+void Manager::State::keep_volumes_of_runners() {
+  std::set<std::string> used;
+  for (const auto& runner : runners)
+    if (runner.volume) used.insert(*runner.volume);
+  for (const auto& name : used) {
+    if (!volumes.try_emplace(name).second) continue;
+    const auto* volume = config.volume(name);
+    if (volume == nullptr || volume->disk.count(self->name) != 0) out->push_back(effect::AttendVolume{name, true});
+  }
+  for (auto it = volumes.begin(); it != volumes.end();) {
+    if (used.count(it->first) == 0) out->push_back(effect::AttendVolume{it->first, false});
+    it = used.count(it->first) == 0 ? volumes.erase(it) : std::next(it);
+  }
+}
+
+Manager::State::Runner* Manager::State::find_runner(const std::string& name) {
+  for (auto& runner : runners)
+    if (runner.name == name) return &runner;
+  return nullptr;
+}
+
+/// Nothing of it runs here, and nothing here is its own.
+bool Manager::State::is_idle(const Runner& runner) const {
+  if (!running || !state_is_current) return false;
+  const auto ownership = ownership_of(runner);
+  if (ownership.service_epoch || ownership.volume_epoch) return false;
+  const auto state = runner.machine->report().state;
+  return state == "Stopped" || state == "Failed";
+}
+
+/// By what a service that this node has was started; null when this node does not have it.
+const config::Service* Manager::State::definition_that_runs(const std::string& name) {
+  const auto found = store.state().services.find(name);
+  if (found == store.state().services.end() || found->second.owner != self->name) return nullptr;
+  const auto* then = configuration_at(found->second.configuration);
+  return then == nullptr ? nullptr : then->service(name);
+}
+
+Manager::State::Runner& Manager::State::add_runner(const config::Service& definition, bool by_hand) {
+  Runner runner;
+  runner.name = definition.name;
+  runner.by_hand = by_hand;
+  runners.push_back(std::move(runner));
+  define(runners.back(), definition);
+  return runners.back();
+}
+
+void Manager::State::define(Runner& runner, const config::Service& definition) {
+  runner.definition = definition;
+  runner.volume = definition.volume;
+  runner.timing = config.timing;
+  runner.retiring = runner.ever_told = false;
+  runner.told = {};
+  runner.machine = std::make_unique<transition::ServiceRunner>(definition, self->name, config.timing);
+  out->push_back(effect::DefineRunner{runner.name, definition, true});
+  if (runner.volume && volumes.count(*runner.volume) != 0) tell_volume(*runner.volume, "");
+}
+
+void Manager::State::close_runner(const std::string& name) {
+  std::erase_if(runners, [&](const Runner& runner) { return runner.name == name; });
+  out->push_back(effect::CloseRunner{name});
 }
 
 void Manager::State::step_runner(Runner& runner, const transition::Input& input) {
@@ -76,10 +181,11 @@ transition::input::Ownership Manager::State::ownership_of(const Runner& runner) 
     if (mine && runner.by_hand) ownership.stop_requested = volume->second.stop_requested;
   }
   ownership.maintenance = store::in_maintenance(state, runner.by_hand ? "" : runner.name, self->name) != nullptr;
+  ownership.stop_requested = ownership.stop_requested || runner.retiring;
   if (runner.by_hand) return ownership;
   if (const auto service = state.services.find(runner.name); service != state.services.end()) {
     if (service->second.owner == self->name) ownership.service_epoch = service->second.epoch;
-    ownership.stop_requested = service->second.stop_requested;
+    ownership.stop_requested = service->second.stop_requested || runner.retiring;
     ownership.reason = service->second.reason;
     if (service->second.restarts_asked > service->second.restarts_done)
       ownership.restart = service->second.restarts_asked, ownership.restart_step = service->second.restart_step;

@@ -16,6 +16,7 @@
 #include "core/membership/links.h"
 #include "core/membership/liveness.h"
 #include "core/ownership/plan.h"
+#include "core/reconfiguration/change_plan.h"
 #include "core/store/store.h"
 #include "core/transition/service_runner.h"
 
@@ -25,7 +26,7 @@ namespace bascule::manager {
 /// functions by subject; each says what it is responsible for.
 struct Manager::State {
   State(const config::ClusterConfig& config_in, const std::string& self, raft::Restored restored, std::uint64_t seed,
-        std::uint64_t told_index_in, Instant now);
+        std::uint64_t told_index_in, Instant now, Startup startup);
 
   // ---- consensus_part: the log, and what is applied from it --------------------------------------------------------
   void step_consensus(const consensus::Input& input);
@@ -124,14 +125,26 @@ struct Manager::State {
   // ---- runner_part: the services' machines -------------------------------------------------------------------------
   struct Runner {
     std::string name;  ///< of the service, or runner_of_volume()
+    config::Service definition;
+    bool retiring = false;  ///< to be stopped as it was defined: its definition is another one by now, or gone
     std::optional<std::string> volume;
-    bool by_hand = false;  ///< of a volume held by hand
+    bool by_hand = false;   ///< of a volume held by hand
+    config::Timing timing;  ///< that the machine goes by
     std::unique_ptr<transition::ServiceRunner> machine;
     transition::input::Ownership told;
-    bool ever_told = false;
+    bool ever_told = false;                  ///< of its ownership; before that it only probes
     [[nodiscard]] std::string slot() const;  ///< the lease it runs under
   };
-  void make_runners();
+  void reconcile_runners();
+  void reconcile_service(const std::string& name);
+  void reconcile_volume_runners();
+  void define(Runner& runner, const config::Service& definition);
+  [[nodiscard]] Runner& add_runner(const config::Service& definition, bool by_hand);
+  void close_runner(const std::string& name);
+  [[nodiscard]] Runner* find_runner(const std::string& name);
+  [[nodiscard]] bool is_idle(const Runner& runner) const;
+  [[nodiscard]] const config::Service* definition_that_runs(const std::string& service);
+  void keep_volumes_of_runners();
   void step_runner(Runner& runner, const transition::Input& input);
   void carry_out(Runner& runner, transition::Effect& effect);
   void tell_ownership();
@@ -158,6 +171,23 @@ struct Manager::State {
   [[nodiscard]] std::string promoted_by(const std::string& volume) const;
   void peer_lost(const std::string& node);
 
+  // ---- configuration_part: the agreed configuration
+  // ------------------------------------------------------------------
+  void follow_configuration();
+  void reconfigure(std::uint64_t version, const std::string& text, const config::ClusterConfig& whole_config);
+  void tell_links();
+  [[nodiscard]] const config::ClusterConfig* configuration_at(std::uint64_t version);
+  void judge_configuration(const input::Change& change);
+  void judge_after_adoption();
+  [[nodiscard]] Result<reconfiguration::ChangePlan> plan_configuration(const std::string& text) const;
+  /// A node that is configured, or still on its way out; null for others.
+  [[nodiscard]] const config::Node* linked_node(std::uint32_t id) const;
+
+  // ---- members_part: who takes part in the decisions
+  // -----------------------------------------------------------------
+  void follow_members();
+  void members_changed(const consensus::ConfigurationChanged& change);
+
   // ---- the story ---------------------------------------------------------------------------------------------------
   void story(const std::string& kind, const std::string& subject, const std::string& text,
              std::map<std::string, std::string> fields = {});
@@ -167,8 +197,22 @@ struct Manager::State {
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] std::string status_json() const;
 
-  config::ClusterConfig config;
-  const config::Node* self = nullptr;
+  config::ClusterConfig config;           ///< of the managers
+  config::ClusterConfig whole;            ///< with the peers and the operator's volumes
+  std::string agreed_text;                ///< of both
+  std::string file_text;                  ///< what the file said at the start
+  bool file_differs = false;              ///< then, from what is agreed
+  std::optional<std::uint64_t> followed;  ///< the version that `config` is; nothing: the file's
+  std::map<std::uint64_t, std::optional<config::ClusterConfig>> earlier;  ///< read from the history when asked for
+  std::vector<config::Node> leaving;  ///< not configured any more, but a member until the others have agreed to it
+  config::Node own_node;
+  const config::Node* self = &own_node;
+  bool is_configured = true;                  ///< this node is in `config`
+  bool running = false;                       ///< the first step is done
+  std::vector<input::Change> after_adoption;  ///< until what the files say is agreed on as version 0
+  Instant adopt_again{};
+  Instant next_member_look{};
+  std::string members_wait;  ///< why a change of the members does not go on
   Prng prng;
   std::uint64_t incarnation = 0;
 

@@ -71,6 +71,7 @@ Json nodes_json(const Source& source, const store::ClusterState& state) {
                      {"online", presence != membership::Presence::lost},
                      {"presence", membership::text(presence)},
                      {"age_ms", to_ms(source.liveness.age(node.name, source.now))},
+                     {"votes", node.votes()},
                      {"standby", agreed != state.nodes.end() && agreed->second.standby},
                      {"maintenance", store::in_maintenance(state, "", node.name) != nullptr},
                      {"address", node.address},
@@ -174,7 +175,9 @@ std::string Manager::State::status_json() const {
   const auto leadership = raft.leadership();
   const auto* leader = config.node(leadership.leader);
   std::size_t seen = 0;
-  for (const auto& node : config.nodes) seen += liveness.presence(node.name, now) != membership::Presence::lost ? 1 : 0;
+  const auto members = raft.status().configuration;
+  for (const auto& node : config.nodes)
+    seen += members.is_voter(node.id) && liveness.presence(node.name, now) != membership::Presence::lost ? 1 : 0;
   Json json;
   json["ok"] = true;
   json["cluster"] = config.name;
@@ -187,7 +190,11 @@ std::string Manager::State::status_json() const {
                     {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
                     {"term", leadership.term},
                     {"votes_seen", seen},
-                    {"votes", config.nodes.size()}};
+                    {"votes", members.voters.size()}};
+  json["configuration"] = {{"version", store.state().configuration()},
+                           {"agreed", followed.has_value()},
+                           {"file_differed", file_differs},
+                           {"waiting", members_wait}};
   json["nodes"] = nodes_json(source, store.state());
   json["maintenance"] = Json::array();
   for (const auto& [scope, agreed] : store.state().maintenance) {

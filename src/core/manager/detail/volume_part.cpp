@@ -58,7 +58,9 @@ bool Manager::State::nobody_has_data(const std::string& name) const {
   if (agreed == store.state().volumes.end() || agreed->second.in_sync != std::set{self->name}) return false;
   if (!volumes.at(name).state.report.just_created) return false;
   if (agreed->second.epoch <= 1) return true;
-  for (const auto& [node, disk] : config.volume(name)->disk) {
+  const auto* configured = config.volume(name);
+  if (configured == nullptr) return false;
+  for (const auto& [node, disk] : configured->disk) {
     const auto* report = liveness.newest_report(node);
     const auto says_new = [&](const message::VolumeReport& volume) {
       return volume.name == name && volume.just_created;
@@ -82,8 +84,12 @@ std::string Manager::State::promoted_by(const std::string& name) const {
   // A promotion from before this manager was started belongs to whom the state says.
   const auto agreed = store.state().volumes.find(name);
   const bool by_hand = agreed != store.state().volumes.end() && agreed->second.held_by_hand;
+  if (by_hand) return runner_of_volume(name);
+  // The service that has it may be configured otherwise by now, and is stopped as it was.
+  for (const auto& runner : runners)
+    if (!runner.by_hand && runner.volume == name && ownership_of(runner).volume_epoch) return runner.name;
   const auto* service = config.service_of_volume(name);
-  return by_hand || service == nullptr ? runner_of_volume(name) : service->name;
+  return service == nullptr ? runner_of_volume(name) : service->name;
 }
 
 void Manager::State::peer_lost(const std::string& node) {

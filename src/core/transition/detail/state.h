@@ -68,9 +68,9 @@ struct KillProgress {
 struct ServiceRunner::State {
   State(config::Service service, std::string node_name, config::Timing timing_values);
 
-  const config::Service config;
+  config::Service config;
   const std::string node;
-  const config::Timing timing;
+  config::Timing timing;
   const bool has_volume;
   const bool volume_only;
 

@@ -9,6 +9,7 @@
 
 #include "edge/api/operations.h"
 #include "edge/cli/command_line.h"
+#include "edge/cli/config_commands.h"
 #include "edge/cli/drbd_commands.h"
 #include "edge/cli/explain_commands.h"
 #include "edge/cli/follow_through.h"
@@ -33,6 +34,7 @@ struct Options {
   bool follow = false;
   ImportRequest drbd_import;
   KeyRequest key;
+  ConfigRequest config_change;
   SimulateRequest simulation;
   WhyRequest why;
   WhatIfRequest what_if;
@@ -56,6 +58,7 @@ class CommandLine {
   static void add_cib(CLI::App& app, CibInput& input);
   void add_operate(CLI::App& app, const std::string& words);
   int operate(const std::string& words);
+  void add_config_options(CLI::App& app, const std::string& words);
   void add_volume_actions();
   void add_drbdsetup();
   [[nodiscard]] VolumeRequest volume() const;
@@ -70,6 +73,7 @@ class CommandLine {
   int volume_state_without_manager(const Error& why);
   int volume_create();
   int config_check();
+  int config_change();
   int config_node();
   int node_down();
   int node_up();

@@ -1,0 +1,130 @@
+#include "core/reconfiguration/change_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/reconfiguration/definition.h"
+
+namespace bascule::reconfiguration {
+namespace {
+
+const std::string shop = R"([cluster]
+name = "boutique"
+
+[node.alice]
+address = "10.0.0.1"
+[node.bob]
+address = "10.0.0.2"
+[node.carol]
+address = "10.0.0.3"
+role = "witness"
+
+[volume.data]
+disk = { alice = "/srv/data.img", bob = "/srv/data.img" }
+
+[service.shop]
+volume = "data"
+prefer = "alice"
+address = "10.0.0.10/24"
+run = { agent = "ocf:heartbeat:apache", port = "80", start_timeout = "60s" }
+)";
+
+std::string with(std::string text, const std::string& from, const std::string& to) {
+  const auto at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+class ChangePlanTest : public testing::Test {
+ protected:
+  ChangePlanTest() : config_(*config::parse(shop, "shop")) {
+    state_.services["shop"].owner = "alice";
+    state_.volumes["data"].owner = "alice";
+    state_.volumes["data"].in_sync = {"alice", "bob"};
+  }
+  Result<ChangePlan> plan(const std::string& text) {
+    return plan_change({config_, shop, state_, [](const std::string&) { return true; }}, text, "new");
+  }
+  /// Whether some sentence of the list has these words.
+  static bool says(const std::vector<std::string>& sentences, const std::string& words) {
+    return std::any_of(sentences.begin(), sentences.end(),
+                       [&](const std::string& one) { return one.find(words) != std::string::npos; });
+  }
+  config::ClusterConfig config_;
+  store::ClusterState state_;
+};
+
+TEST_F(ChangePlanTest, TheSameIsNoDifference) {
+  const auto same = plan("# only a comment\n" + shop);
+  ASSERT_TRUE(same) << same.error().text();
+  EXPECT_TRUE(same->steps.empty());
+  EXPECT_TRUE(same->refusals.empty());
+  EXPECT_EQ(differences(shop, "# only a comment\n" + shop), std::vector<Difference>{});
+}
+
+TEST_F(ChangePlanTest, ATimeoutChangesWithoutAnInterruptionAndAParameterDoesNot) {
+  const auto timeout = plan(with(shop, "60s", "90s"));
+  ASSERT_TRUE(timeout);
+  EXPECT_TRUE(timeout->interrupts.empty());
+  EXPECT_TRUE(says(timeout->steps, "without an interruption"));
+  const auto parameter = plan(with(shop, "port = \"80\"", "port = \"81\""));
+  ASSERT_TRUE(parameter);
+  EXPECT_EQ(parameter->interrupts, std::vector<std::string>{"shop"});
+  EXPECT_TRUE(says(parameter->steps, "is stopped on alice as it was"));
+}
+
+TEST_F(ChangePlanTest, RemovingAServiceStopsIt) {
+  const auto removed = plan(shop.substr(0, shop.find("[service.shop]")));
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(removed->interrupts, std::vector<std::string>{"shop"});
+  EXPECT_TRUE(says(removed->steps, "service shop is stopped on alice and forgotten"));
+}
+
+TEST_F(ChangePlanTest, EachNodeKeepsItsIdAndANewOneGetsAnIdThatNobodyHad) {
+  state_.highest_node_id = 7;
+  const auto text = with(shop, "[node.bob]", "[node.dave]\naddress = \"10.0.0.4\"\nvotes = false\n[node.bob]");
+  const auto added = plan(text);
+  ASSERT_TRUE(added) << added.error().text();
+  EXPECT_EQ(added->config.node("bob")->id, 2u) << "though it is third now";
+  EXPECT_EQ(added->config.node("carol")->id, 3u);
+  EXPECT_EQ(added->config.node("dave")->id, 8u);
+  EXPECT_EQ(added->highest_node_id, 8u);
+  EXPECT_TRUE(says(added->steps, "dave becomes a member without a vote"));
+  const auto taken = plan(with(text, "votes = false", "votes = false\nid = 5"));
+  ASSERT_FALSE(taken);
+  EXPECT_NE(taken.error().text().find("no id is given twice"), std::string::npos) << taken.error().text();
+  EXPECT_FALSE(plan(with(shop, "[node.bob]", "[node.bob]\nid = 9"))) << "an id that is there stays";
+}
+
+TEST_F(ChangePlanTest, WhatEveryManagerHasToAgreeOnDoesNotChange) {
+  const auto timing = plan(with(shop, "name = \"boutique\"", "name = \"boutique\"\nlease_ms = 900"));
+  ASSERT_TRUE(timing);
+  EXPECT_TRUE(says(timing->refusals, "cluster.lease_ms cannot change"));
+  const auto patience = plan(with(shop, "name = \"boutique\"", "name = \"boutique\"\nhold_grace_ms = 900"));
+  ASSERT_TRUE(patience);
+  EXPECT_TRUE(patience->refusals.empty());
+}
+
+TEST_F(ChangePlanTest, ANodeThatHasSomethingDoesNotGo) {
+  const auto text = with(shop, "[node.alice]\naddress = \"10.0.0.1\"", "[node.dave]\naddress = \"10.0.0.4\"");
+  const auto busy = plan(with(with(text, "prefer = \"alice\"\n", ""), "alice = \"/srv", "dave = \"/srv"));
+  ASSERT_TRUE(busy) << busy.error().text();
+  EXPECT_TRUE(says(busy->refusals, "alice still has service shop"));
+  EXPECT_TRUE(says(busy->refusals, "bascule standby alice"));
+  EXPECT_TRUE(says(busy->refusals, "alice has a complete copy of volume data"));
+}
+
+TEST_F(ChangePlanTest, WhatIsNoConfigurationIsAnErrorWithItsLine) {
+  const auto bad = plan(with(shop, "prefer = \"alice\"", "prefer = \"mallory\""));
+  ASSERT_FALSE(bad);
+  EXPECT_NE(bad.error().text().find("line"), std::string::npos) << bad.error().text();
+}
+
+TEST_F(ChangePlanTest, DifferencesAreByMeaning) {
+  const auto found = differences(shop, with(shop, "prefer = \"alice\"", "prefer = 'bob'"));
+  EXPECT_EQ(found, (std::vector<Difference>{{"service.shop.prefer", "alice", "bob"}}));
+}
+
+}  // namespace
+}  // namespace bascule::reconfiguration
