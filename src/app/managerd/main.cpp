@@ -69,6 +69,13 @@ class Door : public api::ManagerDoor {
     return nlohmann::json::parse(query.plan ? host_.plan_json(query.text) : host_.history_json(query.version));
   }
 
+  void token(const api::TokenRequest& request, Done done) override {
+    host_.issue_token(request.node, request.valid_s, request.who, [done = std::move(done)](Result<std::string> token) {
+      if (!token) return done(tl::unexpected(token.error()));
+      done(nlohmann::json{{"token", *token}});
+    });
+  }
+
   void change(message::Command command, Done done) override {
     if (auto* configuration = std::get_if<message::SetConfig>(&command)) configuration->at_ms = wall_clock_ms();
     const std::string what = message::text(command);

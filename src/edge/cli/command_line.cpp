@@ -136,6 +136,12 @@ void CommandLine::add_local_commands() {
                                                               {"config apply", &CommandLine::config_change},
                                                               {"config undo", &CommandLine::config_change},
                                                               {"config history", &CommandLine::config_change},
+                                                              {"node add", &CommandLine::membership},
+                                                              {"node token", &CommandLine::membership},
+                                                              {"node remove", &CommandLine::membership},
+                                                              {"node replace", &CommandLine::membership},
+                                                              {"leave", &CommandLine::membership},
+                                                              {"join", &CommandLine::membership},
                                                               {"config node", &CommandLine::config_node},
                                                               {"node down", &CommandLine::node_down},
                                                               {"node up", &CommandLine::node_up},
@@ -168,6 +174,7 @@ void CommandLine::add_local_commands() {
     }
     add_node_options(*app, words);
     add_config_options(*app, words);
+    add_member_options(*app, words);
     if (words == "config check") app->add_option("file", options_.config_file, "configuration")->capture_default_str();
     if (words == "import drbd") {
       app->add_option("--config", options_.drbd_import.file,
@@ -249,6 +256,34 @@ void CommandLine::add_config_options(CLI::App& app, const std::string& words) {
     app.add_option("--reason", change.reason, "why, for the history");
   }
   app.parse_complete_callback([this, action] { options_.config_change.action = action; });
+}
+
+void CommandLine::add_member_options(CLI::App& app, const std::string& words) {
+  MemberRequest& member = options_.member;
+  const bool named = words == "node add" || words == "node token" || words == "node remove" || words == "node replace";
+  if (!named && words != "leave" && words != "join") return;
+  const std::string action = named ? words.substr(5) : words;
+  if (named) app.add_option("name", member.node, "the node")->required();
+  if (action == "replace") app.add_option("--by", member.by, "what the new machine is called")->required();
+  if (action == "add" || action == "replace")
+    app.add_option("--address", member.addresses, "its address; one for each network")->required();
+  if (action == "add") {
+    app.add_option("--role", member.role, "data or witness")->check(CLI::IsMember({"data", "witness"}));
+    app.add_flag("--no-vote", member.no_vote, "it runs services and has no say");
+  }
+  if (action == "add" || action == "token" || action == "replace")
+    app.add_option("--valid", member.valid_s, "seconds that the token is good for")
+        ->check(CLI::Range(1, 2592000))
+        ->capture_default_str();
+  if (action != "token" && action != "join") app.add_flag("-y,--yes", options_.config_change.yes, "without a question");
+  if (action == "leave") app.add_option("--node", options_.node, "which node this is")->capture_default_str();
+  if (action == "join") {
+    app.add_option("token", member.token, "what `bascule node add` printed")->required();
+    app.add_option("--config", options_.config_file, "where the configuration goes")->capture_default_str();
+    app.add_option("--state-dir", options_.state_dir, "where the manager keeps its log")->capture_default_str();
+    app.add_flag("--force", member.force, "replace a configuration that is there");
+  }
+  app.parse_complete_callback([this, action] { options_.member.action = action; });
 }
 
 void CommandLine::add_volume_actions() {

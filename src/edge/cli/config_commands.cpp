@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "edge/cli/connection.h"
+#include "edge/cli/member_commands.h"
 #include "runtime/files/read_file.h"
 
 namespace bascule::cli {
@@ -174,6 +175,11 @@ std::string plan_text(const json& plan) {
   if (!member(plan, "refusals").empty()) out += "\nIt cannot be applied now:\n";
   for (const auto& why : member(plan, "refusals")) out += "  " + printable(why.get<std::string>()) + "\n";
   return out;
+}
+
+int apply_configuration(const std::string& text, const ConfigRequest& request, const Ask& ask,
+                        const Surroundings& around) {
+  return Change{request, ask, around}.apply(text, request.reason);
 }
 
 int run_config(const ConfigRequest& request, const Ask& ask, const Surroundings& around) {

@@ -79,6 +79,16 @@ int CommandLine::config_change() {
       options_.config_change, [this](const json& request) { return ask(request, seconds(30)); }, around_);
 }
 
+int CommandLine::membership() {
+  options_.config_change.as_json = options_.as_json;
+  options_.config_change.who = around_.person + "@" + around_.node;
+  options_.member.config_file = options_.config_file;
+  options_.member.state_dir = options_.state_dir;
+  if (options_.member.action == "leave") options_.member.node = options_.node;
+  const Ask ask_manager = [this](const json& request) { return ask(request, seconds(30)); };
+  return run_member(options_.member, options_.config_change, ask_manager, around_);
+}
+
 int CommandLine::import_drbd() {
   options_.drbd_import.node = options_.node;
   options_.drbd_import.only_check = options_.check;

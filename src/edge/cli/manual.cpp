@@ -18,19 +18,6 @@ std::vector<LocalCommand> own_commands() {
        "volume create data"},
       {"config check", "[FILE]", "Reads a configuration and says what is wrong with it.",
        "config check ./cluster.toml"},
-      {"config diff", "FILE",
-       "What a configuration says otherwise than the one in force, by meaning; exit 1 if anything.",
-       "config diff ./cluster.toml"},
-      {"config plan", "FILE",
-       "What applying a configuration would do: which services stop or start, which nodes come or go, and why not.",
-       "config plan ./cluster.toml"},
-      {"config apply", "FILE [--yes] [--reason WORDS]",
-       "Shows the plan, asks, and makes a configuration the one in force on every node, without a restart.",
-       "config apply ./cluster.toml --reason 'a second shop'"},
-      {"config undo", "[--to VERSION] [--yes]", "Applies the configuration before the one in force, as a new version.",
-       "config undo"},
-      {"config history", "[VERSION]", "Which configurations there were, from whom and why; or the text of one.",
-       "config history 3"},
       {"config node", "[FILE] [--node NODE]",
        "What this machine is in the cluster: its role, and the volumes that it has a disk of, one line each.",
        "config node --node alice"},
@@ -99,6 +86,40 @@ std::vector<LocalCommand> operating_commands() {
   };
 }
 
+/// The agreed configuration, and who is a member.
+std::vector<LocalCommand> cluster_commands() {
+  return {
+      {"config diff", "FILE",
+       "What a configuration says otherwise than the one in force, by meaning; exit 1 if anything.",
+       "config diff ./cluster.toml"},
+      {"config plan", "FILE",
+       "What applying a configuration would do: which services stop or start, which nodes come or go, and why not.",
+       "config plan ./cluster.toml"},
+      {"config apply", "FILE [--yes] [--reason WORDS]",
+       "Shows the plan, asks, and makes a configuration the one in force on every node, without a restart.",
+       "config apply ./cluster.toml --reason 'a second shop'"},
+      {"config undo", "[--to VERSION] [--yes]", "Applies the configuration before the one in force, as a new version.",
+       "config undo"},
+      {"config history", "[VERSION]", "Which configurations there were, from whom and why; or the text of one.",
+       "config history 3"},
+      {"node add", "NAME --address ADDRESS [--role data|witness] [--no-vote] [--valid SECONDS] [--yes]",
+       "Adds a machine to the configuration and prints the token with which it joins, once.",
+       "node add dave --address 10.0.0.4"},
+      {"node token", "NAME [--valid SECONDS]", "Another token for a node that is configured; the one before ends.",
+       "node token dave"},
+      {"node remove", "NAME [--yes]", "Moves everything off a node, and takes it out of the cluster.",
+       "node remove dave"},
+      {"node replace", "NAME --by NEW --address ADDRESS [--yes]",
+       "Puts another machine in the place of a node, with its disks and preferences, and prints its token.",
+       "node replace bob --by dave --address 10.0.0.4"},
+      {"leave", "[--node NODE] [--yes]", "Takes this machine out of the cluster, after everything has moved off it.",
+       "leave"},
+      {"join", "TOKEN [--config FILE] [--state-dir DIR] [--force]",
+       "Makes this machine the member that the token is for: gets the keys and the configuration.",
+       "join bascule1.eyJjIjoi..."},
+  };
+}
+
 std::vector<LocalCommand> drbdsetup_commands() {
   return {
       {"drbdsetup status", "[NAME|all] [--json] [--verbose] [--statistics]",
@@ -150,6 +171,7 @@ const std::vector<LocalCommand>& local_commands() {
   static const std::vector<LocalCommand> all = [] {
     std::vector<LocalCommand> made = operating_commands();
     for (auto& command : own_commands()) made.push_back(std::move(command));
+    for (auto& command : cluster_commands()) made.push_back(std::move(command));
     for (const VolumeAction& action : volume_actions())
       made.push_back({action.command, usage_of(action), action.help, action.example});
     for (auto& command : drbdsetup_commands()) made.push_back(std::move(command));

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/crc32c.h"
@@ -19,6 +20,7 @@
 #include "runtime/keys/key_file.h"
 #include "runtime/manager_host/agent_runner.h"
 #include "runtime/manager_host/block_client.h"
+#include "runtime/manager_host/join_door.h"
 #include "runtime/manager_host/kept_files.h"
 #include "runtime/manager_host/udp_links.h"
 #include "runtime/mount/mount_watch.h"
@@ -55,6 +57,7 @@ struct ManagerHost::State {
   Result<void> open_storage(std::uint64_t seed);
   Result<void> open_links();
   void open_data_node();
+  void change(message::Command command, Done done);
   void step(const manager::Input& input);
   void carry_out(manager::Effect& effect);
   void arm_timer();
@@ -95,6 +98,7 @@ struct ManagerHost::State {
   std::vector<manager::effect::ReleaseLease> releases;  ///< not delivered yet: an armed slot would reset the machine
   bool watchdog_to_read = false;                        ///< the configuration is another one, and it was not told yet
   std::unique_ptr<manager::Manager> manager;
+  std::optional<JoinDoor> join_door;
   std::map<manager::RequestId, Done> waiting;
   manager::RequestId next_request = 1;
   std::function<void()> restart_ready;
@@ -116,6 +120,9 @@ Result<void> ManagerHost::State::open() {
   });
   if (auto opened = history->open(options.state_dir); !opened) return opened;
   if (auto opened = open_links(); !opened) return opened;
+  join_door.emplace(io, *manager,
+                    [this](message::Command command, Done done) { change(std::move(command), std::move(done)); });
+  join_door->open(config, *config.node(options.node));
   if (config.node(options.node)->role == config::NodeRole::data) open_data_node();
   step(manager::input::Tick{});
   return {};
@@ -222,6 +229,7 @@ void ManagerHost::State::configured(const manager::effect::Configured& now) {
   const auto linked_self = std::find_if(now.linked.begin(), now.linked.end(),
                                         [&](const config::Node& node) { return node.name == options.node; });
   if (linked_self != now.linked.end()) links->configure(now.linked, self != nullptr ? *self : *linked_self);
+  if (self != nullptr && join_door) join_door->open(config, *self);
   keep_configuration(options.config_file, options.config_text, now.text);
   options.config_text = now.text;
   watchdog_to_read = watchdog_client != nullptr;
@@ -351,13 +359,22 @@ std::string ManagerHost::plan_json(const std::string& text) const {
 }
 
 std::string ManagerHost::history_json(std::optional<std::uint64_t> version) const {
-  return state_->manager->history_json(version);
+  auto reply = nlohmann::ordered_json::parse(state_->manager->history_json(version));
+  if (reply.contains("tokens"))
+    for (auto& token : reply.at("tokens")) token.erase("hash");
+  return reply.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-void ManagerHost::change(message::Command command, Done done) {
-  const auto request = state_->next_request++;
-  state_->waiting.emplace(request, std::move(done));
-  state_->step(manager::input::Change{request, std::move(command)});
+void ManagerHost::State::change(message::Command command, Done done) {
+  const auto request = next_request++;
+  waiting.emplace(request, std::move(done));
+  step(manager::input::Change{request, std::move(command)});
+}
+
+void ManagerHost::change(message::Command command, Done done) { state_->change(std::move(command), std::move(done)); }
+
+void ManagerHost::issue_token(const std::string& node, std::uint64_t valid_s, const std::string& who, TokenDone done) {
+  state_->join_door->issue(state_->config, node, valid_s, who, std::move(done));
 }
 
 void ManagerHost::history(history::Filter filter, const std::string& cursor, History::Done done) {

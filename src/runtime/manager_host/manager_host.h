@@ -40,6 +40,9 @@ class ManagerHost {
   [[nodiscard]] std::string status_json() const;
   [[nodiscard]] std::string plan_json(const std::string& text) const;
   [[nodiscard]] std::string history_json(std::optional<std::uint64_t> version) const;
+  /// A token with which `node`, which is configured, may join for so long: its text, when the log has agreed to it.
+  using TokenDone = std::function<void(Result<std::string>)>;
+  void issue_token(const std::string& node, std::uint64_t valid_s, const std::string& who, TokenDone done);
   /// Answered once, when the change is committed or refused.
   void change(message::Command command, Done done);
   [[nodiscard]] Journal& journal();

@@ -95,6 +95,21 @@ TEST_F(InDirectory, AReaderSeesWhatTheRestartedWriterWrites) {
   EXPECT_EQ(read_slot(*reader->find("service:more")).epoch, 1u);
 }
 
+TEST_F(InDirectory, NewSlotsComeAtTheEndOfThePageThatReadersHaveOpen) {
+  auto file = create();
+  const auto reader = LeaseFile::open(directory);
+  const LeaseSlot* before = reader->find("service:shop");
+  ASSERT_TRUE(file.add_slots({"service:web", "service:shop"}));
+  ASSERT_TRUE(file.add_slots({"service:web"})) << "twice is once";
+  EXPECT_EQ(reader->page().slot_count, 3u);
+  EXPECT_EQ(reader->find("service:shop"), before);
+  write_slot(file.writable_page().slots[2], {4, at_ms(5)});
+  EXPECT_EQ(read_slot(*reader->find("service:web")).epoch, 4u);
+  std::vector<std::string> many;
+  for (std::uint32_t i = 0; i < lease_slots_max; ++i) many.push_back("volume:" + std::to_string(i));
+  EXPECT_FALSE(file.add_slots(many));
+}
+
 TEST_F(InDirectory, APageOfAnEarlierBootIsReplaced) {
   {
     auto file = create();
@@ -126,7 +141,7 @@ TEST_F(InDirectory, RubbishIsNoPage) {
 TEST_F(InDirectory, TooManySlotsAreAnError) {
   EXPECT_FALSE(LeaseFile::create(directory, std::vector<std::string>(1, std::string(80, 'n'))));
   std::vector<std::string> many;
-  for (int i = 0; i < 33; ++i) many.push_back("volume:" + std::to_string(i));
+  for (std::uint32_t i = 0; i <= lease_slots_max; ++i) many.push_back("volume:" + std::to_string(i));
   EXPECT_FALSE(LeaseFile::create(directory, many));
 }
 
@@ -194,10 +209,15 @@ TEST_F(LedgerTest, ANewWriterKnowsWhatIsArmed) {
   EXPECT_TRUE(Ledger(page, lease_max).anything_armed());
 }
 
+TEST_F(LedgerTest, ToldOfAConfigurationItChangesNoLease) {
+  EXPECT_EQ(apply(update(LeaseUpdate::Kind::configure, "", 0, Instant{})), Ledger::Applied::configure);
+  EXPECT_FALSE(ledger.anything_armed());
+}
+
 TEST_F(LedgerTest, GarbageIsIgnored) {
   auto wrong_magic = update(LeaseUpdate::Kind::grant, "volume:data", 1, now);
   wrong_magic.magic ^= 1;
-  auto wrong_kind = update(static_cast<LeaseUpdate::Kind>(3), "volume:data", 1, now);
+  auto wrong_kind = update(static_cast<LeaseUpdate::Kind>(4), "volume:data", 1, now);
   auto endless_name = update(LeaseUpdate::Kind::grant, "volume:data", 1, now);
   std::memset(endless_name.name, 'x', sizeof(endless_name.name));
   for (const auto& bad : {wrong_magic, wrong_kind, endless_name}) EXPECT_EQ(apply(bad), Ledger::Applied::malformed);

@@ -177,9 +177,12 @@ Result<std::string> with_node_replaced(const std::string& text, const std::strin
   const auto address = find_key(lines, *table, "address");
   if (!address) return not_a_table(old_name);
   lines[*address] = "address = " + written_addresses(node);
-  if (const auto id = find_key(lines, *table, "id"))
+  const auto id = find_key(lines, *table, "id");
+  if (id && node.id == 0)
+    lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(*id));
+  else if (id)
     lines[*id] = fmt::format("id = {}", node.id);
-  else
+  else if (node.id != 0)
     lines.insert(lines.begin() + static_cast<std::ptrdiff_t>(table->first) + 1, fmt::format("id = {}", node.id));
   return joined_lines(lines);
 }

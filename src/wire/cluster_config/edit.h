@@ -23,7 +23,8 @@ namespace bascule::config {
 /// The text without the table [node.NAME]. What refers to the node is not looked for; the parser finds it.
 [[nodiscard]] Result<std::string> without_node(const std::string& toml, const std::string& name);
 
-/// The text in which the node is called `name` and has these addresses and this id; references to it follow where it
+/// The text in which the node is called `name` and has these addresses and this id (0: none, the plan
+/// gives it one); references to it follow where it
 /// is a word of its own ("alice", alice = ...).
 [[nodiscard]] Result<std::string> with_node_replaced(const std::string& toml, const std::string& old_name,
                                                      const Node& node);

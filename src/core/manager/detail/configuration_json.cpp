@@ -45,6 +45,10 @@ std::string Manager::history_json(std::optional<std::uint64_t> version) const {
     json["versions"] = ConfigurationJson::array();
     for (const auto& one : versions) json["versions"].push_back(version_json(one));
     if (versions.empty()) json["by_file"] = true;
+    json["tokens"] = ConfigurationJson::array();  // for the driver, which lets no hash out
+    for (const auto& [hash, token] : state_->store.state().tokens)
+      json["tokens"].push_back(
+          {{"node", token.node}, {"expires_at_ms", token.expires_at_ms}, {"used", token.used}, {"hash", hash}});
     return json.dump(-1, ' ', false, ConfigurationJson::error_handler_t::replace);
   }
   for (const auto& one : versions) {

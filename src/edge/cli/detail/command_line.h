@@ -16,6 +16,7 @@
 #include "edge/cli/import_command.h"
 #include "edge/cli/key_commands.h"
 #include "edge/cli/operation_commands.h"
+#include "edge/cli/member_commands.h"
 #include "edge/cli/simulate_command.h"
 #include "edge/cli/volume_actions.h"
 #include "runtime/watchdog/config_file.h"
@@ -35,6 +36,7 @@ struct Options {
   ImportRequest drbd_import;
   KeyRequest key;
   ConfigRequest config_change;
+  MemberRequest member;
   SimulateRequest simulation;
   WhyRequest why;
   WhatIfRequest what_if;
@@ -58,6 +60,7 @@ class CommandLine {
   static void add_cib(CLI::App& app, CibInput& input);
   void add_operate(CLI::App& app, const std::string& words);
   int operate(const std::string& words);
+  void add_member_options(CLI::App& app, const std::string& words);
   void add_config_options(CLI::App& app, const std::string& words);
   void add_volume_actions();
   void add_drbdsetup();
@@ -74,6 +77,7 @@ class CommandLine {
   int volume_create();
   int config_check();
   int config_change();
+  int membership();
   int config_node();
   int node_down();
   int node_up();
