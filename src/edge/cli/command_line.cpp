@@ -197,9 +197,10 @@ void CommandLine::add_local_commands() {
 
 void CommandLine::add_node_options(CLI::App& app, const std::string& words) {
   if (words == "config node") app.add_option("file", options_.config_file, "configuration")->capture_default_str();
-  if (words == "config node" || words.starts_with("node "))
+  const bool of_this_machine = words == "node down" || words == "node up";
+  if (words == "config node" || of_this_machine)
     app.add_option("--node", options_.node, "which node this is")->capture_default_str();
-  if (!words.starts_with("node ")) return;
+  if (!of_this_machine) return;
   app.add_option("--state-dir", options_.state_dir, "where it is noted that the node went down")->capture_default_str();
   app.add_option("--timeout", options_.timeout_s, "seconds to wait")
       ->check(CLI::Range(1, 86400))

@@ -106,7 +106,7 @@ struct Change {
       return fail_with({"there is nothing to go back to", "", "no configuration was applied yet", ""}, refused);
     const auto earlier = asked({{"op", "config_history"}, {"version", to}}, code);
     if (!earlier) return code;
-    return apply(text(*earlier, "text"), request.reason.empty() ? fmt::format("as in version {}", to) : request.reason);
+    return apply(whole_text(*earlier), request.reason.empty() ? fmt::format("as in version {}", to) : request.reason);
   }
 
   [[nodiscard]] int history() const {
@@ -118,7 +118,7 @@ struct Change {
     if (request.as_json) {
       around.out << one_line(*answer) << "\n";
     } else if (request.version >= 0) {
-      around.out << text(*answer, "text");
+      around.out << whole_text(*answer);
     } else if (flag(*answer, "by_file")) {
       around.out << "No configuration was applied yet: each node goes by its file.\n";
     } else {
@@ -175,6 +175,11 @@ std::string plan_text(const json& plan) {
   if (!member(plan, "refusals").empty()) out += "\nIt cannot be applied now:\n";
   for (const auto& why : member(plan, "refusals")) out += "  " + printable(why.get<std::string>()) + "\n";
   return out;
+}
+
+std::string whole_text(const json& answer) {
+  const json& found = member(answer, "text");
+  return found.is_string() ? found.get<std::string>() : "";
 }
 
 int apply_configuration(const std::string& text, const ConfigRequest& request, const Ask& ask,

@@ -24,6 +24,8 @@ using Ask = std::function<Result<json>(const json& request)>;
 /// for diff, different), 2 the file cannot be read, 3 no contact.
 [[nodiscard]] int run_config(const ConfigRequest& request, const Ask& ask, const Surroundings& around);
 
+/// The member `text` of an answer, with its lines.
+[[nodiscard]] std::string whole_text(const json& answer);
 /// The plan as a person reads it.
 [[nodiscard]] std::string plan_text(const json& plan);
 [[nodiscard]] std::string differences_text(const json& differences);

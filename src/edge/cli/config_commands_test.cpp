@@ -24,7 +24,8 @@ class ConfigCommands : public testing::Test {
   Result<json> answer(const json& request) {
     const auto op = text(request, "op");
     if (op == "config_history" && request.contains("version"))
-      return json{{"ok", true}, {"version", {{"version", request["version"]}}}, {"text", "text of an earlier one"}};
+      return json{
+          {"ok", true}, {"version", {{"version", request["version"]}}}, {"text", "two\nlines of an earlier one"}};
     if (op == "config_history")
       return json{{"ok", true},
                   {"in_force", 2},
@@ -42,7 +43,7 @@ class ConfigCommands : public testing::Test {
                 {"steps", {"service web is new and starts"}},
                 {"interrupts", json::array()},
                 {"refusals", refusals_},
-                {"text", text(request, "text") + " with ids"}};
+                {"text", whole_text(request) + " with ids"}};
   }
   int config(ConfigRequest request, const std::string& typed = "", bool terminal = true) {
     std::istringstream in(typed);
@@ -121,7 +122,7 @@ TEST_F(ConfigCommands, DiffSaysByItsExitCodeWhetherAnythingDiffers) {
 
 TEST_F(ConfigCommands, UndoAppliesTheOneBeforeAsANewVersion) {
   EXPECT_EQ(config(doing("undo", true)), ok) << err_.str();
-  EXPECT_EQ(applied_["text"], "text of an earlier one with ids");
+  EXPECT_EQ(applied_["text"], "two\nlines of an earlier one with ids");
   EXPECT_EQ(applied_["reason"], "as in version 1");
 }
 
@@ -131,7 +132,7 @@ TEST_F(ConfigCommands, HistoryListsAndShowsOne) {
   auto request = doing("history");
   request.version = 0;
   EXPECT_EQ(config(request), ok);
-  EXPECT_EQ(out_.str(), "text of an earlier one");
+  EXPECT_EQ(out_.str(), "two\nlines of an earlier one");
 }
 
 TEST_F(ConfigCommands, AFileThatIsNotThereIsUnusable) {

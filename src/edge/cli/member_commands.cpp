@@ -47,7 +47,7 @@ struct Membership {
     if (!history) return tl::unexpected(history.error());
     const auto version = answer_to({{"op", "config_history"}, {"version", number(*history, "in_force")}});
     if (!version) return tl::unexpected(version.error());
-    return text(*version, "text");
+    return whole_text(*version);
   }
 
   [[nodiscard]] int apply(const Result<std::string>& wanted, const std::string& reason) const {

@@ -34,8 +34,8 @@ class MemberCommands : public testing::Test {
                   {"steps", json::array()},
                   {"interrupts", json::array()},
                   {"refusals", json::array()},
-                  {"text", text(request, "text")}};
-    if (op == "config_apply") text_ = text(request, "text");
+                  {"text", whole_text(request)}};
+    if (op == "config_apply") text_ = whole_text(request);
     if (op == "standby") owner_ = "bob";
     if (op == "node_token") return json{{"ok", true}, {"token", "bascule1.for-" + text(request, "node")}};
     if (op == "status")
