@@ -108,8 +108,8 @@ class ApiServer::Session : public std::enable_shared_from_this<ApiServer::Sessio
       });
     } else if (const auto* token = std::get_if<TokenRequest>(&request.body)) {
       state->door.token(*token, answer_later(request.id));
-    } else if (const auto* query = std::get_if<ConfigurationQuery>(&request.body)) {
-      json line = state->door.configuration(*query);
+    } else if (const auto* configuration = std::get_if<ConfigurationQuery>(&request.body)) {
+      json line = state->door.configuration(*configuration);
       if (!request.id.is_null()) line["id"] = request.id;
       send(line);
       read();
