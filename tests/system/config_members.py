@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 ADDRESSES = {"alice": "127.0.0.1", "bob": "127.0.0.2", "carol": "127.0.0.3"}
 SKIPPED = 77
@@ -185,8 +186,8 @@ def main():
         configure(managers)
         restart_with_another_file(managers)
         join(managers)
-    except AssertionError as error:
-        print(f"failed: {error}")
+    except AssertionError:
+        traceback.print_exc()
         for name in [*ADDRESSES, "dave"]:
             if os.path.exists(f"{directory}/{name}/log"):
                 with open(f"{directory}/{name}/log", encoding="utf-8", errors="replace") as log:

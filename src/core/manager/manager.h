@@ -165,6 +165,7 @@ struct Configured {
   std::string text;
   std::shared_ptr<const config::ClusterConfig> config;  ///< of the managers
   std::vector<config::Node> linked;                     ///< members, and those that are on their way out
+  bool edited = false;                                  ///< what this node's file said at the start was never agreed on
 };
 /// What RunAction and the others mean by `runner` from now on. `afresh`: whatever was running of its agents is let go.
 struct DefineRunner {

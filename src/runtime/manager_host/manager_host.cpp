@@ -230,7 +230,7 @@ void ManagerHost::State::configured(const manager::effect::Configured& now) {
                                         [&](const config::Node& node) { return node.name == options.node; });
   if (linked_self != now.linked.end()) links->configure(now.linked, self != nullptr ? *self : *linked_self);
   if (self != nullptr && join_door) join_door->open(config, *self);
-  keep_configuration(options.config_file, options.config_text, now.text);
+  keep_configuration(options.config_file, now.edited ? "" : options.config_text, now.text);
   options.config_text = now.text;
   watchdog_to_read = watchdog_client != nullptr;
   tell_watchdog();

@@ -28,12 +28,15 @@ const config::Node* Manager::State::linked_node(std::uint32_t id) const {
 
 /// Called whenever the agreed state is another one.
 void Manager::State::follow_configuration() {
+  // What is replayed after a start was followed before it: nothing goes back to an earlier configuration on the way.
+  if (store.state().applied_index < told_index) return;
   const auto& versions = store.state().configurations;
   if (versions.empty() || followed == versions.back().version) return;
   const auto& agreed = versions.back();
-  const bool first = !followed;
+  const auto is_file = [&](const store::ConfigurationVersion& one) { return one.text == file_text; };
+  const bool edited = !followed && !file_text.empty() && std::none_of(versions.begin(), versions.end(), is_file);
   followed = agreed.version;
-  if (first && agreed.text != file_text && !file_text.empty()) {
+  if (edited) {
     file_differs = true;
     story("configuration-differs", self->name,
           "the file of " + self->name + " is not the agreed configuration " + std::to_string(agreed.version) +
@@ -43,6 +46,9 @@ void Manager::State::follow_configuration() {
   // Only a version of this program that knows fewer keys than the one that judged it comes here.
   if (!read) return story("configuration-unusable", std::to_string(agreed.version), read.error().text());
   reconfigure(agreed.version, agreed.text, *read);
+  for (auto& effect : *out)
+    if (auto* configured = std::get_if<effect::Configured>(&effect); configured != nullptr && edited)
+      configured->edited = true;
 }
 
 void Manager::State::reconfigure(std::uint64_t version, const std::string& next_text,
