@@ -143,6 +143,7 @@ void CommandLine::add_local_commands() {
                                                               {"leave", &CommandLine::membership},
                                                               {"join", &CommandLine::membership},
                                                               {"config node", &CommandLine::config_node},
+                                                              {"doctor", &CommandLine::doctor},
                                                               {"node down", &CommandLine::node_down},
                                                               {"node up", &CommandLine::node_up},
                                                               {"import drbd", &CommandLine::import_drbd},
@@ -198,7 +199,12 @@ void CommandLine::add_local_commands() {
 void CommandLine::add_node_options(CLI::App& app, const std::string& words) {
   if (words == "config node") app.add_option("file", options_.config_file, "configuration")->capture_default_str();
   const bool of_this_machine = words == "node down" || words == "node up";
-  if (words == "config node" || of_this_machine)
+  if (words == "doctor") {
+    app.add_option("--config", options_.config_file, "configuration")->capture_default_str();
+    app.add_option("--compare", options_.compared, "what `bascule doctor --json` printed on another node, in a file");
+    app.add_option("--state-dir", options_.state_dir, "where the consensus log is")->capture_default_str();
+  }
+  if (words == "config node" || words == "doctor" || of_this_machine)
     app.add_option("--node", options_.node, "which node this is")->capture_default_str();
   if (!of_this_machine) return;
   app.add_option("--state-dir", options_.state_dir, "where it is noted that the node went down")->capture_default_str();

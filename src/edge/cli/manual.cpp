@@ -21,6 +21,11 @@ std::vector<LocalCommand> own_commands() {
       {"config node", "[FILE] [--node NODE]",
        "What this machine is in the cluster: its role, and the volumes that it has a disk of, one line each.",
        "config node --node alice"},
+      {"doctor", "[--node NODE] [--config FILE] [--state-dir DIRECTORY] [--compare FILE ...]",
+       "Looks at this machine as a node: kernel, watchdog, keys, links, peers, ports, firewall, disks, addresses, "
+       "agents, and who "
+       "else manages them; with the command that mends what is wrong. Exit codes: 0 fine, 1 warnings, 2 bad.",
+       "doctor --compare bob.json"},
       {"node down", "[--node NODE] [--timeout SECONDS]",
        "Moves everything off this node before it goes down: a standby that `node up` ends. The systemd units do both.",
        "node down"},

@@ -44,6 +44,14 @@ int CommandLine::config_node() {
   return ok;
 }
 
+int CommandLine::doctor() {
+  DoctorRequest request;
+  request.look = {options_.config_file, options_.node, options_.run_dir, options_.state_dir};
+  request.compared = options_.compared;
+  request.as_json = options_.as_json;
+  return run_doctor(request, around_);
+}
+
 /// The same command line, as if typed.
 int CommandLine::also(std::vector<std::string> arguments) const {
   arguments.insert(arguments.end(), {"--run-dir", options_.run_dir});

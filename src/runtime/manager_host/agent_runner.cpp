@@ -53,25 +53,29 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
                          std::move(invocation.arguments),
                          std::move(invocation.environment),
                          action.timeout};
-  auto answer = [this, id = action.action](const process::Completion& done) {
+  executor_.run(std::move(launch), [this, id = action.action](const process::Completion& done) {
     sink_(transition::input::ActionDone{id, done.return_code, done.reason, done.took});
-  };
-  if (action.operation != "start" || action.device.empty() || !step.parameters.contains("make"))
-    return executor_.run(std::move(launch), answer);
-  executor_.run(filesystem_maker(step, action), [this, launch = std::move(launch), answer](const auto& made) {
-    if (made.return_code != 0) return answer(made);
-    executor_.run(launch, answer);
   });
 }
 
+/// A volume that is to have a file system gets one before it is mounted, if it is blank.
 void AgentRunner::run_mount(const transition::effect::RunAction& action, const config::Step& step) {
+  if (action.operation != "start" || action.device.empty() || !step.parameters.contains("make"))
+    return mount(action, step);
+  executor_.run(filesystem_maker(step, action), [this, action, &step](const process::Completion& made) {
+    if (made.return_code == 0) return mount(action, step);
+    sink_(transition::input::ActionDone{action.action, made.return_code, made.reason, made.took});
+  });
+}
+
+void AgentRunner::mount(const transition::effect::RunAction& action, const config::Step& step) {
   const auto began = std::chrono::steady_clock::now();
   if (!action.device.empty()) last_device_ = action.device;
-  auto& mount = mounts_.try_emplace(step.name, io_, step.parameters).first->second;
-  mount.run(action.operation, action.device, action.timeout,
-            [this, id = action.action, began](int code, const std::string& why) {
-              sink_(transition::input::ActionDone{id, code, why, std::chrono::steady_clock::now() - began});
-            });
+  auto& one = mounts_.try_emplace(step.name, io_, step.parameters).first->second;
+  one.run(action.operation, action.device, action.timeout,
+          [this, id = action.action, began](int code, const std::string& why) {
+            sink_(transition::input::ActionDone{id, code, why, std::chrono::steady_clock::now() - began});
+          });
 }
 
 void AgentRunner::mounts_changed() {

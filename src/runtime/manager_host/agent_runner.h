@@ -46,6 +46,7 @@ class AgentRunner {
 
  private:
   void run_mount(const transition::effect::RunAction& action, const config::Step& step);
+  void mount(const transition::effect::RunAction& action, const config::Step& step);
   void run_built_in(const transition::effect::RunAction& action, const config::Step& step);
 
   boost::asio::io_context& io_;

@@ -9,7 +9,8 @@ import subprocess
 CACHE = os.path.join(os.path.expanduser(os.environ.get("XDG_CACHE_HOME", "~/.cache")), "bascule-guest")
 INSTALLED = ["systemd-sysv", "dbus", "iproute2", "iputils-arping", "procps", "psmisc", "kmod", "mount", "man-db",
              "bash-completion", "e2fsprogs", "fuse3", "nftables", "resource-agents", "python3-minimal", "netbase",
-             "curl", "apache2", "mariadb-server"]
+             "curl", "apache2",
+             "mariadb-server", "openssh-server", "openssh-client"]
 # Only in apt's cache, so that the guest's apt installs them with our package, without a network.
 DOWNLOADED = ["libfmt9", "libnl-3-200", "libnl-route-3-200", "libpugixml1v5", "libssl3", "libtomlplusplus3", "liburing2"]
 # Not for a machine without hardware; and what the cluster starts, systemd must not.

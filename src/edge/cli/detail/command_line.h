@@ -10,6 +10,7 @@
 #include "edge/api/operations.h"
 #include "edge/cli/command_line.h"
 #include "edge/cli/config_commands.h"
+#include "edge/cli/doctor_command.h"
 #include "edge/cli/drbd_commands.h"
 #include "edge/cli/explain_commands.h"
 #include "edge/cli/follow_through.h"
@@ -37,6 +38,7 @@ struct Options {
   KeyRequest key;
   ConfigRequest config_change;
   MemberRequest member;
+  std::vector<std::string> compared;
   SimulateRequest simulation;
   WhyRequest why;
   WhatIfRequest what_if;
@@ -79,6 +81,7 @@ class CommandLine {
   int config_change();
   int membership();
   int config_node();
+  int doctor();
   int node_down();
   int node_up();
   [[nodiscard]] int also(std::vector<std::string> arguments) const;

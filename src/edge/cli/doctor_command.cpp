@@ -1,0 +1,109 @@
+// What this machine and the daemons on it say, judged.
+#include "edge/cli/doctor_command.h"
+
+#include <ostream>
+
+#include "edge/cli/blockd_client.h"
+#include "edge/cli/connection.h"
+#include "edge/cli/json_view.h"
+#include "edge/doctor/judge.h"
+#include "runtime/files/read_file.h"
+
+namespace bascule::cli {
+namespace {
+
+constexpr Duration patience = seconds(2);
+
+void ask_daemons(const DoctorRequest& request, doctor::Facts& facts) {
+  if (auto manager = Connection::open(request.look.run_dir + "/manager.sock"); manager)
+    if (const auto status = manager->ask({{"op", "status"}}, patience)) add_status(*status, facts);
+  for (auto& disk : facts.disks)
+    if (disk.daemon_runs)
+      if (const auto state = blockd_state(request.look.run_dir, disk.volume)) add_volume_state(*state, disk);
+}
+
+json fingerprints(const doctor::Facts& facts) {
+  json keys = json::array();
+  if (facts.key)
+    for (const auto& [id, fingerprint] : facts.key->fingerprints)
+      keys.push_back({{"id", id}, {"fingerprint", fingerprint}});
+  return {{"config", facts.config_fingerprint}, {"keys", keys}};
+}
+
+void show_json(const doctor::Facts& facts, const std::vector<doctor::Finding>& findings, std::ostream& out) {
+  json list = json::array();
+  for (const auto& one : findings)
+    list.push_back({{"check", one.check},
+                    {"subject", one.subject},
+                    {"verdict", doctor::name_of(one.verdict)},
+                    {"text", one.text},
+                    {"why", one.why},
+                    {"mend", one.mend}});
+  const auto worst = doctor::worst(findings);
+  out << json{{"ok", worst != doctor::Verdict::Bad},
+              {"node", facts.node},
+              {"verdict", doctor::name_of(worst)},
+              {"findings", list},
+              {"fingerprints", fingerprints(facts)}}
+             .dump(-1, ' ', false, json::error_handler_t::replace)
+      << "\n";
+}
+
+void add_peer(const json& link, const std::string& node, doctor::Facts& facts) {
+  for (auto& peer : facts.peers) {
+    if (peer.node != node || peer.address != text(link, "address")) continue;
+    peer.heard = flag(link, "up");
+    peer.age_ms = number(link, "age_ms", -1);
+  }
+}
+
+}  // namespace
+
+void add_status(const json& status, doctor::Facts& facts) {
+  facts.manager_runs = true;
+  facts.quorum = flag(member(status, "quorum"), "have");
+  for (const auto& node : member(status, "nodes"))
+    for (const auto& link : member(node, "links")) add_peer(link, text(node, "name"), facts);
+  for (const auto& service : member(status, "services"))
+    for (auto& address : facts.addresses)
+      if (address.service == text(service, "name")) address.served = !text(service, "owner").empty();
+}
+
+void add_volume_state(const json& state, doctor::DiskFacts& disk) {
+  disk.connection = text(state, "connection");
+  disk.usable_bytes = static_cast<std::uint64_t>(number(state, "capacity_bytes"));
+  disk.peer_bytes = static_cast<std::uint64_t>(number(state, "peer_capacity_bytes"));
+}
+
+Result<doctor::OtherNode> other_node(const std::string& raw, const std::string& file) {
+  const json said = json::parse(raw, nullptr, false);
+  const json& prints = member(said, "fingerprints");
+  if (text(prints, "config").empty())
+    return fail("nothing to compare with", file, "it is not what `bascule doctor --json` prints");
+  doctor::OtherNode other{text(said, "node"), text(prints, "config"), {}};
+  for (const auto& key : member(prints, "keys"))
+    other.keys.emplace_back(static_cast<std::uint32_t>(number(key, "id")), text(key, "fingerprint"));
+  return other;
+}
+
+int run_doctor(const DoctorRequest& request, const Surroundings& around) {
+  doctor::Facts facts = doctor::probe(request.look);
+  ask_daemons(request, facts);
+  for (const auto& file : request.compared) {
+    const auto raw = files::read_file(file, "nothing to compare with");
+    auto other = raw ? other_node(*raw, file) : Result<doctor::OtherNode>(tl::unexpected(raw.error()));
+    if (!other) {
+      around.err << "bascule: " << other.error().text() << "\n";
+      return unusable;
+    }
+    facts.compared.push_back(std::move(*other));
+  }
+  const auto findings = doctor::judge(facts);
+  if (request.as_json)
+    show_json(facts, findings, around.out);
+  else
+    around.out << doctor::text_of(findings);
+  return static_cast<int>(doctor::worst(findings));
+}
+
+}  // namespace bascule::cli

@@ -1,0 +1,47 @@
+#include "edge/cli/doctor_command.h"
+
+#include <gtest/gtest.h>
+
+#include "edge/doctor/judge.h"
+
+namespace bascule::cli {
+namespace {
+
+TEST(DoctorCommand, TheManagersStatusTellsWhoIsHeardAndWhatIsServed) {
+  doctor::Facts facts;
+  facts.peers = {{"bob", "10.0.0.2", {}, -1, {}, 0}, {"bob", "10.1.0.2", {}, -1, {}, 0}};
+  facts.addresses = {{"shop", "10.0.0.10", {}, false, false}, {"mail", "10.0.0.11", {}, false, false}};
+  add_status(json::parse(R"({"quorum":{"have":true},
+    "nodes":[{"name":"bob","links":[{"address":"10.0.0.2","up":true,"age_ms":7},{"address":"10.1.0.2","up":false,"age_ms":-1}]}],
+    "services":[{"name":"shop","owner":"bob"},{"name":"mail","owner":""}]})"),
+             facts);
+  EXPECT_TRUE(facts.manager_runs);
+  EXPECT_EQ(facts.quorum, true);
+  EXPECT_EQ(facts.peers[0].heard, true);
+  EXPECT_EQ(facts.peers[0].age_ms, 7);
+  EXPECT_EQ(facts.peers[1].heard, false);
+  EXPECT_TRUE(facts.addresses[0].served);
+  EXPECT_FALSE(facts.addresses[1].served);
+}
+
+TEST(DoctorCommand, ADaemonTellsWhatBothDisksCouldHold) {
+  doctor::DiskFacts disk;
+  add_volume_state(json::parse(R"({"connection":"Connected","capacity_bytes":4096,"peer_capacity_bytes":8192})"), disk);
+  EXPECT_EQ(disk.connection, "Connected");
+  EXPECT_EQ(disk.usable_bytes, 4096u);
+  EXPECT_EQ(disk.peer_bytes, 8192u);
+}
+
+TEST(DoctorCommand, WhatAnotherNodePrintedIsRead) {
+  const auto other =
+      other_node(R"({"node":"bob","fingerprints":{"config":"aa","keys":[{"id":2,"fingerprint":"bb"}]}})", "f");
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->node, "bob");
+  EXPECT_EQ(other->config_fingerprint, "aa");
+  EXPECT_EQ(other->keys, (std::vector<std::pair<std::uint32_t, std::string>>{{2, "bb"}}));
+  for (const char* wrong : {"", "[]", "{\"node\":3}", R"({"fingerprints":{"config":7}})"})
+    EXPECT_FALSE(other_node(wrong, "f"));
+}
+
+}  // namespace
+}  // namespace bascule::cli
