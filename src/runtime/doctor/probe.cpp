@@ -14,7 +14,6 @@
 #include "runtime/doctor/detail/probes.h"
 #include "runtime/files/read_file.h"
 #include "runtime/keys/key_file.h"
-#include "runtime/watchdog/config_file.h"
 
 namespace bascule::doctor {
 namespace {
