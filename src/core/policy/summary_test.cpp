@@ -101,6 +101,18 @@ TEST(Summary, WhatFollowsFromAnotherNamesIt) {
   EXPECT_EQ(changes(told.planned()), (Lines{"Move disk from a to b", "Restart web from a to a: required disk start"}));
 }
 
+TEST(Summary, ANodeIsSwitchedOnForWhatNeedsItFirst) {
+  Told told;
+  told.extra_properties = R"(<nvpair id="p2" name="stonith-enabled" value="true"/>)";
+  told.resources = R"(<primitive id="fence" class="stonith" type="fence_x"><meta_attributes id="m">)"
+                   R"(<nvpair id="u" name="provides" value="unfencing"/></meta_attributes></primitive>)" +
+                   dummy("web");
+  told.on_a = told.on_b = history("web", "monitor", 7, 1);
+  const Lines lines = changes(told.planned());
+  ASSERT_FALSE(lines.empty());
+  EXPECT_NE(lines[0].find("required by fence monitor"), std::string::npos) << lines[0];
+}
+
 // ---- scores ---------------------------------------------------------------------------------------------------------
 
 Lines summands(const Plan& plan, const char* resource, const char* node) {

@@ -33,7 +33,8 @@ void order_after_unfencing(Board& board, ResourceId id, NodeId node_id, ActionId
   const bool possible = board.properties.unfencing && node.online && !node.unclean && !node.shutdown;
   if (was_switched_on(node) || !possible) return;
   board.action(on).optional = false;
-  board.action(on).reason = "required by " + board.resource(id).id;
+  if (board.action(on).reason.empty())
+    board.action(on).reason = "required by " + board.resource(id).id + " " + board.action(action).task;
 }
 
 void order_stop_before_unfencing(Board& board, ResourceId id, NodeId node, ActionId stop) {
