@@ -19,32 +19,6 @@ std::string at_b(const std::string& resource, const std::string& score) {
 }
 
 /// Where things go, and what was thought of the nodes.
-class Placement {
- public:
-  explicit Placement(const Cluster& cluster) : plan_(make(cluster)) {}
-
-  [[nodiscard]] Score score(const std::string& resource, const std::string& node) const {
-    return at(resource).scores[plan_.board().find_node(node)];
-  }
-  /// Empty: nowhere.
-  [[nodiscard]] std::string node_of(const std::string& resource) const {
-    const detail::NodeId node = at(resource).node;
-    return node == detail::kNone ? "" : plan_.board().node(node).name;
-  }
-
- private:
-  static Plan make(const Cluster& cluster) {
-    auto document = cib::parse(cluster.xml(), "test");
-    EXPECT_TRUE(document) << document.error().text();
-    return plan({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000});
-  }
-  [[nodiscard]] const detail::Resource& at(const std::string& id) const {
-    return plan_.board().resource(plan_.board().find_resource(id));
-  }
-
-  Plan plan_;
-};
-
 TEST(Colocation, AChainCountsAsMuchAsItsLastLink) {
   Cluster cluster;
   cluster.resources = primitive("p") + primitive("d") + primitive("e");

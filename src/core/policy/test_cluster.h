@@ -81,6 +81,33 @@ inline std::string started(const std::string& id) { return recorded(id, "start",
 inline std::string promoted(const std::string& id) { return recorded(id, "promote", 0); }
 inline std::string stopped(const std::string& id) { return recorded(id, "monitor", 7); }
 
+/// Where things are to run, and what they score.
+class Placement {
+ public:
+  explicit Placement(const Cluster& cluster) : plan_(make(cluster)) {}
+
+  [[nodiscard]] Score score(const std::string& resource, const std::string& node) const {
+    return at(resource).scores[plan_.board().find_node(node)];
+  }
+  /// Empty: nowhere.
+  [[nodiscard]] std::string node_of(const std::string& resource) const {
+    const detail::NodeId node = at(resource).node;
+    return node == detail::kNone ? "" : plan_.board().node(node).name;
+  }
+
+ private:
+  static Plan make(const Cluster& cluster) {
+    auto document = cib::parse(cluster.xml(), "test");
+    EXPECT_TRUE(document) << document.error().text();
+    return plan({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000});
+  }
+  [[nodiscard]] const detail::Resource& at(const std::string& id) const {
+    return plan_.board().resource(plan_.board().find_resource(id));
+  }
+
+  Plan plan_;
+};
+
 /// What is sent, and which of it must have happened before which.
 class Graph {
  public:

@@ -84,7 +84,8 @@ void constrain_replica(Board& board, ResourceId id, const BundleReplica& replica
 }  // namespace
 
 NodeId assign_bundle(Board& board, ResourceId id) {
-  if (board.resource(id).assigning) return kNone;
+  // No guard against coming here again: whoever asks for the bundle while one of its containers is being placed gets
+  // the addresses and connections placed, without their container. It ends because a primitive is only placed once.
   board.resource(id).assigning = true;
   const BundleParts bundle = *board.resource(id).bundle;
   note_scores(board, id, "pcmk__bundle_allocate");

@@ -41,8 +41,9 @@ Location location_by_rule(const Board& board, ResourceId id, const cib::Location
                           const cib::Rule& rule, const std::vector<std::string>& matches) {
   Location location;
   location.id = written.id;
-  // The role of the constraint itself is for those without rules.
-  location.role = limit_of(rule.role);
+  // The role of the constraint itself is for those without rules. Of a rule, Started is a role like the others, which
+  // nothing is known to get before it is placed: crm_simulate leaves out such a rule.
+  location.role = role_of(rule.role);
   location.discovery = discovery_of(written.discovery);
   for (NodeId node = 0; node < board.nodes.size(); ++node)
     if (rule_holds(board, id, rule, node, matches))

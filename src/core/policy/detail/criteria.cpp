@@ -58,7 +58,7 @@ void apply_discovery(Board& board, Resource& resource, NodeId node, Discovery mo
 }
 
 void apply_location(Board& board, ResourceId id, const Location& location, Cause::Kind kind = Cause::Kind::location) {
-  const bool one_role = location.role > Role::Unpromoted || location.role == Role::Stopped;
+  const bool one_role = location.role != Role::Unknown && location.role != Role::Unpromoted;
   const bool bundle = board.resource(id).variant == Variant::bundle;
   each_in(board, id, [&](ResourceId each) {
     Resource& resource = board.resource(each);

@@ -5,23 +5,6 @@
 namespace bascule::policy::detail {
 namespace {
 
-/// Attributes that every node has without anybody setting them; rules use them.
-void add_builtin_attributes(const Board& board, Node& node) {
-  const cib::Cib& cib = *board.snapshot.cib;
-  node.dc = !node.id.empty() && node.id == cib::value_of(cib.attributes, "dc-uuid");
-  node.attributes["#uname"] = node.name;
-  node.attributes["#id"] = node.id;
-  node.attributes["#kind"] = node.is_guest() ? "container" : node.is_remote() ? "remote" : "cluster";
-  node.attributes["#is_dc"] = node.dc ? "true" : "false";
-  const auto cluster = board.properties.all.find("cluster-name");
-  if (cluster != board.properties.all.end()) node.attributes["#cluster-name"] = cluster->second;
-  const auto site = node.attributes.find("site-name");
-  if (site != node.attributes.end())
-    node.attributes["#site-name"] = site->second;
-  else if (cluster != board.properties.all.end())
-    node.attributes["#site-name"] = cluster->second;
-}
-
 void read_utilization(const Board& board, const cib::NameValueSets& sets, Node& node) {
   for (const auto& [name, value] : resolve(board, sets)) {
     int number = 0;
@@ -31,6 +14,21 @@ void read_utilization(const Board& board, const cib::NameValueSets& sets, Node& 
 }
 
 }  // namespace
+
+void name_node(const Board& board, Node& node) {
+  const cib::Cib& cib = *board.snapshot.cib;
+  node.dc = !node.id.empty() && node.id == cib::value_of(cib.attributes, "dc-uuid");
+  node.attributes["#uname"] = node.name;
+  node.attributes["#id"] = node.id;
+  node.attributes["#is_dc"] = node.dc ? "true" : "false";
+  const auto cluster = board.properties.all.find("cluster-name");
+  if (cluster != board.properties.all.end()) node.attributes["#cluster-name"] = cluster->second;
+  const auto site = node.attributes.find("site-name");
+  if (site != node.attributes.end())
+    node.attributes["#site-name"] = site->second;
+  else if (cluster != board.properties.all.end())
+    node.attributes["#site-name"] = cluster->second;
+}
 
 NodeId add_node(Board& board, Node node) {
   const auto id = static_cast<NodeId>(board.nodes.size());
@@ -59,10 +57,12 @@ void read_nodes(Board& board) {
     }
     node.weight = parse_score(found.score).value_or(0);
     const NodeId id = add_node(board, std::move(node));
-    add_builtin_attributes(board, board.node(id));
+    name_node(board, board.node(id));
+    board.node(id).attributes["#kind"] = board.node(id).is_remote() ? "remote" : "cluster";
     for (auto& [name, value] : resolve(board, found.attributes, id))
       board.node(id).attributes.insert_or_assign(name, value);
-    add_builtin_attributes(board, board.node(id));
+    name_node(board, board.node(id));
+    board.node(id).attributes["#kind"] = board.node(id).is_remote() ? "remote" : "cluster";
     read_utilization(board, found.utilization, board.node(id));
   }
 }

@@ -37,9 +37,8 @@ NodeId remote_node(Board& board, const std::string& name) {
   node.id = node.name = name;
   node.kind = Node::Kind::remote;
   const NodeId id = add_node(board, std::move(node));
-  for (const char* attribute : {"#uname", "#id"}) board.node(id).attributes[attribute] = name;
+  // Its other attributes come with its status: rules do not know the name of a node that never was.
   board.node(id).attributes["#kind"] = "remote";
-  board.node(id).attributes["#is_dc"] = "false";
   return id;
 }
 
@@ -193,9 +192,11 @@ void judge_remote_node(Board& board, NodeId id) {
 void take_remote_state(Board& board, NodeId id) {
   Node& node = board.node(id);
   if (!node.remote_requires_reset) node.unclean = node.unseen = false;
-  if (node.state != nullptr)
+  if (node.state != nullptr) {
     for (auto& [name, value] : resolve(board, node.state->transient_attributes, id))
       node.attributes.insert_or_assign(name, value);
+    name_node(board, node);
+  }
   const std::string shutdown = attribute(node, "shutdown");
   if (!shutdown.empty() && shutdown != "0") node.shutdown = true;
   if (truth(attribute(node, "standby"))) node.standby = true;

@@ -50,6 +50,8 @@ void make_notifications(Board& board);
 
 // ---- helpers of several steps -----------------------------------------------------------------------------------
 
+/// Attributes that every node has which was configured or seen, without anybody setting them; rules use them.
+void name_node(const Board& board, Node& node);
 /// Takes a node in, with the state of one that nobody has seen.
 NodeId add_node(Board& board, Node node);
 

@@ -70,6 +70,8 @@ void add_load(const Board& board, ResourceId id, const Members& all, Load& load)
              std::any_of(members.begin(), members.end(), [&](ResourceId each) { return in_list(all, each); });
     });
     if (!counted) add_load(board, resource.children.front(), all, load);
+  } else if (resource.bundle && !resource.bundle->replicas.empty()) {
+    add_load(board, resource.bundle->replicas.front().container, all, load);
   }
 }
 
