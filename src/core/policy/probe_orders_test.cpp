@@ -62,5 +62,16 @@ TEST(ProbeOrders, ANodeThatIsToFindOutByItselfIsNotProbed) {
   EXPECT_TRUE(graph.has("web_monitor_0@b"));
 }
 
+TEST(ProbeOrders, WhatWasFoundOnANodeStandsForTheInstancesThere) {
+  Cluster cluster;
+  cluster.resources = "<clone id=\"c\"><group id=\"g\">" + primitive("x") + primitive("y") + "</group>" +
+                      meta("c", pair("clone-max", "1")) + "</clone>";
+  cluster.on_a = started("y");
+  EXPECT_TRUE(Graph(cluster).has("y:0_monitor_0@b"));
+  // It is an instance too many that is known there, and such are not looked for.
+  cluster.on_b = stopped("x");
+  EXPECT_FALSE(Graph(cluster).has("y:0_monitor_0@b"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

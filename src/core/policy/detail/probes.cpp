@@ -69,14 +69,23 @@ void sort_by_number(Board& board, ResourceId clone) {
   });
 }
 
-/// Of instances without identity one is enough: the one that is to be there, or is, else the first.
+/// Whether something is known of it, or of a member of it, there.
+bool anything_known(const Board& board, ResourceId id, NodeId node) {
+  const Resource& resource = board.resource(id);
+  if (resource.children.empty()) return contains(resource.known_on, node);
+  return std::any_of(resource.children.begin(), resource.children.end(),
+                     [&](ResourceId each) { return anything_known(board, each, node); });
+}
+
+/// Of instances without identity one is enough: the one that was looked for there before, or is to be there, else the
+/// first.
 bool probe_anonymous(Board& board, ResourceId clone, NodeId node) {
   const std::vector<ResourceId> instances = board.resource(clone).children;
   ResourceId chosen = kNone;
   for (const ResourceId each : instances)
-    if (chosen == kNone && board.resource(each).node == node) chosen = each;
+    if (chosen == kNone && anything_known(board, each, node)) chosen = each;
   for (const ResourceId each : instances)
-    if (chosen == kNone && contains(board.resource(each).running_on, node)) chosen = each;
+    if (chosen == kNone && board.resource(each).node == node) chosen = each;
   if (chosen == kNone && !instances.empty()) chosen = instances.front();
   return chosen != kNone && make_probe(board, chosen, node);
 }
