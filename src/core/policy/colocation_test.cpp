@@ -59,6 +59,16 @@ TEST(Colocation, TheOneAddedLastIsAppliedFirst) {
   EXPECT_EQ(placed.node_of("y"), "a");
 }
 
+TEST(Colocation, ApartFromACloneMeansFirstOfAllApartFromItsPromotedInstance) {
+  Cluster cluster;
+  cluster.resources =
+      "<clone id='c'>" + primitive("db") + meta("c", pair("promotable", "true")) + "</clone>" + primitive("x");
+  cluster.constraints = with("x", "c", "-100");
+  cluster.transient_of_a = pair("master-db", "10");
+  EXPECT_EQ(Placement(cluster).score("x", "a"), -100);
+  EXPECT_EQ(Placement(cluster).score("x", "b"), 0);
+}
+
 TEST(Health, IsForTheFirstMemberOfAGroup) {
   Cluster cluster;
   cluster.properties += R"(<nvpair id="p2" name="node-health-strategy" value="custom"/>)";

@@ -109,5 +109,20 @@ TEST(OrderSets, WhereANameMeansNothingTheOrderEndsThereAndTagsStandForNobody) {
   EXPECT_FALSE(Graph(cluster).before("one_start_0@b", "web_start_0@a"));
 }
 
+TEST(OrderSets, WhetherTheEarlierActionMustBePossibleIsAQuestionOfTheLaterOne) {
+  const auto sets = [](const std::string& then_action) {
+    return "<rsc_order id=\"o\" symmetrical=\"true\">" + set("s", "action=\"stop\"", reference("c")) +
+           set("t", then_action, reference("web")) + "</rsc_order>";
+  };
+  Cluster cluster;
+  cluster.resources = "<clone id=\"c\">" + primitive("x") + "</clone>" + primitive("web");
+  cluster.on_a = cluster.on_b = stopped("x") + stopped("web");
+  // No instance is there to be stopped.
+  cluster.constraints = sets("");
+  EXPECT_FALSE(Graph(cluster).has("web_start_0@a"));
+  cluster.constraints = sets("action=\"stop\"");
+  EXPECT_TRUE(Graph(cluster).has("web_start_0@a"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

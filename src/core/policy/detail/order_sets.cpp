@@ -135,8 +135,10 @@ void order_sets(Board& board, Set first, Set then, Kind kind, Symmetry symmetry)
     first.action = inverse_of(first.action);
     then.action = inverse_of(then.action);
   }
-  const OrderFlags flags = flags_of(kind, first.action, symmetry);
-  if (!first.require_all && !inverse) {
+  // Pacemaker 2.1 looks at the later action, also when it asks whether the earlier one must be possible.
+  const OrderFlags flags = flags_of(kind, then.action, symmetry);
+  const bool begins = first.action != "stop" && first.action != "demote";
+  if (!first.require_all && begins) {
     const ActionId threshold = make_threshold(board, "one-or-more:" + first.id, 1);
     for (const ResourceId each : first.members) before_threshold(board, each, first.action, threshold);
     for (const ResourceId each : then.members) after_threshold(board, threshold, each, then.action, flags);
