@@ -1,10 +1,10 @@
 # Sourced by ./demo and ./test: which of Debian's packages are needed, and how they are installed.
 
 build_packages="g++ cmake ninja-build pkg-config liburing-dev libnl-route-3-dev libboost1.81-dev libssl-dev libtomlplusplus-dev \
-nlohmann-json3-dev libpugixml-dev libcli11-dev libfmt-dev libspdlog-dev libexpected-dev"
+nlohmann-json3-dev libpugixml-dev libcli11-dev libfmt-dev libspdlog-dev libexpected-dev libsdbus-c++-dev"
 story_packages="python3 iproute2 nftables fuse3 e2fsprogs util-linux procps psmisc kmod iputils-arping mariadb-server \
 apache2 libapache2-mod-php php-mysql resource-agents curl"
-test_packages="libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev drbd-utils dmsetup tshark libnbd-bin clang-format \
+test_packages="libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev drbd-utils dmsetup tshark libnbd-bin clang-format dbus-daemon \
 git pacemaker-cli-utils"
 # ./package, and the guests of tests/package.
 package_packages="debhelper dpkg-dev fakeroot"

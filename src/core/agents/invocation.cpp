@@ -5,6 +5,8 @@
 namespace bascule::agents {
 namespace {
 
+constexpr const char* search_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 void add_ocf(std::map<std::string, std::string>& environment, const config::Step& step, const Request& request,
              const std::string& ocf_root) {
   environment["OCF_ROOT"] = ocf_root;
@@ -28,7 +30,7 @@ void add_meta(std::map<std::string, std::string>& environment, const Request& re
 
 /// The agents' shell library logs with these; without a facility and a file it writes to stderr, which we capture.
 void add_surroundings(std::map<std::string, std::string>& environment) {
-  environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  environment["PATH"] = search_path;
   environment["HOME"] = "/root";
   environment["SHELL"] = "/bin/sh";
   environment["LC_ALL"] = "C";
@@ -45,18 +47,43 @@ bool mounts_the_volume(const config::Step& step) {
   return step.type == "Filesystem" && !step.parameters.contains("device");
 }
 
-Invocation invocation(const config::Step& step, const Request& request, const std::string& ocf_root) {
+namespace {
+
+Invocation ocf_invocation(const config::Step& step, const Request& request, const std::string& root) {
   Invocation result;
-  result.path = ocf_root + "/resource.d/" + step.provider + "/" + step.type;
+  result.path = root + "/resource.d/" + step.provider + "/" + step.type;
   result.arguments = {request.operation};
   for (const auto& [name, value] : step.parameters) result.environment["OCF_RESKEY_" + name] = value;
   if (mounts_the_volume(step) && !request.device.empty()) result.environment["OCF_RESKEY_device"] = request.device;
   const auto level = step.parameters.find("OCF_CHECK_LEVEL");
-  result.environment["OCF_CHECK_LEVEL"] = level == step.parameters.end() ? "0" : level->second;
-  add_ocf(result.environment, step, request, ocf_root);
+  result.environment["OCF_CHECK_LEVEL"] = request.check_level != 0         ? std::to_string(request.check_level)
+                                          : level == step.parameters.end() ? "0"
+                                                                           : level->second;
+  add_ocf(result.environment, step, request, root);
   add_meta(result.environment, request);
   add_surroundings(result.environment);
   return result;
+}
+
+/// LSB knows no monitor: it is `status`.
+Invocation lsb_invocation(const config::Step& step, const Request& request, const std::string& root) {
+  Invocation result;
+  result.path = root + "/" + step.type;
+  result.arguments = {request.operation == "monitor" ? "status" : request.operation};
+  result.environment["PATH"] = search_path;
+  result.environment["HOME"] = "/root";
+  result.environment["SHELL"] = "/bin/sh";
+  result.environment["LC_ALL"] = "C";
+  // Debian's scripts would hand the call to systemd, which then owns the daemon: it must be born in our cgroup.
+  result.environment["_SYSTEMCTL_SKIP_REDIRECT"] = "true";
+  result.environment["SYSTEMCTL_SKIP_REDIRECT"] = "1";
+  return result;
+}
+
+}  // namespace
+
+Invocation invocation(const config::Step& step, const Request& request, const Roots& roots) {
+  return step.standard == "lsb" ? lsb_invocation(step, request, roots.init) : ocf_invocation(step, request, roots.ocf);
 }
 
 }  // namespace bascule::agents

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,13 +24,20 @@ struct Request {
   Duration timeout{};
   Duration interval{};  ///< of a recurring monitor; 0 otherwise, which makes a monitor a probe in the agent's eyes
   std::string device;   ///< the volume's device for a Filesystem step that names none; may be empty
+  std::uint32_t check_level = 0;  ///< of a monitor; 0: what the step's parameter OCF_CHECK_LEVEL says
 };
 
 /// It mounts the service's volume: the built-in `mount`, or an `ocf:...:Filesystem` without a `device` of its own.
 [[nodiscard]] bool mounts_the_volume(const config::Step& step);
 
-/// The path and the OCF environment (API 1.1, and what Pacemaker adds and agents rely on). `ocf_root` is for tests.
-[[nodiscard]] Invocation invocation(const config::Step& step, const Request& request,
-                                    const std::string& ocf_root = "/usr/lib/ocf");
+/// Where the scripts lie; other places are for tests.
+struct Roots {
+  std::string ocf = "/usr/lib/ocf";
+  std::string init = "/etc/init.d";
+};
+
+/// For "ocf": the path and the OCF environment (API 1.1, and what Pacemaker adds and agents rely on). For "lsb": the
+/// script with start, stop or status, and no more than a boot would give it. Not for what is built in, nor for units.
+[[nodiscard]] Invocation invocation(const config::Step& step, const Request& request, const Roots& roots = {});
 
 }  // namespace bascule::agents

@@ -61,6 +61,8 @@ Severity severity(std::string_view operation, int return_code) {
   return Severity::soft;
 }
 
+bool is_degraded(int return_code) { return return_code == ocf::degraded || return_code == ocf::degraded_promoted; }
+
 Found found_by_monitor(int return_code, bool probe) {
   switch (return_code) {
     case ocf::success:

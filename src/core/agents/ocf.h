@@ -45,6 +45,8 @@ enum class Found {
 [[nodiscard]] std::string describe(int return_code);
 /// Of `start` and `stop`: success only for 0 (and degraded for start).
 [[nodiscard]] Severity severity(std::string_view operation, int return_code);
+/// 190, 191: it runs, and it says that something is wrong with it.
+[[nodiscard]] bool is_degraded(int return_code);
 [[nodiscard]] Found found_by_monitor(int return_code, bool probe);
 
 /// The text behind the last line of `errors` that begins with `prefix`; without such a line the last line that is not

@@ -91,6 +91,8 @@ void Manager::State::dispatch(const Input& input) {
                    for (auto& runner : runners)
                      if (runner.name == in.runner) step_runner(runner, in.input);
                  },
+                 [&](const input::Machine& in) { machine_says(in); },
+                 [&](const input::AgentAttribute& in) { agent_attribute(in); },
                  [&](const input::PrepareRestart&) { prepare_restart(); },
                  [&](const input::Change& in) { change(in); },
              },
@@ -110,6 +112,9 @@ void Manager::State::run_due() {
   watch_presence();
   tick_runners();
   age_maintenance();
+  note_boot_when_due();
+  watch_failures();
+  propose_attributes();
   resend_questions();
   resend_proposals();
   plan_when_due();
@@ -118,6 +123,7 @@ void Manager::State::run_due() {
 Instant Manager::State::next_deadline() const {
   Instant deadline = std::min({raft.next_deadline(), next_heartbeat, liveness.next_deadline(now)});
   for (const auto& runner : runners) deadline = std::min(deadline, runner.machine->next_deadline());
+  deadline = std::min(deadline, attributes_due());
   if (!may_decide()) return deadline;
   deadline = std::min(deadline, plan_at);
   for (const auto& [scope, agreed] : store.state().maintenance)
@@ -160,5 +166,7 @@ std::string Manager::status_json(Instant now) const {
   state_->now = std::max(now, state_->now);
   return state_->status_json();
 }
+
+std::string Manager::attributes_json() const { return state_->attributes_json(); }
 
 }  // namespace bascule::manager

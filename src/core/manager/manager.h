@@ -74,6 +74,19 @@ struct ForRunner {
   std::string runner;
   transition::Input input;
 };
+/// What the machine says of itself; once at the start, and the clock again from time to time.
+struct Machine {
+  std::string boot;           ///< of this boot of the machine; empty: as before
+  std::uint64_t wall_ms = 0;  ///< wall clock, for people only
+};
+/// An agent sets (or deletes) a transient attribute. Taken at once and told to nobody: the cluster agrees on it when it
+/// can, together with what else comes within `delay` of the first change.
+struct AgentAttribute {
+  std::string node;  ///< empty: this one
+  std::string name;
+  std::optional<std::string> value;  ///< none: deleted
+  Duration delay{};
+};
 /// This manager is about to be restarted on purpose: make its leases last until it is back, then RestartReady.
 struct PrepareRestart {};
 /// A change that a person asked for.
@@ -84,7 +97,7 @@ struct Change {
 }  // namespace input
 using Input = std::variant<input::Tick, input::Received, input::LinkHeard, input::Persisted, input::PersistFailed,
                            input::VolumeChanged, input::VolumeRefused, input::VolumeStory, input::ForRunner,
-                           input::PrepareRestart, input::Change>;
+                           input::Machine, input::AgentAttribute, input::PrepareRestart, input::Change>;
 
 namespace effect {
 struct Send {
@@ -217,6 +230,9 @@ class Manager {
   [[nodiscard]] std::string history_json(std::optional<std::uint64_t> version) const;
   /// The configuration in force here, with its peers.
   [[nodiscard]] const std::string& configuration_text() const;
+  /// The reply to `{"op":"attributes"}`: node -> {"permanent": {name: value}, "transient": {name: value}}, with what
+  /// agents of this node have set and the cluster has not agreed on yet.
+  [[nodiscard]] std::string attributes_json() const;
 
  private:
   struct State;

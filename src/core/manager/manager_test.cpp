@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "core/manager/manager_world.h"
@@ -221,6 +222,163 @@ TEST_F(ManagerTest, WithoutAMajorityAChangeIsNotPromised) {
   world.power_off("carol");
   EXPECT_NE(world.change("alice", message::SetStandby{"bob", true}), "");
   EXPECT_FALSE(world.serves("alice", "shop"));
+}
+
+/// The shop with failures that fade after five seconds, and a first step that reacts as told.
+class FailureTest : public testing::Test {
+ protected:
+  static config::ClusterConfig quick(config::OnFail on_fail) {
+    auto config = shop_config(true);
+    config.services[0].failure_timeout = seconds(5);
+    config.services[0].steps.back().on_fail = on_fail;
+    return config;
+  }
+  void begin(config::OnFail on_fail) {
+    world = std::make_unique<World>(quick(on_fail));
+    ASSERT_TRUE(world->run_until([&] { return world->serves("alice", "shop"); }, seconds(30)));
+    world->run(seconds(3));
+  }
+  void break_once() {
+    auto& agent = world->host("alice").agents[apache];
+    agent.running = false;
+    ASSERT_TRUE(world->run_until([&] { return !failures().empty(); }, seconds(10)));
+  }
+  nlohmann::json service() { return nlohmann::json::parse(world->status("bob"))["services"][0]; }
+  nlohmann::json failures() { return service().value("failures", nlohmann::json::array()); }
+
+  const std::string apache = shop_config(true).services[0].steps.back().name;
+  std::unique_ptr<World> world;
+};
+
+TEST_F(FailureTest, FadeThroughTheLogWhateverBecomesOfTheLeader) {
+  begin(config::OnFail::restart);
+  break_once();
+  EXPECT_EQ(failures()[0]["count"], 1);
+  EXPECT_LE(failures()[0]["fades_in_ms"], 5000);
+  EXPECT_GT(failures()[0]["fades_in_ms"], 4000);
+  world->run(seconds(2));
+  world->manager_down("carol");  // the leader: the next one knows the time as well
+  world->run(seconds(2));
+  EXPECT_EQ(failures().size(), 1u);
+  ASSERT_TRUE(world->run_until([&] { return failures().empty(); }, seconds(3)));
+  EXPECT_TRUE(world->told("failures-faded", "shop"));
+  EXPECT_TRUE(world->serves("alice", "shop"));
+}
+
+TEST_F(FailureTest, ABlockedServiceIsLeftAsItIsUntilSomebodyClearsIt) {
+  begin(config::OnFail::block);
+  break_once();
+  EXPECT_EQ(failures()[0]["fades_in_ms"], -1);
+  world->run(seconds(20));
+  EXPECT_EQ(service()["state"], "Blocked");
+  EXPECT_FALSE(world->host("alice").agents[apache].running);
+  EXPECT_EQ(service()["owner"], "alice");
+  EXPECT_EQ(world->change("bob", message::ClearFailures{"shop", ""}), "");
+  ASSERT_TRUE(world->run_until([&] { return world->serves("alice", "shop"); }, seconds(5)));
+}
+
+TEST_F(FailureTest, ABlockOutlivesTheManagerThatSawTheFailure) {
+  begin(config::OnFail::block);
+  break_once();
+  world->manager_down("alice");
+  world->manager_up("alice");
+  world->run(seconds(2));
+  EXPECT_EQ(service()["state"], "Blocked");
+  EXPECT_FALSE(world->host("alice").agents[apache].running);
+}
+
+TEST_F(FailureTest, StopStandbyAndFenceEndOnThisNode) {
+  for (const auto& [reaction, elsewhere] :
+       {std::pair{config::OnFail::stop, false}, std::pair{config::OnFail::standby, true},
+        std::pair{config::OnFail::fence, true}}) {
+    begin(reaction);
+    break_once();
+    world->run(seconds(3));
+    EXPECT_EQ(world->serves("bob", "shop"), elsewhere) << config::text(reaction);
+    EXPECT_FALSE(world->serves("alice", "shop"));
+    // The failure fades, and with it what it led to: without stickiness to fail over for, it stays where it runs.
+    ASSERT_TRUE(world->run_until([&] { return world->serves(elsewhere ? "bob" : "alice", "shop"); }, seconds(10)));
+  }
+}
+
+TEST_F(FailureTest, ABootOfTheNodeTakesItsFailuresAway) {
+  begin(config::OnFail::block);
+  const auto say = [&](const char* boot) {
+    world->machine("alice", boot, 1'700'000'000'000);
+    world->run(seconds(4));
+  };
+  say("b1");
+  break_once();
+  EXPECT_GT(failures()[0]["at_ms"], 1'699'999'999'999);
+  say("b1");
+  EXPECT_EQ(failures().size(), 1u);
+  say("b2");
+  EXPECT_TRUE(failures().empty());
+}
+
+class AttributeTest : public ManagerTest {
+ protected:
+  void set(const std::string& name, const std::string& value, Duration delay = {}) {
+    world.attribute("alice", {"", name, value, delay});
+  }
+  nlohmann::json transient(const std::string& host, const std::string& node = "alice") {
+    return nlohmann::json::parse(world.attributes(host))[node]["transient"];
+  }
+};
+
+TEST_F(AttributeTest, AreKnownHereAtOnceAndEverywhereSoon) {
+  settle();
+  set("pingd", "100");
+  EXPECT_EQ(transient("alice")["pingd"], "100");
+  EXPECT_FALSE(transient("bob").contains("pingd"));
+  ASSERT_TRUE(world.run_until([&] { return transient("bob").contains("pingd"); }, seconds(1)));
+  world.attribute("alice", {"bob", "pingd", std::nullopt, {}});
+  world.attribute("alice", {"", "pingd", std::nullopt, {}});
+  EXPECT_FALSE(transient("alice").contains("pingd"));
+  ASSERT_TRUE(world.run_until([&] { return !transient("bob").contains("pingd"); }, seconds(1)));
+}
+
+TEST_F(AttributeTest, AreDampenedFromTheFirstChangeAndBatched) {
+  settle();
+  const auto index = [&] { return world.applied_index("bob"); };
+  const auto before = index();
+  for (int value = 0; value < 40; ++value) {
+    set("pingd", std::to_string(value), seconds(5));
+    set("load", std::to_string(value), seconds(5));
+    world.run(milliseconds(100));
+  }
+  EXPECT_FALSE(transient("bob").contains("pingd"));
+  world.run(seconds(2));
+  EXPECT_EQ(transient("bob")["pingd"], "39");
+  EXPECT_EQ(transient("bob")["load"], "39");
+  EXPECT_LE(index(), before + 2) << "one entry for all of it, or two";
+  set("pingd", "39");
+  world.run(seconds(1));
+  EXPECT_LE(index(), before + 2) << "nothing changed";
+}
+
+TEST_F(AttributeTest, OutliveAMajorityThatIsAway) {
+  settle();
+  world.power_off("bob");
+  world.power_off("carol");
+  world.run(seconds(2));
+  set("pingd", "7");
+  world.run(seconds(15));
+  EXPECT_EQ(transient("alice")["pingd"], "7");
+  world.power_on("carol");
+  ASSERT_TRUE(world.run_until([&] { return transient("carol").contains("pingd"); }, seconds(10)));
+}
+
+TEST_F(AttributeTest, PermanentOnesAreAnsweredWhenAgreedAndCounted) {
+  settle();
+  EXPECT_EQ(world.change("alice", message::UpdateAttributes{"", false, {{"site", "north"}}, {}}), "");
+  EXPECT_EQ(nlohmann::json::parse(world.attributes("alice"))["alice"]["permanent"]["site"], "north");
+  EXPECT_NE(world.change("alice", message::UpdateAttributes{"zoe", false, {{"site", "north"}}, {}}), "");
+  EXPECT_EQ(world.change("alice", message::UpdateAttributes{message::cluster_attributes, false, {{"x", "1"}}, {}}), "");
+  set("count", "value++");
+  set("count", "value+=2");
+  ASSERT_TRUE(world.run_until([&] { return transient("bob").value("count", "") == "3"; }, seconds(2)));
+  EXPECT_EQ(status()["nodes"][0]["attributes"]["site"], "north");
 }
 
 }  // namespace

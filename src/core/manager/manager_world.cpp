@@ -334,6 +334,17 @@ std::string World::change(const std::string& name, message::Command command) {
   return answers_[request].value_or("no answer");
 }
 
+void World::machine(const std::string& name, const std::string& boot, std::uint64_t wall_ms) {
+  step(hosts_.at(name), input::Machine{boot, wall_ms});
+}
+
+void World::attribute(const std::string& name, input::AgentAttribute attribute) { step(hosts_.at(name), attribute); }
+
+std::uint64_t World::applied_index(const std::string& name) {
+  const std::string text = status(name), key = "\"applied_index\":";
+  return std::stoull(text.substr(text.find(key) + key.size()));
+}
+
 bool World::serves(const std::string& name, const std::string& service) {
   auto& host = hosts_.at(name);
   const auto lease = host.leases.find("service:" + service);

@@ -75,6 +75,12 @@ class World {
   bool run_until(const std::function<bool()>& done, Duration patience);
   /// The answer to a person's change at `host`: "" or the refusal. Runs until it is there.
   std::string change(const std::string& host, message::Command command);
+  /// As the driver tells it at its start.
+  void machine(const std::string& host, const std::string& boot, std::uint64_t wall_ms);
+  /// As an agent on that host sets it.
+  void attribute(const std::string& host, input::AgentAttribute attribute);
+  [[nodiscard]] std::string attributes(const std::string& host) { return hosts_.at(host).manager->attributes_json(); }
+  [[nodiscard]] std::uint64_t applied_index(const std::string& host);
   /// As blockd would tell it after something changed.
   void tell_block_states();
 

@@ -23,6 +23,7 @@ std::string reason_of_ban(const View& view, const config::Service& service, cons
   const auto& state = view.service(service.name);
   if (!banned(state, service, node)) return {};
   const auto& failure = state.failures.at(node);
+  if (failure.reaction != "restart") return fmt::format("{} failed on {}: {}", service.name, node, failure.text);
   if (failure.start_failed) return fmt::format("{} failed to start on {}: {}", service.name, node, failure.text);
   return fmt::format("{} failed {} times on {}, last: {}", service.name, failure.count, node, failure.text);
 }
@@ -60,7 +61,7 @@ std::optional<Explanation> stale_story(const View& view, const config::Service& 
 std::string hint_of(const View& view, const config::Service& service, const std::vector<std::string>& nodes) {
   for (const auto& node : nodes) {
     if (!view.online(node)) return fmt::format("start {} again", node);
-    if (view.standby(node)) return fmt::format("bascule online {}", node);
+    if (view.standby(node)) return view.standby_hint(node);
     if (!reason_of_ban(view, service, node).empty())
       return fmt::format("remove the cause, then: bascule clear {}", service.name);
     if (service.volume && !view.volume(*service.volume).in_sync.contains(node))
@@ -89,6 +90,7 @@ bool first_copy(const View& view, const std::string& volume, const std::string& 
 bool banned(const store::ServiceState& state, const config::Service& service, const std::string& node) {
   const auto found = state.failures.find(node);
   if (found == state.failures.end()) return false;
+  if (found->second.reaction != "restart") return true;
   return found->second.start_failed || found->second.count >= std::max<std::uint32_t>(service.migration_threshold, 1);
 }
 
@@ -128,7 +130,7 @@ std::string reason_against_copy(const View& view, const std::string& volume, con
 
 std::string reason_against(const View& view, const config::Service& service, const std::string& node) {
   if (!view.online(node)) return node + " is not online";
-  if (view.standby(node)) return node + " is in standby";
+  if (view.standby(node)) return view.standby_reason(node);
   if (view.snapshot().state.maintenance.contains(store::node_scope(node))) return node + " is in maintenance";
   if (auto ban = reason_of_ban(view, service, node); !ban.empty()) return ban;
   return service.volume ? reason_against_copy(view, *service.volume, node) : "";

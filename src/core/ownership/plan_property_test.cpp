@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "base/prng.h"
 #include "core/ownership/test_world.h"
 
@@ -15,6 +17,13 @@ void something_happens_to_a_node(World& world, Prng& prng) {
   if (prng.chance(1, 2)) return world.comes(node);
   world.dies(node);
   world.nodes[node].lease_certainly_over = prng.chance(1, 2);
+}
+
+RecordFailure random_failure(Prng& prng, const std::string& node, std::uint64_t epoch) {
+  static const std::array reactions{"restart", "restart", "stop", "block", "standby", "fence"};
+  RecordFailure failure{"shop", node, epoch, prng.chance(1, 3), "rc 1"};
+  failure.reaction = reactions[prng.below(reactions.size())];
+  return failure;
 }
 
 void something_is_reported(World& world, Prng& prng) {
@@ -62,7 +71,7 @@ void somebody_commands(World& world, Prng& prng) {
       world.apply(GrowInSync{"data", volume.epoch, volume.in_sync_version, node});
       break;
     case 8:
-      world.apply(RecordFailure{"shop", node, service.epoch, prng.chance(1, 3), "rc 1"});
+      world.apply(random_failure(prng, node, service.epoch));
       break;
     default:
       if (service.owner) world.apply(ReleaseOwnership{"shop", "data", service.epoch, volume.epoch});

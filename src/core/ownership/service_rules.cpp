@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/ownership/detail/placement.h"
 #include "core/ownership/detail/rules.h"
 #include "core/store/operations.h"
@@ -59,6 +61,31 @@ Said not_wanted(const View& view, const Service& service) {
   return explain(
       fmt::format("{} was to stop it, but is not online", *state.owner),
       fmt::format("start {} again, or let another node take it: bascule start {}", *state.owner, service.name));
+}
+
+/// `on_fail = "stop"`: it is started nowhere until somebody has looked.
+Said halted(const View& view, const Service& service) {
+  const auto& state = view.service(service.name);
+  const auto failure = std::find_if(state.failures.begin(), state.failures.end(),
+                                    [](const auto& one) { return one.second.reaction == "stop"; });
+  if (failure == state.failures.end()) return std::nullopt;
+  const auto why = fmt::format("stopped after a failure on {}: {}", failure->first, failure->second.text);
+  const auto hint = fmt::format("remove the cause, then: bascule clear {}", service.name);
+  if (!state.owner || state.stop_requested) return explain(why, hint);
+  auto outcome = stop(view, service, why);
+  outcome.explanation.hint = hint;
+  return outcome;
+}
+
+/// `on_fail = "block"`: nothing is done with it while its node is there.
+Said blocked(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  const auto& state = view.service(service.name);
+  if (!owner || state.stop_requested || !state.failures.contains(*owner)) return std::nullopt;
+  const auto& failure = state.failures.at(*owner);
+  if (failure.reaction != "block") return std::nullopt;
+  return explain(fmt::format("it is left as it is on {} after a failure: {}", *owner, failure.text),
+                 fmt::format("bring it into order, then: bascule clear {}", service.name));
 }
 
 Said volume_in_other_hands(const View& view, const Service& service) {
@@ -143,9 +170,11 @@ Said owner_in_standby(const View& view, const Service& service) {
   const auto owner = owner_here(view, service);
   if (!owner || !view.standby(*owner)) return std::nullopt;
   if (const auto place = best_place(view, service, owner))
-    return stop(view, service, fmt::format("{} is in standby, {} takes over", *owner, *place));
+    return stop(view, service, fmt::format("{}, {} takes over", view.standby_reason(*owner), *place));
   auto [why, hint] = why_no_place(view, service, owner);
-  return explain(fmt::format("{} stays on {} although it is in standby: {}", service.name, *owner, why), hint);
+  return explain(fmt::format("{} stays on {} although it{}: {}", service.name, *owner,
+                             view.standby_reason(*owner).substr(owner->size()), why),
+                 hint);
 }
 
 Said failback(const View& view, const Service& service) {
@@ -179,8 +208,20 @@ Said as_the_owner_reports(const View& view, const Service& service) {
 
 using ServiceRule = Said (*)(const View&, const Service&);
 constexpr ServiceRule service_rules[] = {
-    in_maintenance,       not_wanted,      volume_in_other_hands, volume_not_begun, take_over, volume_of_another_owner,
-    being_stopped,        failed_on_owner, owner_in_standby,      sent_by_hand,     failback,  first_or_next_owner,
+    in_maintenance,
+    not_wanted,
+    halted,
+    volume_in_other_hands,
+    volume_not_begun,
+    take_over,
+    volume_of_another_owner,
+    being_stopped,
+    blocked,
+    failed_on_owner,
+    owner_in_standby,
+    sent_by_hand,
+    failback,
+    first_or_next_owner,
     as_the_owner_reports,
 };
 

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/ownership/test_world.h"
 
 namespace bascule::ownership {
@@ -174,6 +176,65 @@ TEST(ServiceRules, TooManyFailuresMoveItOnlyIfThereIsAPlace) {
   EXPECT_EQ(world.decided(), Texts{"stop shop (epoch 1): shop failed on alice, it goes to bob"});
   world.dies("bob");
   EXPECT_EQ(world.decided(), Texts{});
+}
+
+RecordFailure failure_on(const std::string& node, const std::string& reaction) {
+  RecordFailure failure{"shop", node, 1, false, "apache monitor: rc 1"};
+  failure.reaction = reaction;
+  return failure;
+}
+
+TEST(ServiceRules, OnFailStopStartsItNowhereUntilItIsCleared) {
+  World world;
+  world.alice_runs_shop();
+  world.apply(failure_on("alice", "stop"));
+  const std::string why = "stopped after a failure on alice: apache monitor: rc 1";
+  EXPECT_EQ(world.decide(), Texts{"stop shop (epoch 1): " + why});
+  world.owner_releases();
+  EXPECT_EQ(world.decided(), Texts{});
+  EXPECT_EQ(world.about_shop().why, why);
+  EXPECT_EQ(world.about_shop().hint, "remove the cause, then: bascule clear shop");
+  world.apply(ClearFailures{"shop", ""});
+  EXPECT_EQ(world.decided(), Texts{"grant shop to alice (epoch 2): it has no owner, alice is ready"});
+}
+
+TEST(ServiceRules, OnFailBlockLeavesItWhereItIsWhileItsNodeIsThere) {
+  World world;
+  world.alice_runs_shop();
+  world.apply(failure_on("alice", "block"));
+  world.told("alice").state = "Blocked";
+  world.apply(MoveService{"shop", "bob"});
+  world.apply(SetStandby{"alice", true});
+  EXPECT_EQ(world.decided(), Texts{});
+  EXPECT_EQ(world.about_shop().why, "it is left as it is on alice after a failure: apache monitor: rc 1");
+  world.apply(SetTarget{"shop", false});
+  EXPECT_EQ(world.decided(), Texts{"stop shop (epoch 1): stopped by hand"});
+  world.apply(SetTarget{"shop", true});
+  world.dies("alice");
+  EXPECT_EQ(world.decided().size(), 1u) << "a node that is gone blocks nothing";
+}
+
+TEST(ServiceRules, OnFailStandbyEmptiesTheNode) {
+  World world;
+  world.alice_runs_shop();
+  world.apply(failure_on("alice", "standby"));
+  EXPECT_EQ(world.decide().size(), 1u);
+  world.owner_releases();
+  EXPECT_EQ(world.decided(), Texts{"grant shop to bob (epoch 2): it has no owner, bob is ready"});
+  const auto problems = world.plan().problems;
+  const auto told = std::find(problems.begin(), problems.end(),
+                              "alice is in standby because of a failure there: apache monitor: rc 1 (remove the cause, "
+                              "then: bascule clear shop)");
+  EXPECT_NE(told, problems.end());
+}
+
+TEST(ServiceRules, WhatRunsWithAWarningIsAProblem) {
+  World world;
+  world.alice_runs_shop();
+  world.told("alice").steps = {{"apache", "Started", 5, -1, "apache monitor: rc 190 (running, degraded)"}};
+  const auto plan = world.plan();
+  EXPECT_FALSE(plan.healthy);
+  EXPECT_EQ(plan.problems.front(), "shop runs, but: apache monitor: rc 190 (running, degraded)");
 }
 
 TEST(ServiceRules, MovesByHandAndStaysThere) {

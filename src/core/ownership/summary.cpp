@@ -84,6 +84,16 @@ void find_troubled_services(const View& view, Plan& plan) {
       plan.problems.push_back(fmt::format("{}: {}", service.name, with_hint(plan.services[service.name])));
 }
 
+/// What runs, and still says that something is wrong.
+void find_warnings(const View& view, Plan& plan) {
+  for (const auto& service : view.snapshot().config.services) {
+    const auto* report = view.runs(service) ? view.report(*view.service(service.name).owner, service.name) : nullptr;
+    if (report == nullptr) continue;
+    for (const auto& step : report->steps)
+      if (!step.warning.empty()) plan.problems.push_back(fmt::format("{} runs, but: {}", service.name, step.warning));
+  }
+}
+
 void find_problems(const View& view, Plan& plan) {
   if (!view.snapshot().leader_known)
     plan.problems.push_back(
@@ -96,12 +106,13 @@ void find_problems(const View& view, Plan& plan) {
   if (view.snapshot().state.halted) plan.problems.push_back("everything is stopped (bascule start --all)");
   find_services_down(view, plan);
   find_troubled_services(view, plan);
+  find_warnings(view, plan);
   for (const auto& [name, explanation] : plan.volumes)
     if (!explanation.why.empty()) plan.problems.push_back(fmt::format("volume {}: {}", name, with_hint(explanation)));
   for (const auto& name : absent_nodes(view)) plan.problems.push_back(name + " is not online");
   for (const auto& node : view.snapshot().config.nodes)
     if (view.standby(node.name))
-      plan.problems.push_back(fmt::format("{} is in standby (bascule online {})", node.name, node.name));
+      plan.problems.push_back(fmt::format("{} ({})", view.standby_reason(node.name), view.standby_hint(node.name)));
   for (const auto& forecast : forecasts(view))
     if (!forecast.good) plan.problems.push_back(forecast.text.substr(0, forecast.text.size() - 1));
 }

@@ -17,6 +17,15 @@ const T* named(const std::vector<T>& things, const std::string& name) {
   return nullptr;
 }
 
+/// The first service with a failure on this node whose reaction is "standby"; empty: none.
+std::string put_into_standby(const store::ClusterState& state, const std::string& node) {
+  for (const auto& [name, service] : state.services)
+    if (const auto failure = service.failures.find(node);
+        failure != service.failures.end() && failure->second.reaction == "standby")
+      return name;
+  return {};
+}
+
 const NodeView absent{.online = false, .lost = true};
 const store::VolumeState new_volume;
 const store::ServiceState new_service;
@@ -26,7 +35,17 @@ const store::NodeState new_node;
 
 const NodeView& View::node(const std::string& name) const { return found_or_empty(snapshot_.nodes, name, absent); }
 bool View::standby(const std::string& name) const {
-  return found_or_empty(snapshot_.state.nodes, name, new_node).standby;
+  return found_or_empty(snapshot_.state.nodes, name, new_node).standby ||
+         !put_into_standby(snapshot_.state, name).empty();
+}
+std::string View::standby_reason(const std::string& name) const {
+  const auto service = put_into_standby(snapshot_.state, name);
+  if (service.empty()) return name + " is in standby";
+  return name + " is in standby because of a failure there: " + this->service(service).failures.at(name).text;
+}
+std::string View::standby_hint(const std::string& name) const {
+  const auto service = put_into_standby(snapshot_.state, name);
+  return service.empty() ? "bascule online " + name : "remove the cause, then: bascule clear " + service;
 }
 const store::VolumeState& View::volume(const std::string& name) const {
   return found_or_empty(snapshot_.state.volumes, name, new_volume);

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 /// The rules of every command. A rule first looks for a reason to refuse, and only then changes anything.
 namespace bascule::store::detail {
 namespace {
@@ -93,10 +97,21 @@ Applied hold_volume(ClusterState& state, const message::HoldVolume& c) {
   return accept({"target", c.volume, std::move(sentence), Fields{{"node", c.node}}});
 }
 
+/// The leader measured the time since the failure that it names; should another have come since, that time is wrong.
+Applied let_fade(std::map<std::string, ServiceFailure>& failures, const message::ClearFailures& c) {
+  const auto failure = failures.find(c.node);
+  if (failure == failures.end() || failure->second.version != c.version)
+    return refuse(fmt::format("{} is not the last failure of {} on {} any more", c.version, c.service, c.node));
+  failures.erase(failure);
+  return accept({"failures-faded", c.service, fmt::format("the failures of {} on {} have faded", c.service, c.node),
+                 Fields{{"node", c.node}}});
+}
+
 Applied clear_failures(ClusterState& state, const message::ClearFailures& c) {
   const auto found = state.services.find(c.service);
   if (found == state.services.end()) return nothing_to_do();
   auto& failures = found->second.failures;
+  if (c.version != 0) return let_fade(failures, c);
   const auto before = failures.size();
   if (c.node.empty())
     failures.clear();
@@ -268,18 +283,32 @@ Applied grow_in_sync(ClusterState& state, const message::GrowInSync& c) {
                  Fields{{"node", c.add}, {"in_sync", names(volume.in_sync)}}});
 }
 
+constexpr std::uint32_t failure_count_max = 1'000'000;  // Pacemaker's INFINITY
+
+/// Of two failures that are both kept the stronger reaction counts.
+int weight_of(const std::string& reaction) {
+  static constexpr std::array<std::string_view, 5> ascending = {"restart", "standby", "stop", "fence", "block"};
+  const auto* found = std::find(ascending.begin(), ascending.end(), reaction);
+  return found == ascending.end() ? 0 : static_cast<int>(found - ascending.begin());
+}
+
 Applied record_failure(ClusterState& state, const message::RecordFailure& c) {
   const auto known = known_or_new(state.services, c.service);
   if (known.epoch != c.epoch) return refuse(wrong_epoch(c.service, c.epoch, known.epoch));
   if (known.last_owner != c.node)
     return refuse(fmt::format("{} did not own {} in epoch {}", c.node, c.service, c.epoch));
   auto& failure = state.services[c.service].failures[c.node];
-  ++failure.count;
+  failure.count += failure.count < failure_count_max ? 1 : 0;
   failure.start_failed = failure.start_failed || c.start_failed;
   failure.text = c.text;
+  failure.step = c.step;
+  failure.output = c.output.substr(0, message::failure_output_bytes_max);
+  failure.at_ms = c.at_ms;
+  failure.version = state.applied_index;
+  if (weight_of(c.reaction) > weight_of(failure.reaction)) failure.reaction = c.reaction;
   const char* verb = c.start_failed ? "could not be started" : "failed";
   return accept({"service-failed", c.service, fmt::format("{} {} on {}: {}", c.service, verb, c.node, c.text),
-                 Fields{{"node", c.node}, {"count", std::to_string(failure.count)}}});
+                 Fields{{"node", c.node}, {"count", std::to_string(failure.count)}, {"reaction", c.reaction}}});
 }
 
 /// Longer than any configuration allows, and short enough that no sum of moments overflows.
@@ -326,6 +355,8 @@ struct Rules {
   Applied operator()(const message::SetConfig& c) const { return set_config(state, c); }
   Applied operator()(const message::IssueToken& c) const { return issue_token(state, c); }
   Applied operator()(const message::UseToken& c) const { return use_token(state, c); }
+  Applied operator()(const message::UpdateAttributes& c) const { return update_attributes(state, c); }
+  Applied operator()(const message::NoteBoot& c) const { return note_boot(state, c); }
 };
 
 }  // namespace

@@ -40,7 +40,43 @@ VolumeState volume_of(const Json& json) {
 }
 
 Json json_of(const ServiceFailure& failure) {
-  return {{"count", failure.count}, {"start_failed", failure.start_failed}, {"text", failure.text}};
+  return {{"count", failure.count},       {"start_failed", failure.start_failed},
+          {"text", failure.text},         {"step", failure.step},
+          {"reaction", failure.reaction}, {"output", failure.output},
+          {"at_ms", failure.at_ms},       {"version", failure.version}};
+}
+
+ServiceFailure failure_of(const Json& json) {
+  ServiceFailure failure;
+  failure.count = json.at("count").get<std::uint32_t>();
+  failure.start_failed = json.at("start_failed").get<bool>();
+  failure.text = json.at("text").get<std::string>();
+  failure.step = json.at("step").get<std::string>();
+  failure.reaction = json.at("reaction").get<std::string>();
+  failure.output = json.at("output").get<std::string>();
+  failure.at_ms = json.at("at_ms").get<std::uint64_t>();
+  failure.version = json.at("version").get<std::uint64_t>();
+  return failure;
+}
+
+Json json_of(const NodeState& node) {
+  return {{"standby", node.standby},
+          {"restart_lease_ms", node.restart_lease_ms},
+          {"restart_version", node.restart_version},
+          {"boot", node.boot},
+          {"attributes", node.attributes},
+          {"transient_attributes", node.transient_attributes}};
+}
+
+NodeState node_of(const Json& json) {
+  NodeState node;
+  node.standby = json.at("standby").get<bool>();
+  node.restart_lease_ms = json.at("restart_lease_ms").get<std::uint64_t>();
+  node.restart_version = json.at("restart_version").get<std::uint64_t>();
+  node.boot = json.at("boot").get<std::string>();
+  node.attributes = json.at("attributes").get<std::map<std::string, std::string>>();
+  node.transient_attributes = json.at("transient_attributes").get<std::map<std::string, std::string>>();
+  return node;
 }
 
 Json json_of(const std::optional<Target>& target) {
@@ -82,9 +118,7 @@ ServiceState service_of(const Json& json) {
   service.move_to = text_of_json(json.at("move_to"));
   service.move_from = text_of_json(json.at("move_from"));
   service.pinned = json.at("pinned").get<bool>();
-  for (const auto& [node, failure] : json.at("failures").items())
-    service.failures[node] = {failure.at("count").get<std::uint32_t>(), failure.at("start_failed").get<bool>(),
-                              failure.at("text").get<std::string>()};
+  for (const auto& [node, failure] : json.at("failures").items()) service.failures[node] = failure_of(failure);
   service.reason = json.at("reason").get<std::string>();
   service.restarts_asked = json.at("restarts_asked").get<std::uint64_t>();
   service.restarts_done = json.at("restarts_done").get<std::uint64_t>();
@@ -150,9 +184,7 @@ void write_membership(Json& json, const ClusterState& state) {
 ClusterState state_of(const Json& json) {
   ClusterState state;
   state.applied_index = json.at("applied_index").get<std::uint64_t>();
-  for (const auto& [name, node] : json.at("nodes").items())
-    state.nodes[name] = {node.at("standby").get<bool>(), node.at("restart_lease_ms").get<std::uint64_t>(),
-                         node.at("restart_version").get<std::uint64_t>()};
+  for (const auto& [name, node] : json.at("nodes").items()) state.nodes[name] = node_of(node);
   for (const auto& [name, volume] : json.at("volumes").items()) state.volumes[name] = volume_of(volume);
   for (const auto& [name, service] : json.at("services").items()) state.services[name] = service_of(service);
   read_operations(json, state);
@@ -177,10 +209,7 @@ Bytes Store::snapshot() const {
   Json json{{"version", version},         {"applied_index", state_.applied_index},
             {"nodes", Json::object()},    {"volumes", Json::object()},
             {"services", Json::object()}, {"proposals", Json::array()}};
-  for (const auto& [name, node] : state_.nodes)
-    json["nodes"][name] = {{"standby", node.standby},
-                           {"restart_lease_ms", node.restart_lease_ms},
-                           {"restart_version", node.restart_version}};
+  for (const auto& [name, node] : state_.nodes) json["nodes"][name] = json_of(node);
   for (const auto& [name, volume] : state_.volumes) json["volumes"][name] = json_of(volume);
   for (const auto& [name, service] : state_.services) json["services"][name] = json_of(service);
   write_operations(state_, json);

@@ -16,6 +16,9 @@ struct NodeState {
   /// longer than all others.
   std::uint64_t restart_lease_ms = 0;
   std::uint64_t restart_version = 0;  ///< +1 with each change of restart_lease_ms; commands compare and set it
+  std::string boot = {};              ///< the boot of the machine that its transient attributes belong to
+  std::map<std::string, std::string> attributes = {};            ///< permanent
+  std::map<std::string, std::string> transient_attributes = {};  ///< until it boots
 
   bool operator==(const NodeState&) const = default;
 };
@@ -39,7 +42,12 @@ enum class Target { Started, Stopped };
 struct ServiceFailure {
   std::uint32_t count = 0;
   bool start_failed = false;  ///< a failed start bans the node until it is cleared
-  std::string text;           ///< "apache start: rc 1 (generic error): ..."
+  std::string text;           ///< of the last one: "apache start: rc 1 (generic error): ..."
+  std::string step = {};
+  std::string reaction = "restart";  ///< what it led to (config::OnFail); the strongest that was asked for
+  std::string output = {};           ///< the agent's last words
+  std::uint64_t at_ms = 0;           ///< wall clock of its node, for people only
+  std::uint64_t version = 0;         ///< the log's index of the last one
 
   bool operator==(const ServiceFailure&) const = default;
 };

@@ -249,6 +249,79 @@ TEST_F(StoreTest, FailuresAreCountedForTheEpochsOwner) {
   unchanged(ClearFailures{"shop", ""});
 }
 
+TEST_F(StoreTest, FailuresFadeOnlyWhileTheLastOneIsTheOneThatWasMeasured) {
+  alice_runs_shop();
+  accepted(RecordFailure{"shop", "alice", 1, false, "apache monitor: rc 7", "apache", "restart", "last words", 1700});
+  const auto first = service().failures.at("alice");
+  EXPECT_EQ(first.version, index_);
+  EXPECT_EQ(first.step, "apache");
+  EXPECT_EQ(first.output, "last words");
+  accepted(RecordFailure{"shop", "alice", 1, false, "apache monitor: rc 1"});
+  refused(ClearFailures{"shop", "alice", first.version},
+          std::to_string(first.version) + " is not the last failure of shop on alice any more");
+  const auto last = service().failures.at("alice");
+  accepted(ClearFailures{"shop", "alice", last.version});
+  EXPECT_TRUE(service().failures.empty());
+  refused(ClearFailures{"shop", "alice", last.version},
+          std::to_string(last.version) + " is not the last failure of shop on alice any more");
+}
+
+TEST_F(StoreTest, TheStrongestReactionToFailuresStays) {
+  alice_runs_shop();
+  for (const auto& [reaction, stays] : std::vector<std::pair<std::string, std::string>>{
+           {"restart", "restart"}, {"stop", "stop"}, {"standby", "stop"}, {"block", "block"}, {"restart", "block"}}) {
+    RecordFailure failure{"shop", "alice", 1, false, "x"};
+    failure.reaction = reaction;
+    accepted(failure);
+    EXPECT_EQ(service().failures.at("alice").reaction, stays);
+  }
+}
+
+TEST_F(StoreTest, ABootTakesFailuresAndTransientAttributesOfItsNode) {
+  alice_runs_shop();
+  accepted(NoteBoot{"alice", "b1"});
+  unchanged(NoteBoot{"alice", "b1"});
+  accepted(RecordFailure{"shop", "alice", 1, true, "x"});
+  accepted(UpdateAttributes{"alice", true, {{"pingd", "100"}}, {}});
+  accepted(UpdateAttributes{"alice", false, {{"site", "north"}}, {}});
+  accepted(UpdateAttributes{"bob", true, {{"pingd", "100"}}, {}});
+  accepted(NoteBoot{"alice", "b2"});
+  EXPECT_TRUE(service().failures.empty());
+  EXPECT_TRUE(store_.state().nodes.at("alice").transient_attributes.empty());
+  EXPECT_EQ(store_.state().nodes.at("alice").attributes.at("site"), "north");
+  EXPECT_EQ(store_.state().nodes.at("bob").transient_attributes.at("pingd"), "100");
+  refused(NoteBoot{"alice", ""}, "no node or no boot is named");
+}
+
+TEST_F(StoreTest, AttributesAreSetCountedAndRemoved) {
+  const auto value = [&](const char* name) { return store_.state().nodes.at("bob").attributes.at(name); };
+  accepted(UpdateAttributes{"bob", false, {{"score", "10"}, {"words", "a b"}}, {}});
+  unchanged(UpdateAttributes{"bob", false, {{"score", "10"}}, {"nothing"}});
+  accepted(UpdateAttributes{"bob", false, {{"score", "value++"}, {"new", "value+=5"}}, {"words"}});
+  EXPECT_EQ(value("score"), "11");
+  EXPECT_EQ(value("new"), "5");
+  EXPECT_FALSE(store_.state().nodes.at("bob").attributes.contains("words"));
+  accepted(UpdateAttributes{"bob", false, {{"score", "score+=INFINITY"}}, {}});
+  EXPECT_EQ(value("score"), "INFINITY");
+  accepted(UpdateAttributes{"bob", false, {{"score", "value+=-10"}}, {}});
+  EXPECT_EQ(value("score"), "999990");
+}
+
+TEST_F(StoreTest, AttributesAreBounded) {
+  refused(UpdateAttributes{"bob", true, {{"", "1"}}, {}}, "the name of an attribute has 1 to 128 bytes");
+  refused(UpdateAttributes{"bob", true, {{"a", std::string(1025, 'x')}}, {}},
+          "the value of a is longer than 1024 bytes");
+  UpdateAttributes many{"bob", true, {}, {}};
+  for (std::size_t i = 0; i < attributes_max; ++i) {
+    many.set["a" + std::to_string(i)] = "1";
+    if (many.set.size() < attribute_changes_max) continue;
+    accepted(many);
+    many.set.clear();
+  }
+  refused(UpdateAttributes{"bob", true, {{"one more", "1"}}, {}}, "bob would have more than 256 attributes");
+  accepted(UpdateAttributes{"bob", true, {{"one more", "1"}}, {"a0"}});
+}
+
 TEST_F(StoreTest, VolumeByHandIsAWishThatIsRefusedWhileAServiceOwnsIt) {
   alice_runs_shop();
   refused(HoldVolume{"data", "bob"}, "a service on alice owns data; stop the service first");
@@ -293,6 +366,9 @@ TEST_F(StoreTest, SnapshotsKeepEverythingAndRefuseDamage) {
   alice_runs_shop();
   accepted(SetStandby{"bob", true});
   accepted(RecordFailure{"shop", "alice", 1, true, "bad \" text"});
+  accepted(NoteBoot{"bob", "b1"});
+  accepted(UpdateAttributes{"bob", true, {{"pingd", "100"}}, {}});
+  accepted(UpdateAttributes{"bob", false, {{"site", "north"}}, {}});
   const Bytes bytes = store_.snapshot();
   const auto restored = Store::restore(bytes);
   ASSERT_TRUE(restored) << restored.error().text();

@@ -110,6 +110,10 @@ struct Check {
   Result<void> operator()(const message::SetConfig&) const { return {}; }
   Result<void> operator()(const message::IssueToken&) const { return {}; }
   Result<void> operator()(const message::UseToken&) const { return {}; }
+  Result<void> operator()(const message::UpdateAttributes& c) const {
+    return c.node == message::cluster_attributes ? Result<void>() : known_node(config, c.node);
+  }
+  Result<void> operator()(const message::NoteBoot& c) const { return known_node(config, c.node); }
   Result<void> operator()(const message::RecordFailure& c) const {
     if (auto result = known_service(config, c.service); !result) return result;
     return known_node(config, c.node);

@@ -60,14 +60,24 @@ TEST(Validate, ARestartNamesAStepOfTheService) {
 }
 
 TEST(Validate, AcceptsWhatIsKnown) {
-  const Command good[] = {SetStandby{"bob", true},           SetTarget{"shop", false},
-                          MoveService{"shop", "bob"},        MoveService{"shop", ""},
-                          HoldVolume{"data", "bob"},         HoldVolume{"data", ""},
-                          ClearFailures{"shop", ""},         ClearFailures{"shop", "bob"},
-                          InitialiseVolume{"data", "alice"}, GrantOwnership{"shop", "data", "bob", "", 0, 0, ""},
-                          RequestStop{"shop", 1, ""},        ReleaseOwnership{"shop", "data", 1, 1},
-                          ShrinkInSync{"data", 1, 1, "bob"}, GrowInSync{"data", 1, 1, "bob"},
-                          SetRestartLease{"bob", 0, 30'000}, RecordFailure{"shop", "bob", 1, true, ""}};
+  const Command good[] = {SetStandby{"bob", true},
+                          SetTarget{"shop", false},
+                          MoveService{"shop", "bob"},
+                          MoveService{"shop", ""},
+                          HoldVolume{"data", "bob"},
+                          HoldVolume{"data", ""},
+                          ClearFailures{"shop", ""},
+                          ClearFailures{"shop", "bob"},
+                          InitialiseVolume{"data", "alice"},
+                          GrantOwnership{"shop", "data", "bob", "", 0, 0, ""},
+                          RequestStop{"shop", 1, ""},
+                          ReleaseOwnership{"shop", "data", 1, 1},
+                          ShrinkInSync{"data", 1, 1, "bob"},
+                          GrowInSync{"data", 1, 1, "bob"},
+                          SetRestartLease{"bob", 0, 30'000},
+                          RecordFailure{"shop", "bob", 1, true, ""},
+                          NoteBoot{"carol", "b"},
+                          UpdateAttributes{"carol", true, {{"a", "b"}}, {}}};
   for (const auto& command : good) EXPECT_TRUE(validate(command, boutique())) << text(command);
 }
 

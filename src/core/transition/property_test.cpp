@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "base/prng.h"
@@ -22,7 +23,10 @@ struct Asked {
 class World {
  public:
   World(std::uint64_t seed, bool with_volume)
-      : prng_(seed), with_volume_(with_volume), service_(make_service(with_volume)), runner_(service_, "alice", {}) {
+      : prng_(seed),
+        with_volume_(with_volume),
+        service_(make_service(with_volume, seed)),
+        runner_(service_, "alice", {}) {
     attached_ = with_volume;
     if (prng_.chance(1, 3)) preload();
   }
@@ -41,7 +45,7 @@ class World {
   void settle() {
     calm_ = true;
     attached_ = with_volume_;
-    owned_ = maintenance_ = false;
+    owned_ = maintenance_ = block_recorded_ = false;
     give(input::Ownership{});
     tell_volume("");
     advance(seconds(300));
@@ -52,14 +56,20 @@ class World {
   }
 
  private:
-  static config::Service make_service(bool with_volume) {
+  static config::Service make_service(bool with_volume, std::uint64_t seed) {
+    using enum config::OnFail;
+    static constexpr std::array reactions = {restart, restart, ignore, stop, block, standby, fence};
+    Prng choice(seed ^ 0x5eed);
     config::Service service;
     service.name = "shop";
     if (with_volume) service.volume = "data";
+    service.start_failure_is_fatal = choice.chance(2, 3);
     for (const char* name : {"Filesystem", "IPaddr2", "mysql", "apache"}) {
       if (!with_volume && std::string(name) == "Filesystem") continue;
       config::Step step;
       step.name = step.type = name;
+      step.on_fail = reactions[choice.below(reactions.size())];
+      if (choice.chance(1, 4)) step.more_monitors = {{seconds(3), seconds(30), 10, block}};
       service.steps.push_back(step);
     }
     return service;
@@ -74,12 +84,12 @@ class World {
   }
 
   void disturb() {
-    switch (prng_.below(17)) {
-      case 13:
+    switch (prng_.below(18)) {
       case 14:
+      case 15:
         maintenance_ = !maintenance_;
         return give_ownership();
-      case 15:
+      case 16:
         ++restart_;
         return give_ownership();
       case 0:
@@ -107,6 +117,10 @@ class World {
         return lose_step();
       case 11:
         return restart_blockd();
+      case 13:
+        block_recorded_ = !block_recorded_ && block_told_;
+        if (!block_recorded_) block_told_ = false;
+        return give_ownership();
       case 12:
         return give(input::ActionDone{prng_.below(1000) + 100000, 0, "", {}});
       default:
@@ -122,6 +136,7 @@ class World {
     one.maintenance = maintenance_;
     one.restart = owned_ ? restart_ : 0;
     one.restart_step = prng_.chance(1, 2) ? "mysql" : "";
+    one.blocked = block_recorded_;
     give(one);
   }
 
@@ -207,6 +222,8 @@ class World {
   int outcome(const Asked& asked) {
     const effect::RunAction& run = asked.run;
     if (asked.killed) return -1;
+    if (run.operation == "monitor" && running_.contains(run.step_index) && !calm_ && prng_.chance(1, 40))
+      return prng_.chance(1, 2) ? 190 : 1;
     if (run.operation == "monitor") return running_.contains(run.step_index) ? 0 : 7;
     const bool fails = !calm_ && prng_.chance(1, 12);
     if (run.operation == "start") {
@@ -234,6 +251,9 @@ class World {
     runner_.step(input, now_, effects);
     for (const Effect& effect : effects) std::visit([this](const auto& one) { on(one); }, effect);
     const std::string state = runner_.report().state;
+    if (state == "Blocked") {
+      EXPECT_TRUE(actions_.empty() || only_cancelled()) << "something is done to a blocked service";
+    }
     if (state == "Stopped" || state == "Failed") {
       EXPECT_TRUE(actions_.empty()) << "Stopped while an agent runs";
     }
@@ -262,6 +282,15 @@ class World {
     if (run.operation != "monitor") expect_no_maintenance();
     const auto late = calm_ ? prng_.below(50) : prng_.below(prng_.chance(1, 20) ? 40000 : 900);
     actions_[run.action] = {run, now_ + milliseconds(static_cast<std::int64_t>(late))};
+  }
+
+  [[nodiscard]] bool only_cancelled() const {
+    return std::all_of(actions_.begin(), actions_.end(), [](const auto& one) { return one.second.killed; });
+  }
+
+  void on(const effect::Propose& proposal) {
+    const auto* failure = std::get_if<message::RecordFailure>(&proposal.command);
+    if (failure != nullptr && failure->reaction == "block") block_told_ = true;
   }
 
   void on(const effect::CancelActions&) {
@@ -303,6 +332,7 @@ class World {
   std::uint64_t epoch_ = 1;
   bool owned_ = false, stop_requested_ = false, attached_ = false, calm_ = false, maintenance_ = false;
   std::uint64_t restart_ = 0;
+  bool block_told_ = false, block_recorded_ = false;
   std::uint64_t lease_epoch_ = 0;
   Instant lease_end_{};
   std::optional<std::uint64_t> promoted_, wish_;

@@ -15,7 +15,13 @@ ServiceRunner::State::State(config::Service service, std::string node_name, conf
       timing(timing_values),
       has_volume(config.volume.has_value()),
       volume_only(config.steps.empty()),
-      steps(config.steps.size()) {}
+      steps(config.steps.size()) {
+  for (std::size_t index = 0; index < steps.size(); ++index) {
+    monitors.push_back(monitors_of(config.steps[index]));
+    steps[index].next_monitors.assign(monitors[index].size(), never);
+    steps[index].warnings.assign(monitors[index].size(), "");
+  }
+}
 
 void ServiceRunner::State::absorb(const Input& input) {
   if (first_seen == never) first_seen = now;
@@ -24,6 +30,9 @@ void ServiceRunner::State::absorb(const Input& input) {
 
 void ServiceRunner::State::on(const input::Ownership& input) {
   ownership_known = true;
+  // The agreed failure came and went; while our own report of it is still on its way, the block is ours.
+  if (ownership.blocked && !input.blocked) blocked = false;
+  if (input.blocked) blocked = true;
   ownership = input;
   if (releasing && owned() != releasing) releasing.reset();
 }
@@ -60,7 +69,7 @@ void ServiceRunner::State::on(const input::ProcessesExited&) {
   const Instant look_at = std::max(now, hint_at);
   if (now >= hint_at) hint_at = now + hint_pause;
   for (StepRun& step : steps) {
-    if (step.next_monitor != never) step.next_monitor = std::min(step.next_monitor, look_at);
+    if (step.next_monitors[0] != never) step.next_monitors[0] = std::min(step.next_monitors[0], look_at);
   }
 }
 
@@ -73,6 +82,8 @@ void ServiceRunner::State::apply_rules() {
       &State::rule_stop_too_long,
       &State::rule_lease_ended,
       &State::rule_maintenance_over,
+      &State::rule_blocked,
+      &State::rule_unblocked,
       // Unknown, Held
       &State::rule_probe,
       &State::rule_unowned_primary,
@@ -129,7 +140,8 @@ message::ServiceReport ServiceRunner::State::report() const {
   result.why = why;
   for (std::size_t index = 0; index < steps.size(); ++index) {
     const StepRun& step = steps[index];
-    result.steps.push_back({config.steps[index].name, text(step.condition), step.start_ms, step.stop_ms});
+    result.steps.push_back(
+        {config.steps[index].name, text(step.condition), step.start_ms, step.stop_ms, step.warning()});
   }
   return result;
 }

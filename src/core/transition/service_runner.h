@@ -25,6 +25,7 @@ struct Ownership {
   std::optional<std::uint64_t> service_epoch;
   std::optional<std::uint64_t> volume_epoch;
   bool stop_requested = false;
+  bool blocked = false;       ///< a failure with `on_fail = "block"` is not cleared yet
   bool maintenance = false;   ///< nothing is started, stopped or recovered; monitors only tell
   std::string reason = {};    ///< why it was given to this node, or is to stop
   std::uint64_t restart = 0;  ///< the restart in place that is to be done; 0: none
@@ -48,6 +49,7 @@ struct ActionDone {
   int return_code = 0;  ///< OCF return code; -1: timed out and killed; -2: could not be run
   std::string reason;   ///< the agent's ocf-exit-reason, or the last line of stderr
   Duration took{};
+  std::string output = {};  ///< its last words, at most message::failure_output_bytes_max
 };
 struct CgroupKilled {};  ///< every process of the service is gone
 struct Unmounted {
@@ -64,8 +66,9 @@ struct RunAction {
   std::size_t step_index = 0;
   std::string operation;  ///< start, stop, monitor
   Duration timeout{};
-  Duration interval{};  ///< of a recurring monitor; 0 otherwise
-  std::string device;   ///< of the volume, for a Filesystem step without its own device parameter
+  Duration interval{};            ///< of a recurring monitor; 0 otherwise
+  std::string device;             ///< of the volume, for a Filesystem step without its own device parameter
+  std::uint32_t check_level = 0;  ///< of a monitor: how deep it looks
 };
 struct CancelActions {};  ///< kill whatever agent is running
 struct PromoteVolume {
@@ -97,7 +100,18 @@ using Effect = std::variant<effect::RunAction, effect::CancelActions, effect::Pr
 using Effects = std::vector<Effect>;
 
 /// Spelled as `bascule status` shows them.
-enum class ServiceStateName { Unknown, Stopped, Promoting, Starting, Started, Stopping, Held, Killing, Failed };
+enum class ServiceStateName {
+  Unknown,
+  Stopped,
+  Promoting,
+  Starting,
+  Started,
+  Blocked,
+  Stopping,
+  Held,
+  Killing,
+  Failed
+};
 
 class ServiceRunner {
  public:

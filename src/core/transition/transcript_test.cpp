@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -22,6 +23,7 @@ std::vector<std::string> words_of(const std::string& line) {
 std::string name_of(const effect::RunAction& run, const config::Service& service) {
   std::string text = "run " + service.steps[run.step_index].name + " " + run.operation;
   if (run.interval > Duration::zero()) text += " every " + std::to_string(to_ms(run.interval));
+  if (run.check_level != 0) text += " level " + std::to_string(run.check_level);
   text += " timeout " + std::to_string(to_ms(run.timeout));
   return run.device.empty() ? text : text + " device " + run.device;
 }
@@ -48,7 +50,7 @@ struct Words {
   }
   std::string operator()(const message::RecordFailure& one) const {
     return std::string("propose failure") + (one.start_failed ? " of start" : "") + " in epoch " +
-           std::to_string(one.epoch) + ": " + one.text;
+           std::to_string(one.epoch) + (one.reaction == "restart" ? "" : " (" + one.reaction + ")") + ": " + one.text;
   }
   std::string operator()(const message::RestartDone& one) const {
     return "propose that restart " + std::to_string(one.number) + " is done in epoch " + std::to_string(one.epoch);
@@ -87,14 +89,25 @@ class Story {
   void define(const std::string& line, const std::vector<std::string>& words) {
     out_ << line << '\n';
     service_.name = words[1];
-    if (words[2] != "-") service_.volume = words[2];
+    service_.start_failure_is_fatal = words[2] != "retry";
+    if (words[2] != "-" && words[2] != "retry") service_.volume = words[2];
     for (std::size_t index = 3; index < words.size(); ++index) {
       config::Step step;
-      step.name = step.type = words[index];
+      const auto slash = words[index].find('/');
+      step.name = step.type = words[index].substr(0, slash);
+      if (slash != std::string::npos) mark(step, words[index].substr(slash + 1));
       step.standard = "ocf";
       step.provider = "heartbeat";
       service_.steps.push_back(step);
     }
+  }
+
+  /// `STEP/deep` has a second monitor every 5 s; any other mark is the step's on_fail.
+  static void mark(config::Step& step, const std::string& word) {
+    if (word == "deep")
+      step.more_monitors = {{seconds(5), seconds(60), 20, config::OnFail::stop}};
+    else
+      step.on_fail = config::on_fail_of(word).value();
   }
 
   Input input_of(const std::vector<std::string>& words) {
@@ -118,6 +131,7 @@ class Story {
     if (words[3] != "-") one.volume_epoch = std::stoull(words[3]);
     for (std::size_t index = 4; index < words.size(); ++index) {
       if (words[index] == "stop") one.stop_requested = true;
+      if (words[index] == "blocked") one.blocked = true;
       if (words[index] == "maintenance") one.maintenance = true;
       if (words[index] != "restart") continue;
       one.restart = std::stoull(words.at(index + 1));
@@ -166,6 +180,11 @@ class Story {
       if (const auto* run = std::get_if<effect::RunAction>(&effect)) running_[run->action] = {*run, at};
     }
     const auto report = runner_->report();
+    for (const auto& step : report.steps) {
+      std::string& before = warnings_[step.name];
+      if (before != step.warning) out_ << "  ~ " << step.name << ": " << step.warning << '\n';
+      before = step.warning;
+    }
     if (report.state == state_) return;
     state_ = report.state;
     out_ << "  = " << state_ << (report.why.empty() ? "" : ": " + report.why) << '\n';
@@ -175,6 +194,7 @@ class Story {
   std::optional<ServiceRunner> runner_;
   std::map<ActionId, std::pair<effect::RunAction, Instant>> running_;
   std::string state_ = "Unknown";
+  std::map<std::string, std::string> warnings_;  ///< by step
   Instant last_{};
   std::ostringstream out_;
 };

@@ -14,7 +14,7 @@ enum class Mood { good, busy, bad, unknown };
 
 Mood mood_of(const std::string& word) {
   static const std::array good{"Started", "UpToDate", "Connected", "Online", "Primary", "Secondary"};
-  static const std::array bad{"Failed",       "Killing",  "Offline",    "Diskless",
+  static const std::array bad{"Failed",       "Killing",  "Offline",    "Diskless", "Blocked",
                               "Inconsistent", "Outdated", "StandAlone", "Held"};
   if (word.empty() || word == "Unknown" || word == "DUnknown") return Mood::unknown;
   if (std::find(good.begin(), good.end(), word) != good.end()) return Mood::good;
@@ -106,6 +106,13 @@ std::string quorum_text(const json& status) {
                      leader.empty() ? "no leader" : "leader " + leader);
 }
 
+std::string clock_text(std::int64_t wall_ms) {
+  const std::time_t wall_s = static_cast<std::time_t>(wall_ms / 1000);
+  std::tm local{};
+  localtime_r(&wall_s, &local);
+  return fmt::format("{:%H:%M:%S}", local);
+}
+
 /// Links that are down while the node is heard over others.
 std::string links_text(const json& node, Style style) {
   std::string out;
@@ -144,6 +151,23 @@ std::string steps_text(const json& service, Style style) {
   return out;
 }
 
+/// "failed 2 times on alice, last at 12:03:11, forgotten in 9 min: apache monitor: rc 7 (not running)"
+std::string failures_text(const json& service) {
+  std::string out;
+  const json& failures = member(service, "failures");
+  if (!failures.is_array()) return out;
+  for (const auto& failure : failures) {
+    const auto count = number(failure, "count"), fades = number(failure, "fades_in_ms", -1),
+               at = number(failure, "at_ms");
+    const auto reaction = text(failure, "reaction");
+    out += fmt::format("      failed {} on {}{}, {}{}: {}\n", count == 1 ? "once" : fmt::format("{} times", count),
+                       text(failure, "node"), at > 0 ? ", last at " + clock_text(at) : "",
+                       fades < 0 ? "kept until `bascule clear`" : "forgotten in " + age_text(fades),
+                       reaction == "restart" || reaction.empty() ? "" : ", on_fail " + reaction, text(failure, "text"));
+  }
+  return out;
+}
+
 std::string services_text(const json& status, Style style) {
   std::string out;
   const json& services = member(status, "services");
@@ -159,7 +183,7 @@ std::string services_text(const json& status, Style style) {
            "\n";
     if (const auto why = text(service, "why"); !why.empty()) out += fmt::format("      why: {}\n", why);
     if (const auto hint = text(service, "hint"); !hint.empty()) out += fmt::format("      what to do: {}\n", hint);
-    out += steps_text(service, style);
+    out += failures_text(service) + steps_text(service, style);
   }
   return out.empty() ? out : "\nServices\n" + out;
 }

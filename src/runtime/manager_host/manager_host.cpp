@@ -9,7 +9,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -42,6 +44,15 @@ Result<std::uint64_t> random_seed() {
   return seed;
 }
 
+/// The boot id, and the pid namespace: a container that is started again has lost what a boot loses.
+std::string boot_of_this_host() {
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  struct stat space {};
+  if (::stat("/proc/self/ns/pid", &space) == 0) boot += "-" + std::to_string(space.st_ino);
+  return boot;
+}
+
 Result<void> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
   return fail_errno("a directory cannot be made", path, errno);
@@ -51,13 +62,19 @@ Result<void> make_directory(const std::string& path) {
 
 struct ManagerHost::State {
   State(asio::io_context& io_in, const config::ClusterConfig& config_in, Options options_in)
-      : io(io_in), whole(config_in), config(config_in.of_managers()), options(std::move(options_in)), timer(io) {}
+      : io(io_in),
+        whole(config_in),
+        config(config_in.of_managers()),
+        options(std::move(options_in)),
+        timer(io),
+        wall_timer(io) {}
 
   Result<void> open();
   Result<void> open_storage(std::uint64_t seed);
   Result<void> open_links();
   void open_data_node();
   void change(message::Command command, Done done);
+  void tell_machine(const std::string& boot);
   void step(const manager::Input& input);
   void carry_out(manager::Effect& effect);
   void arm_timer();
@@ -91,7 +108,10 @@ struct ManagerHost::State {
   std::map<std::string, std::unique_ptr<BlockClient>> blocks;
   std::map<std::string, std::shared_ptr<int>> attended;  ///< whose blockd is listened to
   std::vector<std::unique_ptr<BlockClient>> let_go;
+  std::map<std::string, config::Service> by_hand;  ///< what the runners of volumes held by hand refer to
+  std::optional<units::Units> units;               ///< of a data node
   std::map<std::string, std::unique_ptr<AgentRunner>> runners;
+  asio::steady_timer wall_timer;
   std::optional<address::AddressWatch> address_watch;
   std::optional<mount::MountWatch> mount_watch;
   std::unique_ptr<watchdog::Client> watchdog_client;
@@ -124,8 +144,19 @@ Result<void> ManagerHost::State::open() {
                     [this](message::Command command, Done done) { change(std::move(command), std::move(done)); });
   join_door->open(config, *config.node(options.node));
   if (config.node(options.node)->role == config::NodeRole::data) open_data_node();
-  step(manager::input::Tick{});
+  tell_machine(boot_of_this_host());
   return {};
+}
+
+/// The manager has no wall clock of its own; people want to read when something was.
+void ManagerHost::State::tell_machine(const std::string& boot) {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  const auto wall_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
+  step(manager::input::Machine{boot, static_cast<std::uint64_t>(std::max<std::int64_t>(0, wall_ms))});
+  wall_timer.expires_after(std::chrono::minutes(10));
+  wall_timer.async_wait([this](const boost::system::error_code& error) {
+    if (!error) tell_machine("");
+  });
 }
 
 Result<void> ManagerHost::State::open_links() {
@@ -183,6 +214,7 @@ void ManagerHost::State::open_data_node() {
     for (auto& [name, runner] : runners) runner->mounts_changed();
   });
   if (auto watched = mount_watch->open(); !watched) spdlog::warn("{}", watched.error().text());
+  units.emplace(io, [](const std::string& line) { spdlog::warn("{}", line); });
   const std::string directory = process::node_directory(config.name, options.node);
   if (!options.cgroup.empty() && ::access(options.cgroup.c_str(), W_OK) != 0) {
     spdlog::warn("the services' processes live at the root of the cgroup tree: {}: {}", options.cgroup,

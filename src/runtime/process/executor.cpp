@@ -96,6 +96,15 @@ namespace {
 using detail::Action;
 using detail::Capture;
 
+/// The end of what was printed, from the beginning of a line where there is one.
+std::string last_words(const std::string& printed) {
+  if (printed.size() <= told_bytes_max) return printed;
+  std::string words = printed.substr(printed.size() - told_bytes_max);
+  const auto line = words.find('\n');
+  if (line + 1 < words.size()) words.erase(0, line + 1);
+  return words;
+}
+
 /// The exit code, or -1 with the reason.
 int exit_code(const siginfo_t& info, std::string& reason) {
   if (info.si_code == CLD_EXITED) return info.si_status;
@@ -199,9 +208,10 @@ Completion Executor::State::completion_of(Action& action) const {
   if (!reaped) fate = std::string("its exit code is not known: ") + ::strerror(errno);
   completion.return_code = reaped ? exit_code(info, fate) : agents::ocf::timed_out;
   completion.reason = agents::exit_reason(action.errors.tail, agents::exit_reason_prefix);
+  completion.output = last_words(action.errors.tail.empty() ? action.output.tail : action.errors.tail);
   int error = 0;
   if (::read(action.failure.get(), &error, sizeof error) == static_cast<ssize_t>(sizeof error)) {
-    completion.return_code = agents::ocf::could_not_run;
+    completion.return_code = error == ENOENT ? agents::ocf::error_installed : agents::ocf::could_not_run;
     completion.reason = action.launch.path + ": " + ::strerror(error);
   }
   if (action.timed_out) fate = "timed out after " + std::to_string(to_ms(action.launch.timeout)) + " ms";

@@ -33,7 +33,10 @@ struct Completion {
   bool cancelled = false;
   std::string reason;  ///< the agent's ocf-exit-reason, else the last line of stderr, else what happened to it
   Duration took{};
+  std::string output = {};  ///< the last of stderr, or of stdout if it said nothing there: at most told_bytes_max
 };
+
+inline constexpr std::size_t told_bytes_max = 1024;
 
 /// Runs the agents of one service. Each child: own session and process group, scheduling, signals, umask and directory
 /// as at boot, no descriptor of ours, stdin closed, killed by the kernel when the manager dies. When the time is over

@@ -53,17 +53,41 @@ struct Volume {
 /// The standard of a step that the manager carries out itself. Its type is "address", with IPaddr2's parameters.
 inline constexpr const char* built_in = "built-in";
 
-/// One step of a service: an OCF agent and its parameters (`OCF_RESKEY_*`), or one that is built in.
+/// What a failed monitor leads to. The words are Pacemaker's (`on-fail` of an operation).
+enum class OnFail {
+  restart,  ///< recovered here, or elsewhere after `migration_threshold` failures
+  ignore,   ///< as if it had not failed; shown as a warning until the next good monitor
+  stop,     ///< stopped, and started nowhere until the failure is cleared
+  block,    ///< left exactly as it is until the failure is cleared
+  standby,  ///< stopped, and every service moves away from the node until the failure is cleared
+  fence,    ///< stopped, and the node is fenced
+};
+/// "restart", "standby", ... as in the file and in the log.
+[[nodiscard]] const char* text(OnFail on_fail);
+[[nodiscard]] std::optional<OnFail> on_fail_of(std::string_view word);
+
+/// A recurring monitor beside the usual one of a step.
+struct Monitor {
+  Duration interval{};
+  Duration timeout = seconds(30);
+  std::uint32_t check_level = 0;  ///< OCF_CHECK_LEVEL: 0, 10, 20
+  OnFail on_fail = OnFail::restart;
+  bool operator==(const Monitor&) const = default;
+};
+
+/// One step of a service: an agent and its parameters (`OCF_RESKEY_*`), a unit, a script, or what is built in.
 struct Step {
   std::string name;      ///< what people see: "Filesystem", "address", "mysql", "apache"; unique in the service
-  std::string standard;  ///< "ocf", or `built_in`
-  std::string provider;  ///< "heartbeat"
-  std::string type;      ///< "apache"
+  std::string standard;  ///< "ocf", "lsb", "systemd", or `built_in`
+  std::string provider;  ///< "heartbeat"; only of OCF agents
+  std::string type;      ///< "apache"; the script's name; the unit's, with ".service" where nothing else is said
   std::map<std::string, std::string> parameters;
   Duration start_timeout = seconds(60);
   Duration stop_timeout = seconds(60);
   Duration monitor_timeout = seconds(30);
-  Duration monitor_interval = seconds(2);  ///< 0: no recurring monitor
+  Duration monitor_interval = seconds(2);   ///< 0: no recurring monitor
+  OnFail on_fail = OnFail::restart;         ///< of the recurring monitor
+  std::vector<Monitor> more_monitors = {};  ///< deeper ones, with intervals of their own
   bool operator==(const Step&) const = default;
 };
 
@@ -75,7 +99,9 @@ struct Service {
   std::uint32_t stickiness = 100;         ///< > 0: a running service stays where it is although it prefers another node
   bool autostart = true;                  ///< the target of a service that was never started or stopped by hand
   std::uint32_t migration_threshold = 3;  ///< failures on one node before the service moves
-  std::vector<Step> steps;                ///< started in this order, stopped in reverse; mount and address come first
+  bool start_failure_is_fatal = true;     ///< one failed start bans the node; otherwise it counts like any failure
+  Duration failure_timeout = seconds(600);  ///< after the last failure on a node all of them there fade; 0: never
+  std::vector<Step> steps;                  ///< started in this order, stopped in reverse; mount and address come first
   bool operator==(const Service&) const = default;
 };
 

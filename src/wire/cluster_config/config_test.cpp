@@ -166,5 +166,34 @@ run = { agent = "ocf:heartbeat:IPaddr2", ip = "10.0.0.10", cidr_netmask = 24 }
 
 TEST(Config, AClusterWithoutServicesIsAllowed) { EXPECT_TRUE(parsed(frame).services.empty()); }
 
+TEST(Config, ReadsReactionsMonitorsUnitsAndScripts) {
+  const auto config = parse(R"([cluster]
+name = "c"
+[node.alice]
+address = "10.0.0.1"
+[service.web]
+start_failure_is_fatal = false
+failure_timeout = "1h"
+run = [
+  { agent = "systemd:nginx.service", on_fail = "block" },
+  { agent = "lsb:old-daemon", monitor_interval = "10s", more_monitors = [{ interval = "1m", timeout = "40s", check_level = 20, on_fail = "ignore" }] },
+])",
+                            "f");
+  ASSERT_TRUE(config) << config.error().text();
+  const Service& web = config->services[0];
+  EXPECT_FALSE(web.start_failure_is_fatal);
+  EXPECT_EQ(web.failure_timeout, seconds(3600));
+  EXPECT_EQ(web.steps[0].standard, "systemd");
+  EXPECT_EQ(web.steps[0].type, "nginx.service");
+  EXPECT_EQ(web.steps[0].name, "nginx");
+  EXPECT_EQ(web.steps[0].on_fail, OnFail::block);
+  EXPECT_EQ(web.steps[1].standard, "lsb");
+  EXPECT_EQ(web.steps[1].type, "old-daemon");
+  ASSERT_EQ(web.steps[1].more_monitors.size(), 1u);
+  EXPECT_EQ(web.steps[1].more_monitors[0].check_level, 20u);
+  EXPECT_EQ(web.steps[1].more_monitors[0].timeout, seconds(40));
+  EXPECT_EQ(web.steps[1].more_monitors[0].on_fail, OnFail::ignore);
+}
+
 }  // namespace
 }  // namespace bascule::config

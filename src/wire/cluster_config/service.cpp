@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "wire/cluster_config/detail/readers.h"
 #include "wire/cluster_config/detail/values.h"
@@ -9,11 +10,57 @@
 namespace bascule::config::detail {
 namespace {
 
-const std::vector<std::string> timing_keys{"start_timeout", "stop_timeout", "monitor_timeout", "monitor_interval"};
+const std::vector<std::string> timing_keys{"start_timeout", "stop_timeout", "monitor_timeout", "monitor_interval",
+                                           "on_fail"};
 
 std::vector<std::string> with_timing(std::vector<std::string> keys) {
   keys.insert(keys.end(), timing_keys.begin(), timing_keys.end());
+  keys.emplace_back("more_monitors");
   return keys;
+}
+
+void read_on_fail(const Section& section, OnFail& on_fail) {
+  const auto word = section.text("on_fail");
+  if (!word) return;
+  if (const auto known = on_fail_of(*word))
+    on_fail = *known;
+  else
+    section.findings().add(section.place("on_fail"), fmt::format("'{}' is no reaction to a failure", *word),
+                           suggestion(*word, {"restart", "ignore", "stop", "block", "standby", "fence"}));
+}
+
+Monitor read_monitor(const Section& section) {
+  Monitor monitor;
+  monitor.interval = section.duration("interval").value_or(Duration::zero());
+  monitor.timeout = section.duration("timeout").value_or(monitor.timeout);
+  monitor.check_level = static_cast<std::uint32_t>(section.integer("check_level", 0, 100).value_or(0));
+  read_on_fail(section, monitor.on_fail);
+  if (monitor.interval == Duration::zero())
+    section.findings().add(section.place(), "a recurring monitor needs an interval",
+                           "write { interval = \"60s\", check_level = 10 }");
+  if (section.has("timeout") && monitor.timeout == Duration::zero())
+    section.findings().add(section.place("timeout"), "a timeout of zero would always expire");
+  return monitor;
+}
+
+/// Agents tell their recurring monitors apart by the interval.
+void read_more_monitors(const Section& section, Step& step) {
+  const toml::node* node = section.get("more_monitors");
+  if (node == nullptr) return;
+  const Place place = section.place("more_monitors");
+  const std::string hint = "write more_monitors = [{ interval = \"60s\", check_level = 10 }]";
+  if (!node->is_array())
+    return section.findings().add(place, fmt::format("{} stands here, a list is wanted", kind_of(*node)), hint);
+  for (const auto& one : *node->as_array()) {
+    if (!one.is_table()) return section.findings().add(place, fmt::format("{} is no monitor", kind_of(one)), hint);
+    const Section table(*one.as_table(), place, section.findings(), {"interval", "timeout", "check_level", "on_fail"});
+    const Monitor monitor = read_monitor(table);
+    const bool used = monitor.interval == step.monitor_interval ||
+                      std::any_of(step.more_monitors.begin(), step.more_monitors.end(),
+                                  [&](const Monitor& other) { return other.interval == monitor.interval; });
+    if (used) section.findings().add(place, "two monitors of one step have the same interval", "give each its own");
+    step.more_monitors.push_back(monitor);
+  }
 }
 
 void read_step_timing(const Section& section, Step& step) {
@@ -24,11 +71,37 @@ void read_step_timing(const Section& section, Step& step) {
   for (const char* key : {"start_timeout", "stop_timeout", "monitor_timeout"})
     if (section.has(key) && section.duration(key) == Duration::zero())
       section.findings().add(section.place(key), "a timeout of zero would always expire");
+  read_on_fail(section, step.on_fail);
+  read_more_monitors(section, step);
+}
+
+bool is_unit_name(std::string_view text) {
+  const auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view(":-_.\\@").find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= 250 && text.front() != '.' && std::all_of(text.begin(), text.end(), allowed);
+}
+
+/// "lsb:NAME" and "systemd:UNIT"; false: it is something else.
+bool read_script_or_unit(const std::string& written, const Place& place, Findings& findings, Step& step) {
+  const auto colon = written.find(':');
+  step.standard = written.substr(0, colon);
+  if (step.standard != "lsb" && step.standard != "systemd") return false;
+  step.type = colon == std::string::npos ? std::string{} : written.substr(colon + 1);
+  step.name = step.type.ends_with(".service") ? step.type.substr(0, step.type.size() - 8) : step.type;
+  if (step.standard == "lsb" && !is_name(step.type, 64))
+    findings.add(place, fmt::format("'{}' does not name a script of /etc/init.d", written),
+                 "write it like \"lsb:foo\"");
+  if (step.standard == "systemd" && !is_unit_name(step.type))
+    findings.add(place, fmt::format("'{}' does not name a unit", written), "write it like \"systemd:nginx.service\"");
+  return true;
 }
 
 /// "ocf:heartbeat:apache", or "ocf:apache" for the provider heartbeat.
 void read_agent(const std::string& written, const Place& place, Findings& findings, Step& step) {
-  const std::string hint = "write it like \"ocf:heartbeat:apache\"";
+  if (read_script_or_unit(written, place, findings, step)) return;
+  const std::string hint = "write it like \"ocf:heartbeat:apache\", \"systemd:nginx\" or \"lsb:foo\"";
   const auto first = written.find(':');
   const auto last = written.rfind(':');
   step.standard = written.substr(0, first);
@@ -36,7 +109,7 @@ void read_agent(const std::string& written, const Place& place, Findings& findin
   step.type = first == std::string::npos ? std::string{} : written.substr(last + 1);
   step.name = step.type;
   if (step.standard != "ocf")
-    findings.add(place, fmt::format("'{}' is not an OCF agent", written), hint);
+    findings.add(place, fmt::format("'{}' is neither an OCF agent nor a unit nor a script", written), hint);
   else if (!is_name(step.provider, 64) || !is_name(step.type, 64))
     findings.add(place, fmt::format("'{}' does not name a provider and an agent", written), hint);
 }
@@ -88,6 +161,11 @@ Step read_step_table(const Section& section) {
   }
   read_step_timing(section, step);
   read_parameters(section, step);
+  if (step.standard != "ocf" && !step.parameters.empty())
+    section.findings().add(section.place(step.parameters.begin()->first),
+                           fmt::format("'{}' takes no parameters", agent));
+  if (step.standard == "systemd" && !step.more_monitors.empty())
+    section.findings().add(section.place("more_monitors"), "a unit has one state and so one monitor");
   return step;
 }
 
@@ -223,9 +301,9 @@ void read_run(const Section& section, Service& service) {
 }  // namespace
 
 Service read_service(const Section::Named& named, Findings& findings) {
-  const Section section(
-      *named.table, named.place, findings,
-      {"volume", "prefer", "mount", "address", "run", "stickiness", "autostart", "migration_threshold"});
+  const Section section(*named.table, named.place, findings,
+                        {"volume", "prefer", "mount", "address", "run", "stickiness", "autostart",
+                         "migration_threshold", "start_failure_is_fatal", "failure_timeout"});
   Service service;
   service.name = named.name;
   service.volume = section.text("volume");
@@ -234,6 +312,8 @@ Service read_service(const Section::Named& named, Findings& findings) {
   service.autostart = section.flag("autostart").value_or(true);
   service.migration_threshold =
       static_cast<std::uint32_t>(section.integer("migration_threshold", 1, 1'000'000).value_or(3));
+  service.start_failure_is_fatal = section.flag("start_failure_is_fatal").value_or(true);
+  service.failure_timeout = section.duration("failure_timeout").value_or(service.failure_timeout);
   read_mount(section, service);
   read_addresses(section, service);
   read_run(section, service);

@@ -16,11 +16,11 @@ using Json = nlohmann::ordered_json;
 
 /// In the order of the variant.
 constexpr std::array<const char*, std::variant_size_v<Command>> operation_names = {
-    "set_standby",       "set_target",      "move_service",      "hold_volume",       "clear_failures",
-    "initialise_volume", "grant_ownership", "request_stop",      "release_ownership", "shrink_in_sync",
-    "grow_in_sync",      "record_failure",  "set_restart_lease", "set_maintenance",   "age_maintenance",
-    "restart_service",   "restart_done",    "set_halt",          "set_config",        "issue_token",
-    "use_token"};
+    "set_standby",       "set_target",        "move_service",      "hold_volume",       "clear_failures",
+    "initialise_volume", "grant_ownership",   "request_stop",      "release_ownership", "shrink_in_sync",
+    "grow_in_sync",      "record_failure",    "set_restart_lease", "set_maintenance",   "age_maintenance",
+    "restart_service",   "restart_done",      "set_halt",          "set_config",        "issue_token",
+    "use_token",         "update_attributes", "note_boot"};
 
 struct JsonWriter {
   Json& object;
@@ -57,6 +57,18 @@ struct JsonReader {
   static bool take(const Json& json, std::uint64_t& value) {
     if (json.is_number_unsigned()) value = json.get<std::uint64_t>();
     return json.is_number_unsigned();
+  }
+  static bool take(const Json& json, std::vector<std::string>& values) {
+    if (!json.is_array()) return false;
+    for (const auto& one : json)
+      if (!take(one, values.emplace_back())) return false;
+    return true;
+  }
+  static bool take(const Json& json, std::map<std::string, std::string>& values) {
+    if (!json.is_object()) return false;
+    for (const auto& [name, one] : json.items())
+      if (!take(one, values[name])) return false;
+    return true;
   }
 };
 
@@ -109,7 +121,8 @@ struct Sentence {
                           : "make volume " + c.volume + " primary by hand on " + c.node;
   }
   std::string operator()(const ClearFailures& c) const {
-    return "forget the failures of " + c.service + (c.node.empty() ? "" : " on " + c.node);
+    return "forget the failures of " + c.service + (c.node.empty() ? "" : " on " + c.node) +
+           (c.version == 0 ? "" : ": there was none for its failure_timeout");
   }
   std::string operator()(const InitialiseVolume& c) const {
     return fmt::format("let volume {} begin with the copy of {}", c.volume, c.node);
@@ -160,6 +173,13 @@ struct Sentence {
   }
   std::string operator()(const IssueToken& c) const { return "issue a token with which " + c.node + " may join"; }
   std::string operator()(const UseToken& c) const { return "use a token to join, from " + c.from; }
+  std::string operator()(const UpdateAttributes& c) const {
+    std::string changes;
+    for (const auto& [name, value] : c.set) changes += (changes.empty() ? "" : ", ") + name + " = " + value;
+    for (const auto& name : c.remove) changes += (changes.empty() ? "no " : ", no ") + name;
+    return fmt::format("{}attributes of {}: {}", c.transient ? "transient " : "", c.node, changes);
+  }
+  std::string operator()(const NoteBoot& c) const { return c.node + " was booted"; }
 };
 
 }  // namespace

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -32,8 +35,16 @@ struct HoldVolume {
 };  ///< primary by hand, no service; `node` empty: let it go
 struct ClearFailures {
   std::string service;
+  std::string node;           ///< empty: everywhere
+  std::uint64_t version = 0;  ///< set by the leader when they fade: only while the last failure is this one
+};
+/// Changes attributes of a node. A value "value++" or "value+=N" counts on from what was agreed before.
+struct UpdateAttributes {
   std::string node;
-};  ///< `node` empty: everywhere
+  bool transient = true;                   ///< lost when the node boots
+  std::map<std::string, std::string> set;  ///< at most attribute_changes_max together with `remove`
+  std::vector<std::string> remove;
+};
 
 /// Nothing is started, stopped, moved or recovered in `scope` ("cluster", "service:shop", "node:alice") until it ends.
 struct SetMaintenance {
@@ -125,6 +136,15 @@ struct RecordFailure {
   std::uint64_t epoch = 0;
   bool start_failed = false;
   std::string text;
+  std::string step = {};             ///< empty: of the service as a whole
+  std::string reaction = "restart";  ///< config::OnFail as a word
+  std::string output = {};           ///< the agent's last words, at most failure_output_bytes_max
+  std::uint64_t at_ms = 0;           ///< wall clock of the node, for people only; 0: not known
+};
+/// The node runs since a boot that was not known: what it had before (transient attributes, failures) is gone.
+struct NoteBoot {
+  std::string node;
+  std::string boot;
 };
 
 /// The configuration of the cluster from now on. Applies only while `base_version` is the version in force; the next
@@ -155,10 +175,18 @@ struct UseToken {
   std::string from;  ///< the address that it came from
 };
 
-using Command =
-    std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume, GrantOwnership,
-                 RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure, SetRestartLease,
-                 SetMaintenance, AgeMaintenance, RestartService, RestartDone, SetHalt, SetConfig, IssueToken, UseToken>;
+using Command = std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume,
+                             GrantOwnership, RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure,
+                             SetRestartLease, SetMaintenance, AgeMaintenance, RestartService, RestartDone, SetHalt,
+                             SetConfig, IssueToken, UseToken, UpdateAttributes, NoteBoot>;
+
+/// In the place of a node: attributes of the cluster as a whole (Pacemaker's crm_config).
+inline constexpr const char* cluster_attributes = "#cluster";
+inline constexpr std::size_t failure_output_bytes_max = 1024;
+inline constexpr std::size_t attribute_changes_max = 128;  ///< of one command
+inline constexpr std::size_t attributes_max = 256;         ///< of one node and lifetime
+inline constexpr std::size_t attribute_name_bytes_max = 128;
+inline constexpr std::size_t attribute_value_bytes_max = 1024;
 
 /// A command with the id its proposer gave it, so that a repeated proposal is applied once.
 struct Proposal {

@@ -22,6 +22,7 @@ struct StepReport {
   std::string state;           ///< Stopped, Starting, Started, Stopping, Failed
   std::int64_t start_ms = -1;  ///< how long the last start took; -1: never started
   std::int64_t stop_ms = -1;
+  std::string warning = {};  ///< it runs, but: degraded, or a failure that is ignored
 };
 
 struct ServiceReport {

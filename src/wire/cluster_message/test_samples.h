@@ -30,7 +30,7 @@ inline Command command(Prng& prng, int kind) {
     case 3:
       return HoldVolume{word(prng), word(prng)};
     case 4:
-      return ClearFailures{word(prng), word(prng)};
+      return ClearFailures{word(prng), word(prng), number(prng)};
     case 5:
       return InitialiseVolume{word(prng), word(prng)};
     case 6:
@@ -62,8 +62,13 @@ inline Command command(Prng& prng, int kind) {
       return IssueToken{word(prng), word(prng), number(prng), number(prng), word(prng)};
     case 20:
       return UseToken{word(prng), number(prng), word(prng)};
+    case 21:
+      return UpdateAttributes{word(prng), flag(prng), {{"pingd", word(prng)}, {word(prng), "1"}}, {word(prng)}};
+    case 22:
+      return NoteBoot{word(prng), word(prng)};
     default:
-      return RecordFailure{word(prng), word(prng), number(prng), flag(prng), word(prng)};
+      return RecordFailure{word(prng), word(prng), number(prng), flag(prng),  word(prng),
+                           word(prng), word(prng), word(prng),   number(prng)};
   }
 }
 
@@ -72,7 +77,7 @@ inline Proposal proposal(Prng& prng, int kind) { return {number(prng), word(prng
 inline ServiceReport service_report(Prng& prng) {
   ServiceReport report{word(prng), number(prng), "Started", word(prng), {}};
   for (auto count = prng.below(4); count > 0; --count)
-    report.steps.push_back({word(prng), word(prng), prng.between(-1, 99999), prng.between(-1, 99999)});
+    report.steps.push_back({word(prng), word(prng), prng.between(-1, 99999), prng.between(-1, 99999), word(prng)});
   return report;
 }
 

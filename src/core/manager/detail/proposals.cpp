@@ -47,8 +47,11 @@ void Manager::State::resend_questions() {
     if (const auto it = asked.find(id); it != asked.end()) ask_for_currentness(id, it->second);
 }
 
-void Manager::State::judge(const input::Change& change) {
+void Manager::State::judge(const input::Change& asked_for) {
+  input::Change change = asked_for;
   if (std::holds_alternative<message::SetConfig>(change.command)) return judge_configuration(change);
+  if (auto* update = std::get_if<message::UpdateAttributes>(&change.command); update != nullptr && update->node.empty())
+    update->node = self->name;
   auto refuse = [&](const Error& error) { out->push_back(effect::ChangeDone{change.request, false, error.text()}); };
   if (auto valid = store::validate(change.command, config); !valid) return refuse(valid.error());
   const auto views = node_views();
@@ -135,6 +138,7 @@ void Manager::State::proposal_done(const consensus::ProposalDone& done) {
 void Manager::State::proposal_applied(const message::Proposal& proposal, const store::Applied& applied) {
   recently_forwarded.erase(proposal.id);
   restart_proposal_applied(proposal, applied.accepted);
+  attributes_applied(proposal.id);
   const auto it = pending.find(proposal.id);
   if (it == pending.end()) return;
   if (it->second.request)

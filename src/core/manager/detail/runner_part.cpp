@@ -160,7 +160,10 @@ void Manager::State::carry_out(Runner& runner, transition::Effect& effect) {
   if (std::holds_alternative<te::KillCgroup>(effect)) return void(out->push_back(effect::KillCgroup{runner.name}));
   if (std::holds_alternative<te::Unmount>(effect))
     return void(out->push_back(effect::Unmount{runner.name, runner.volume.value_or("")}));
-  if (auto* wanted = std::get_if<te::Propose>(&effect)) return propose(std::move(wanted->command));
+  if (auto* wanted = std::get_if<te::Propose>(&effect)) {
+    if (auto* failure = std::get_if<message::RecordFailure>(&wanted->command)) failure->at_ms = wall_now_ms();
+    return propose(std::move(wanted->command));
+  }
   if (auto* release = std::get_if<te::ReleaseLease>(&effect)) {
     if (!runner.by_hand) release_lease(runner.slot(), release->service_epoch);
     if (runner.volume) release_lease(membership::volume_lease(*runner.volume), release->volume_epoch);
@@ -189,6 +192,8 @@ transition::input::Ownership Manager::State::ownership_of(const Runner& runner) 
     ownership.reason = service->second.reason;
     if (service->second.restarts_asked > service->second.restarts_done)
       ownership.restart = service->second.restarts_asked, ownership.restart_step = service->second.restart_step;
+    const auto failure = service->second.failures.find(self->name);
+    ownership.blocked = failure != service->second.failures.end() && failure->second.reaction == "block";
   }
   return ownership;
 }

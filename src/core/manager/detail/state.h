@@ -153,6 +153,34 @@ struct Manager::State {
   void tell_volume(const std::string& volume, const std::string& refusal);
   void tick_runners();
 
+  // ---- failure_part: failures that fade, and what goes with a boot -------------------------------------------------
+  struct SeenFailure {
+    std::uint64_t version = 0;
+    Instant since{};  ///< when this manager learnt of it: on its own clock
+    Instant ask_again{};
+  };
+  void machine_says(const input::Machine& machine);
+  void note_boot_when_due();
+  void watch_failures();
+  void propose_fading(const config::Service& service, const std::string& node, SeenFailure& seen);
+  /// When the failures of the service on the node fade, as far as this manager can tell; never: they do not.
+  [[nodiscard]] Instant fades_at(const config::Service& service, const std::string& node) const;
+  [[nodiscard]] std::uint64_t wall_now_ms() const;
+
+  // ---- attribute_part: what agents set -----------------------------------------------------------------------------
+  struct AttributeUpdate {
+    std::optional<std::string> value;
+    Instant due{};               ///< never: it is on its way
+    std::uint64_t proposal = 0;  ///< 0: not proposed
+  };
+  void agent_attribute(const input::AgentAttribute& set);
+  void propose_attributes();
+  void propose_attributes_of(const std::string& node);
+  void retry_lost_attributes();
+  void attributes_applied(std::uint64_t proposal);
+  [[nodiscard]] Instant attributes_due() const;
+  [[nodiscard]] std::string attributes_json() const;
+
   // ---- volume_part: what blockd is told and asks for ---------------------------------------------------------------
   struct Volume {
     bool connected = false;
@@ -249,7 +277,12 @@ struct Manager::State {
 
   Instant started_at{};
   std::optional<Restart> restart;
-  Instant end_restart_leases_at{};  ///< not asked for again before
+  Instant end_restart_leases_at{};                                                   ///< not asked for again before
+  std::map<std::pair<std::string, std::string>, AttributeUpdate> attribute_updates;  ///< by node and name
+  std::string boot;
+  Instant note_boot_at{};
+  std::int64_t wall_offset_ms = 0;                                           ///< wall clock minus `now`; 0: not known
+  std::map<std::pair<std::string, std::string>, SeenFailure> failures_seen;  ///< by service and node
   std::uint64_t story_sequence = 0;
   Instant now{};
   Effects* out = nullptr;  ///< of the step under way

@@ -1,5 +1,6 @@
 // The reply to `status`.
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/manager/detail/state.h"
@@ -34,7 +35,8 @@ Json steps_json(const message::ServiceReport& report, bool known) {
     steps.push_back({{"name", step.name},
                      {"state", known ? step.state : "Unknown"},
                      {"start_ms", step.start_ms},
-                     {"stop_ms", step.stop_ms}});
+                     {"stop_ms", step.stop_ms},
+                     {"warning", step.warning}});
   return steps;
 }
 
@@ -76,6 +78,10 @@ Json nodes_json(const Source& source, const store::ClusterState& state) {
                      {"maintenance", store::in_maintenance(state, "", node.name) != nullptr},
                      {"address", node.address},
                      {"links", links_json(source, node.name)}});
+    if (agreed == state.nodes.end()) continue;
+    if (!agreed->second.attributes.empty()) nodes.back()["attributes"] = agreed->second.attributes;
+    if (!agreed->second.transient_attributes.empty())
+      nodes.back()["transient_attributes"] = agreed->second.transient_attributes;
   }
   return nodes;
 }
@@ -111,10 +117,25 @@ Json service_json(const Source& source, const config::Service& service, const st
   json["maintenance"] = store::in_maintenance(state, service.name, agreed.owner.value_or("")) != nullptr;
   json["restarts"] = {{"asked", agreed.restarts_asked}, {"done", agreed.restarts_done}};
   json["steps"] = report != nullptr ? steps_json(*report, known) : Json::array();
-  for (const auto& [node, failure] : agreed.failures)
-    json["failures"].push_back(
-        {{"node", node}, {"count", failure.count}, {"start_failed", failure.start_failed}, {"text", failure.text}});
   return json;
+}
+
+Json failures_json(const store::ClusterState& state, const std::string& service,
+                   const std::function<std::int64_t(const std::string&)>& fades_in_ms) {
+  Json failures = Json::array();
+  const auto agreed = state.services.find(service);
+  if (agreed == state.services.end()) return failures;
+  for (const auto& [node, failure] : agreed->second.failures)
+    failures.push_back({{"node", node},
+                        {"count", failure.count},
+                        {"start_failed", failure.start_failed},
+                        {"step", failure.step},
+                        {"text", failure.text},
+                        {"reaction", failure.reaction},
+                        {"at_ms", failure.at_ms},
+                        {"fades_in_ms", fades_in_ms(node)},
+                        {"output", failure.output}});
+  return failures;
 }
 
 Json replica_json(const Source& source, const std::string& node, const std::string& volume) {
@@ -190,7 +211,8 @@ std::string Manager::State::status_json() const {
                     {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
                     {"term", leadership.term},
                     {"votes_seen", seen},
-                    {"votes", members.voters.size()}};
+                    {"votes", members.voters.size()},
+                    {"applied_index", store.state().applied_index}};
   json["configuration"] = {{"version", store.state().configuration()},
                            {"agreed", followed.has_value()},
                            {"file_differed", file_differs},
@@ -213,6 +235,11 @@ std::string Manager::State::status_json() const {
     Json entry = service_json(source, service, store.state(), plan);
     const auto end = holder.end_of(membership::service_lease(service.name), entry["epoch"].get<std::uint64_t>());
     if (end && entry["owner"] == self->name) entry["lease_ms_left"] = std::max<std::int64_t>(0, to_ms(*end - now));
+    auto failures = failures_json(store.state(), service.name, [&](const std::string& node) {
+      const auto at = fades_at(service, node);
+      return at == never ? std::int64_t{-1} : std::max<std::int64_t>(0, to_ms(at - now));
+    });
+    if (!failures.empty()) entry["failures"] = std::move(failures);
     json["services"].push_back(std::move(entry));
   }
   json["volumes"] = Json::array();

@@ -15,7 +15,11 @@ class View {
   [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
   [[nodiscard]] const NodeView& node(const std::string& name) const;
   [[nodiscard]] bool online(const std::string& name) const { return node(name).online && !node(name).lost; }
+  /// By hand, or because of a failure with `on_fail = "standby"` there.
   [[nodiscard]] bool standby(const std::string& name) const;
+  /// "alice is in standby", with the failure that put it there.
+  [[nodiscard]] std::string standby_reason(const std::string& name) const;
+  [[nodiscard]] std::string standby_hint(const std::string& name) const;
   [[nodiscard]] const store::VolumeState& volume(const std::string& name) const;
   [[nodiscard]] const store::ServiceState& service(const std::string& name) const;
   /// What the node last reported about it, or null.

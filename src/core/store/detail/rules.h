@@ -17,5 +17,7 @@ namespace bascule::store::detail {
 [[nodiscard]] Applied set_config(ClusterState& state, const message::SetConfig& command);
 [[nodiscard]] Applied issue_token(ClusterState& state, const message::IssueToken& command);
 [[nodiscard]] Applied use_token(ClusterState& state, const message::UseToken& command);
+[[nodiscard]] Applied update_attributes(ClusterState& state, const message::UpdateAttributes& command);
+[[nodiscard]] Applied note_boot(ClusterState& state, const message::NoteBoot& command);
 
 }  // namespace bascule::store::detail

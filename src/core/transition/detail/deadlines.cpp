@@ -15,7 +15,9 @@ Instant ServiceRunner::State::next_deadline() const {
   };
   consider(name == Unknown && !probed, later(first_seen, probe_volume_wait));
   consider(name == Unknown && probes_done, adopt_by);
-  consider(in({Promoting, Starting, Started, Stopping}) || (name == Unknown && run), run_lease_end);
+  consider(in({Promoting, Starting, Started, Blocked, Stopping}) || (name == Unknown && run), run_lease_end);
+  consider(name == Starting, next_start);
+  consider(name == Blocked, next_block_record);
   consider(name == Held, hold_until());
   consider(name == Stopping, kill_at());
   consider(name == Promoting, next_promote);
@@ -28,7 +30,8 @@ Instant ServiceRunner::State::next_deadline() const {
   consider(releasing.has_value() && in({Stopped, Failed}), next_release);
   consider(restarting != 0 && name == Started, next_release);
   if (name == Started) {
-    for (const StepRun& step : steps) consider(!step.action, step.next_monitor);
+    for (const StepRun& step : steps)
+      for (const Instant next_monitor : step.next_monitors) consider(!step.action, next_monitor);
   }
   for (const auto& [id, pending] : actions) consider(name != Killing, pending.overdue);
   return next;

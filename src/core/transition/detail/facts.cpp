@@ -21,7 +21,8 @@ bool ServiceRunner::State::lease_valid() const { return run && !adopting && now 
 
 bool ServiceRunner::State::may_start() const {
   const auto epochs = owned();
-  if (!epochs || ownership.stop_requested || ownership.maintenance || releasing || !actions.empty()) return false;
+  if (!epochs || ownership.stop_requested || ownership.maintenance || blocked || releasing || !actions.empty())
+    return false;
   if (mount_asked && !mount_checked) return false;
   return lease.epoch == lease_epoch(*epochs) && now < lease.end;
 }
@@ -49,7 +50,7 @@ void ServiceRunner::State::become(ServiceStateName next, const std::string& reas
   BASCULE_ASSERT(allowed(name, next));
   name = next;
   why = reason;
-  for (StepRun& step : steps) step.next_monitor = never;
+  for (StepRun& step : steps) step.next_monitors.assign(step.next_monitors.size(), never);
 }
 
 void ServiceRunner::State::tell(const std::string& kind, const std::string& text,
@@ -62,8 +63,15 @@ void ServiceRunner::State::run_action(std::size_t index, const std::string& oper
   BASCULE_ASSERT(!steps[index].action);
   const ActionId id = ++last_action;
   steps[index].action = id;
-  actions[id] = Pending{index, operation, now + timeout + action_slack, false};
+  actions[id] = Pending{index, operation, now + timeout + action_slack};
   emit(effect::RunAction{id, index, operation, timeout, interval, volume.device});
+}
+
+void ServiceRunner::State::run_monitor(std::size_t index, std::size_t which) {
+  const config::Monitor& monitor = monitors[index][which];
+  run_action(index, "monitor", monitor.timeout, monitor.interval);
+  actions[last_action].monitor = which;
+  std::get<effect::RunAction>(effects->back()).check_level = monitor.check_level;
 }
 
 void ServiceRunner::State::cancel_actions() {
@@ -73,8 +81,18 @@ void ServiceRunner::State::cancel_actions() {
 }
 
 void ServiceRunner::State::record_failure(bool start_failed, const std::string& text) {
+  message::RecordFailure failure;
+  failure.start_failed = start_failed;
+  failure.text = text;
+  record_failure(std::move(failure));
+}
+
+void ServiceRunner::State::record_failure(message::RecordFailure failure) {
   if (volume_only || !run) return;
-  emit(effect::Propose{message::RecordFailure{config.name, node, run->service, start_failed, text}});
+  failure.service = config.name;
+  failure.node = node;
+  failure.epoch = run->service;
+  emit(effect::Propose{std::move(failure)});
 }
 
 }  // namespace bascule::transition

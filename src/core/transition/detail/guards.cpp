@@ -6,7 +6,7 @@ using enum ServiceStateName;
 
 /// The epoch was given away: somebody else may run already, so nothing here is polite any more.
 bool ServiceRunner::State::rule_deposed() {
-  if (!in({Promoting, Starting, Started, Stopping, Held}) && !(name == Unknown && run)) return false;
+  if (!in({Promoting, Starting, Started, Blocked, Stopping, Held}) && !(name == Unknown && run)) return false;
   if (adopting) return false;
   if (!ownership_known || owned() == run) return false;
   kill("this node no longer owns " + config.name);
@@ -15,7 +15,7 @@ bool ServiceRunner::State::rule_deposed() {
 
 /// The executor kills what takes too long; an agent that is still there after that cannot be killed one by one.
 bool ServiceRunner::State::rule_agent_overdue() {
-  if (!in({Unknown, Starting, Started, Stopping, Held}) || (name != Unknown && resting())) return false;
+  if (!in({Unknown, Starting, Started, Blocked, Stopping, Held}) || (name != Unknown && resting())) return false;
   for (const auto& [id, pending] : actions) {
     if (now < pending.overdue) continue;
     if (!run) run = found_run();
@@ -28,7 +28,8 @@ bool ServiceRunner::State::rule_agent_overdue() {
 
 /// Without its volume nothing of a service is worth keeping; blockd may only be reconnecting, though.
 bool ServiceRunner::State::rule_volume_lost() {
-  if (!in({Starting, Started, Held, Stopping}) || volume_lost_at == never || demote_since != never) return false;
+  if (!in({Starting, Started, Blocked, Held, Stopping}) || volume_lost_at == never || demote_since != never)
+    return false;
   if (resting()) return false;
   if (!volume.attached && now < later(volume_lost_at, volume_lost_grace)) return false;
   const std::string text = "volume " + *config.volume + " is no longer primary here";
@@ -45,7 +46,7 @@ bool ServiceRunner::State::rule_stop_too_long() {
 }
 
 bool ServiceRunner::State::rule_lease_ended() {
-  if (!in({Promoting, Starting, Started}) && !(name == Unknown && run && !adopting)) return false;
+  if (!in({Promoting, Starting, Started, Blocked}) && !(name == Unknown && run && !adopting)) return false;
   if (lease_valid()) return false;
   bool only_observed = true;
   for (const auto& [id, pending] : actions) only_observed &= pending.operation == "monitor";
@@ -62,7 +63,7 @@ bool ServiceRunner::State::rule_stop_requested() {
     stop_to = 0;
     return true;
   }
-  if (!in({Promoting, Starting, Started})) return false;
+  if (!in({Promoting, Starting, Started, Blocked})) return false;
   if (name == Started) cancel_actions();
   stop_all(stop_reason());
   return true;

@@ -49,9 +49,10 @@ bool ServiceRunner::State::rule_restart() {
 }
 
 /// A monitor in maintenance: what it found is told when it changes, and nothing is done.
-void ServiceRunner::State::only_tell(std::size_t index, agents::Found found, const std::string& text) {
+void ServiceRunner::State::only_tell(std::size_t index, std::size_t which, agents::Found found,
+                                     const std::string& text) {
   StepRun& step = steps[index];
-  step.next_monitor = now + config.steps[index].monitor_interval;
+  step.next_monitors[which] = now + monitors[index][which].interval;
   const auto before = step.condition;
   step.condition = found == agents::Found::running       ? StepRun::Condition::Started
                    : found == agents::Found::not_running ? StepRun::Condition::Stopped

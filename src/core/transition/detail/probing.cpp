@@ -108,6 +108,7 @@ bool ServiceRunner::State::rule_grace_over() {
 /// Goes on from wherever the steps are: up from the first that does not run, after what runs above it was stopped.
 void ServiceRunner::State::resume(const std::string& reason) {
   volume_promoted = has_volume && volume.promoted_epoch == run->volume;
+  if (blocked) return become(Blocked, "it is left as it is until its failure is cleared");
   const bool only_observed = std::all_of(actions.begin(), actions.end(),
                                          [](const auto& action) { return action.second.operation == "monitor"; });
   if (ownership.maintenance && only_observed) return enter_started(reason);

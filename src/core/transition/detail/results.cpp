@@ -14,7 +14,7 @@ void ServiceRunner::State::on(const input::ActionDone& done) {
   step.action.reset();
   if (pending.operation == "monitor") {
     if (name == ServiceStateName::Unknown) return probe_done(step, done);
-    if (!pending.cancelled && name == ServiceStateName::Started) monitor_done(pending.step, done);
+    if (!pending.cancelled && name == ServiceStateName::Started) monitor_done(pending.step, pending.monitor, done);
   } else if (pending.cancelled) {
     step.condition = Condition::Failed;  // half started or half stopped
   } else if (pending.operation == "start") {
@@ -45,25 +45,40 @@ void ServiceRunner::State::probe_done(StepRun& step, const input::ActionDone& do
   }
 }
 
-void ServiceRunner::State::monitor_done(std::size_t index, const input::ActionDone& done) {
-  StepRun& step = steps[index];
+message::RecordFailure ServiceRunner::State::failure_of(std::size_t index, const std::string& text,
+                                                        const input::ActionDone& done) const {
+  message::RecordFailure failure;
+  failure.text = text;
+  failure.step = config.steps[index].name;
+  failure.output = done.output;
+  return failure;
+}
+
+void ServiceRunner::State::monitor_done(std::size_t index, std::size_t which, const input::ActionDone& done) {
   const auto found = agents::found_by_monitor(done.return_code, false);
-  if (found == agents::Found::running && ownership.maintenance) return only_tell(index, found, "");
-  if (found == agents::Found::running) {
-    step.next_monitor = now + config.steps[index].monitor_interval;
-    return;
+  if (ownership.maintenance) {
+    const std::string text = found == agents::Found::running ? "" : failure_text(index, "monitor", done);
+    return only_tell(index, which, found, text);
   }
-  const std::string text = failure_text(index, "monitor", done);
-  if (ownership.maintenance) return only_tell(index, found, text);
-  tell("step-failed", text, {{"step", config.steps[index].name}, {"rc", std::to_string(done.return_code)}});
-  record_failure(false, text);
-  // "Not running" is a clean state: it is started without a stop before it.
-  step.condition = found == agents::Found::not_running ? Condition::Stopped : Condition::Failed;
-  cancel_actions();
-  stop_to = index;
-  recovering = true;
-  started_at = now;
-  become(ServiceStateName::Stopping, text + "; starting it again");
+  if (found == agents::Found::running)
+    monitor_succeeded(index, which, done);
+  else
+    monitor_failed(index, which, done);
+}
+
+/// 190 and 191 mean that it runs, and that somebody should look at it (OCF 1.1).
+void ServiceRunner::State::monitor_succeeded(std::size_t index, std::size_t which, const input::ActionDone& done) {
+  StepRun& step = steps[index];
+  step.next_monitors[which] = now + monitors[index][which].interval;
+  std::string warning;
+  if (agents::is_degraded(done.return_code)) warning = failure_text(index, "monitor", done);
+  if (warning == step.warnings[which]) return;
+  const std::string& step_name = config.steps[index].name;
+  if (warning.empty())
+    tell("step-recovered", step_name + " is well again", {{"step", step_name}});
+  else
+    tell("step-degraded", warning, {{"step", step_name}, {"rc", std::to_string(done.return_code)}});
+  step.warnings[which] = warning;
 }
 
 void ServiceRunner::State::start_done(std::size_t index, const input::ActionDone& done) {
@@ -73,6 +88,7 @@ void ServiceRunner::State::start_done(std::size_t index, const input::ActionDone
   if (agents::severity("start", done.return_code) == agents::Severity::success) {
     step.condition = Condition::Started;
     step.start_ms = to_ms(done.took);
+    step.forget_warnings();
     tell("step-started", step_name + " started in " + ms + " ms",
          {{"step", step_name}, {"ms", ms}, {"reason", cause()}});
     return;
@@ -80,15 +96,13 @@ void ServiceRunner::State::start_done(std::size_t index, const input::ActionDone
   step.condition = Condition::Failed;
   const std::string text = failure_text(index, "start", done);
   tell("step-failed", text,
-       {{"step", step_name}, {"ms", ms}, {"rc", std::to_string(done.return_code)}, {"reason", cause()}});
+       {{"step", step_name},
+        {"ms", ms},
+        {"rc", std::to_string(done.return_code)},
+        {"reason", cause()},
+        {"output", done.output}});
   // Without a lease writes are held, so a start that fails then says nothing about this node.
-  if (!in({ServiceStateName::Starting, ServiceStateName::Stopping}) || !lease_valid()) return;
-  record_failure(true, text);
-  failed = true;
-  if (name == ServiceStateName::Starting) return stop_all(text);
-  recovering = false;
-  stop_to = 0;
-  why = text;
+  if (in({ServiceStateName::Starting, ServiceStateName::Stopping}) && lease_valid()) start_failed(index, text, done);
 }
 
 void ServiceRunner::State::stop_done(std::size_t index, const input::ActionDone& done) {
@@ -99,18 +113,23 @@ void ServiceRunner::State::stop_done(std::size_t index, const input::ActionDone&
   step.condition = ok ? Condition::Stopped : Condition::Failed;
   if (ok) {
     step.stop_ms = to_ms(done.took);
+    step.forget_warnings();
     tell("step-stopped", step_name + " stopped in " + ms + " ms",
          {{"step", step_name}, {"ms", ms}, {"reason", cause()}});
     return;
   }
   const std::string text = failure_text(index, "stop", done);
   tell("step-failed", text,
-       {{"step", step_name}, {"ms", ms}, {"rc", std::to_string(done.return_code)}, {"reason", cause()}});
+       {{"step", step_name},
+        {"ms", ms},
+        {"rc", std::to_string(done.return_code)},
+        {"reason", cause()},
+        {"output", done.output}});
   if (name == ServiceStateName::Killing) {
     killing.stop_failed = true;
     return;
   }
-  if (lease_valid()) record_failure(false, text);
+  if (lease_valid()) record_failure(failure_of(index, text, done));
   kill(text);
 }
 

@@ -14,6 +14,7 @@ bool ServiceRunner::State::rule_start() {
   run = owned();
   run_lease_end = lease.end;
   started_at = now;
+  next_start = now;
   failed = false;
   volume_promoted = false;
   volume_lost_at = never;
@@ -74,7 +75,7 @@ bool ServiceRunner::State::rule_start_next() {
     enter_started("");
     return true;
   }
-  if (steps[index].action || !actions.empty() || resting()) return false;
+  if (steps[index].action || !actions.empty() || resting() || now < next_start) return false;
   steps[index].condition = Condition::Starting;
   run_action(index, "start", config.steps[index].start_timeout, {});
   return true;
@@ -84,8 +85,10 @@ void ServiceRunner::State::enter_started(const std::string& reason) {
   const bool held = name == Held;
   become(Started, reason);
   for (std::size_t index = 0; index < steps.size(); ++index) {
-    const Duration interval = config.steps[index].monitor_interval;
-    if (interval > Duration::zero()) steps[index].next_monitor = held ? now : now + interval;
+    for (std::size_t which = 0; which < monitors[index].size(); ++which) {
+      const Duration interval = monitors[index][which].interval;
+      if (interval > Duration::zero()) steps[index].next_monitors[which] = held ? now : now + interval;
+    }
   }
   if (volume_only || held) return;
   const std::string ms = std::to_string(to_ms(now - started_at));
@@ -98,11 +101,12 @@ bool ServiceRunner::State::rule_monitor() {
   bool any = false;
   for (std::size_t index = 0; index < steps.size(); ++index) {
     StepRun& step = steps[index];
-    if (step.action || now < step.next_monitor) continue;
-    const config::Step& one = config.steps[index];
-    step.next_monitor = now + one.monitor_interval;  // set again when it is answered
-    run_action(index, "monitor", one.monitor_timeout, one.monitor_interval);
-    any = true;
+    for (std::size_t which = 0; which < monitors[index].size(); ++which) {
+      if (step.action || now < step.next_monitors[which]) continue;
+      step.next_monitors[which] = now + monitors[index][which].interval;  // set again when it is answered
+      run_monitor(index, which);
+      any = true;
+    }
   }
   return any;
 }

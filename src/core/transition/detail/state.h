@@ -28,6 +28,8 @@ inline constexpr Duration kill_patience = seconds(2);       ///< for the cgroup 
 inline constexpr Duration kill_stop_timeout = seconds(10);  ///< of a stop action after the kill
 inline constexpr int kill_rounds_max = 3;                   ///< of stops that fail after the kill
 inline constexpr Duration action_slack = seconds(5);        ///< the executor's, on top of an action's timeout
+inline constexpr Duration start_pause = seconds(1);         ///< before a failed start is tried again here
+inline constexpr Duration block_retry = seconds(10);        ///< until the cluster says that it knows of the block
 inline constexpr Duration hint_pause = seconds(1);          ///< between monitors that a hint asked for
 
 struct Epochs {
@@ -41,9 +43,12 @@ struct StepRun {
   Condition condition = Condition::Unknown;
   std::int64_t start_ms = -1;
   std::int64_t stop_ms = -1;
-  Instant next_monitor = never;
-  std::optional<ActionId> action;  ///< at most one per step
+  std::vector<Instant> next_monitors = {};  ///< of each of monitors_of(); never: not now
+  std::optional<ActionId> action = {};      ///< at most one per step
+  std::vector<std::string> warnings = {};   ///< of each monitor: it runs, but is degraded, or a failure is ignored
 
+  [[nodiscard]] std::string warning() const;
+  void forget_warnings() { warnings.assign(warnings.size(), ""); }
   [[nodiscard]] bool active() const { return condition != Condition::Stopped; }
 };
 
@@ -51,8 +56,12 @@ struct Pending {
   std::size_t step = 0;
   std::string operation;
   Instant overdue{};
-  bool cancelled = false;  ///< its result says nothing any more, but until it came the agent may still run
+  bool cancelled = false;   ///< its result says nothing any more, but until it came the agent may still run
+  std::size_t monitor = 0;  ///< which of monitors_of()
 };
+
+/// The usual monitor first (interval 0: there is none), then the deeper ones.
+[[nodiscard]] std::vector<config::Monitor> monitors_of(const config::Step& step);
 
 struct KillProgress {
   Instant since{};
@@ -86,6 +95,7 @@ struct ServiceRunner::State {
   ServiceStateName name = ServiceStateName::Unknown;
   std::string why;
   std::vector<StepRun> steps;
+  std::vector<std::vector<config::Monitor>> monitors;  ///< of each step
   std::map<ActionId, Pending> actions;
   ActionId last_action = 0;
   std::optional<Epochs> run;  ///< the ownership that what runs here belongs to
@@ -113,6 +123,10 @@ struct ServiceRunner::State {
   Instant demote_since = never;
   Instant next_demote = never;
   Instant hint_at{};
+  Instant next_start{};  ///< not before: a start failed that is tried again
+  bool blocked = false;  ///< a failure with on_fail = "block" holds everything as it is
+  message::RecordFailure block_record;
+  Instant next_block_record = never;
   KillProgress killing;
 
   // For the time of one step().
@@ -149,12 +163,27 @@ struct ServiceRunner::State {
   }
   void tell(const std::string& kind, const std::string& text, std::map<std::string, std::string> fields = {});
   void run_action(std::size_t index, const std::string& operation, Duration timeout, Duration interval);
+  void run_monitor(std::size_t index, std::size_t which);
   void cancel_actions();
   void record_failure(bool start_failed, const std::string& text);
+  void record_failure(message::RecordFailure failure);
 
   // results.cpp
   void probe_done(StepRun& step, const input::ActionDone& done);
-  void monitor_done(std::size_t index, const input::ActionDone& done);
+  void monitor_done(std::size_t index, std::size_t which, const input::ActionDone& done);
+  void monitor_succeeded(std::size_t index, std::size_t which, const input::ActionDone& done);
+  [[nodiscard]] message::RecordFailure failure_of(std::size_t index, const std::string& text,
+                                                  const input::ActionDone& done) const;
+
+  // reactions.cpp: what a failed monitor or start leads to
+  void monitor_failed(std::size_t index, std::size_t which, const input::ActionDone& done);
+  void ignore_failure(std::size_t index, std::size_t which, const std::string& text, const input::ActionDone& done);
+  void recover(std::size_t index, const std::string& reason);
+  void block(const message::RecordFailure& failure);
+  void give_up(const std::string& reason);
+  void start_failed(std::size_t index, const std::string& text, const input::ActionDone& done);
+  bool rule_blocked();
+  bool rule_unblocked();
   void start_done(std::size_t index, const input::ActionDone& done);
   void stop_done(std::size_t index, const input::ActionDone& done);
   [[nodiscard]] std::string failure_text(std::size_t index, const std::string& operation,
@@ -171,7 +200,7 @@ struct ServiceRunner::State {
   // operations.cpp: maintenance, restart in place
   bool rule_maintenance_over();
   void look_again(const std::string& reason);
-  void only_tell(std::size_t index, agents::Found found, const std::string& text);
+  void only_tell(std::size_t index, std::size_t which, agents::Found found, const std::string& text);
   bool rule_restart();
   bool rule_restarted();
   [[nodiscard]] bool resting() const;  ///< in maintenance, with every right to what runs: nothing is done about it

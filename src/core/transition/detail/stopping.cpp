@@ -79,6 +79,7 @@ void ServiceRunner::State::finish() {
   if (!volume_only) tell("service-stopped", config.name + " is stopped" + (why.empty() ? "" : ": " + why));
   if (failed) tell("service-failed", config.name + " failed on " + node + ": " + why);
   releasing = run;
+  blocked = ownership.blocked;
   next_release = now;
   if (ownership_known && owned() != run) releasing.reset();
   run.reset();

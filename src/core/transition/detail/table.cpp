@@ -58,6 +58,16 @@ constexpr std::array edges = {
     Edge{Stopping, Unknown},
     Edge{Promoting, Unknown},
     Edge{Held, Unknown},
+    // a failure that blocks
+    Edge{Started, Blocked},
+    Edge{Unknown, Blocked},
+    Edge{Held, Blocked},
+    Edge{Blocked, Promoting},
+    Edge{Blocked, Starting},
+    Edge{Blocked, Started},
+    Edge{Blocked, Stopping},
+    Edge{Blocked, Held},
+    Edge{Blocked, Killing},
 };
 
 }  // namespace
@@ -78,6 +88,8 @@ const char* text(ServiceStateName name) {
       return "Starting";
     case Started:
       return "Started";
+    case Blocked:
+      return "Blocked";
     case Stopping:
       return "Stopping";
     case Held:

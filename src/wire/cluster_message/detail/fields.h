@@ -31,7 +31,7 @@ void fields(V& visit, T& c) {
 }
 template <typename V, Is<ClearFailures> T>
 void fields(V& visit, T& c) {
-  visit("service", c.service), visit("node", c.node);
+  visit("service", c.service), visit("node", c.node), visit("version", c.version);
 }
 template <typename V, Is<InitialiseVolume> T>
 void fields(V& visit, T& c) {
@@ -67,7 +67,16 @@ void fields(V& visit, T& c) {
 template <typename V, Is<RecordFailure> T>
 void fields(V& visit, T& c) {
   visit("service", c.service), visit("node", c.node), visit("epoch", c.epoch);
-  visit("start_failed", c.start_failed), visit("text", c.text);
+  visit("start_failed", c.start_failed), visit("text", c.text), visit("step", c.step);
+  visit("reaction", c.reaction), visit("output", c.output), visit("at_ms", c.at_ms);
+}
+template <typename V, Is<UpdateAttributes> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("transient", c.transient), visit("set", c.set), visit("remove", c.remove);
+}
+template <typename V, Is<NoteBoot> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("boot", c.boot);
 }
 
 template <typename V, Is<SetMaintenance> T>
@@ -110,6 +119,7 @@ void fields(V& visit, T& c) {
 template <typename V, Is<StepReport> T>
 void fields(V& visit, T& r) {
   visit("name", r.name), visit("state", r.state), visit("start_ms", r.start_ms), visit("stop_ms", r.stop_ms);
+  visit("warning", r.warning);
 }
 template <typename V, Is<ServiceReport> T>
 void fields(V& visit, T& r) {
