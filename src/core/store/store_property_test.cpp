@@ -22,7 +22,7 @@ Command some_command(Prng& prng, const ClusterState& state) {
   if (state.services.contains("shop")) service = state.services.at("shop");
   const auto off = [&prng] { return prng.chance(1, 8) ? prng.below(3) : 0; };
   const auto service_name = prng.chance(1, 5) ? "" : "shop";
-  switch (prng.below(21)) {
+  switch (prng.below(23)) {
     case 0:
       return SetStandby{some_node(prng), prng.chance(1, 2)};
     case 1:
@@ -64,9 +64,9 @@ Command some_command(Prng& prng, const ClusterState& state) {
       return SetRestartLease{"alice",
                              state.nodes.contains("alice") ? state.nodes.at("alice").restart_version + off() : off(),
                              prng.below(3) * 15'000};
-    case 19:
-      return UpdateAttributes{some_node(prng), prng.chance(1, 2), {{"a", "value++"}}, {}};
     case 20:
+      return UpdateAttributes{some_node(prng), prng.chance(1, 2), {{"a", "value++"}}, {}};
+    case 21:
       return NoteBoot{some_node(prng), std::to_string(prng.below(3))};
     default:
       return RecordFailure{"shop", some_node(prng), service.epoch + off(), prng.chance(1, 2), "t"};

@@ -4,6 +4,8 @@
 #include <chrono>
 
 #include "core/agents/invocation.h"
+#include "core/agents/lsb.h"
+#include "core/agents/unit_action.h"
 
 namespace bascule::manager_host {
 
@@ -23,21 +25,33 @@ process::Launch filesystem_maker(const config::Step& step, const transition::eff
 }  // namespace
 
 AgentRunner::AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node,
-                         const Place& place, process::Log log, Sink sink)
+                         const Place& place, units::Units& units, process::Log log, Sink sink)
     : io_(io),
       service_(service),
       node_(std::move(node)),
+      units_(units),
       sink_(std::move(sink)),
       processes_(process::open_service_processes(io, place.directory, service.name, log, place.cgroup)),
       executor_(io, *processes_, service.name, log),
       unmounter_(io, log) {
-  processes_->watch([this] { sink_(transition::input::ProcessesExited{}); });
+  processes_->watch([this] { look_now(); });
+  watch_units();
+}
+
+/// systemd says at once that a unit fell; the service's machine asks it again and goes by that.
+void AgentRunner::watch_units() {
+  for (const auto& step : service_.steps)
+    if (step.standard == "systemd")
+      units_.watch(agents::unit_of(step.type), [this, guard = std::weak_ptr<int>(alive_)] {
+        if (!guard.expired()) look_now();
+      });
 }
 
 void AgentRunner::run(const transition::effect::RunAction& action) {
   const auto& step = service_.steps.at(action.step_index);
   if (step.standard == config::built_in && step.type == "mount") return run_mount(action, step);
   if (step.standard == config::built_in) return run_built_in(action, step);
+  if (step.standard == "systemd") return run_unit(action, step);
   agents::Request request;
   request.service = service_.name;
   request.node = node_;
@@ -45,6 +59,7 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
   request.timeout = action.timeout;
   request.interval = action.interval;
   request.device = action.device;
+  request.check_level = action.check_level;
   if (!action.device.empty()) last_device_ = action.device;
   auto invocation = agents::invocation(step, request);
   process::Launch launch{step.name,
@@ -53,8 +68,9 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
                          std::move(invocation.arguments),
                          std::move(invocation.environment),
                          action.timeout};
-  executor_.run(std::move(launch), [this, id = action.action](const process::Completion& done) {
-    sink_(transition::input::ActionDone{id, done.return_code, done.reason, done.took});
+  executor_.run(std::move(launch), [this, lsb = step.standard == "lsb", action](const process::Completion& done) {
+    const int code = lsb ? agents::ocf_code_of_lsb(action.operation, done.return_code) : done.return_code;
+    sink_(transition::input::ActionDone{action.action, code, done.reason, done.took, done.output});
   });
 }
 
@@ -94,10 +110,32 @@ void AgentRunner::run_built_in(const transition::effect::RunAction& action, cons
   });
 }
 
-void AgentRunner::cancel() { executor_.cancel(); }
+void AgentRunner::run_unit(const transition::effect::RunAction& action, const config::Step& step) {
+  const auto done = [this, guard = std::weak_ptr<int>(alive_), id = action.action](const units::Outcome& outcome) {
+    if (guard.expired()) return;
+    unit_actions_.erase(id);
+    sink_(transition::input::ActionDone{id, outcome.return_code, outcome.reason, outcome.took});
+  };
+  unit_actions_[action.action] = units_.run(agents::unit_of(step.type), action.operation, action.timeout, done);
+}
 
+void AgentRunner::cancel() {
+  executor_.cancel();
+  for (const auto& [id, action] : unit_actions_) units_.cancel(action);
+}
+
+/// What runs in the service's own cgroup, and the units' processes, which are systemd's.
 void AgentRunner::kill() {
-  processes_->kill_all([this] { sink_(transition::input::CgroupKilled{}); });
+  auto left = std::make_shared<std::size_t>(1);
+  const auto killed = [this, left, guard = std::weak_ptr<int>(alive_)] {
+    if (--*left == 0 && !guard.expired()) sink_(transition::input::CgroupKilled{});
+  };
+  for (const auto& step : service_.steps) {
+    if (step.standard != "systemd") continue;
+    ++*left;
+    units_.kill(agents::unit_of(step.type), killed);
+  }
+  processes_->kill_all(killed);
 }
 
 void AgentRunner::unmount(const std::string& link) {

@@ -12,6 +12,7 @@
 #include "runtime/process/cgroup.h"
 #include "runtime/process/executor.h"
 #include "runtime/process/mounts.h"
+#include "runtime/units/units.h"
 #include "wire/cluster_config/config.h"
 
 namespace bascule::manager_host {
@@ -28,9 +29,9 @@ class AgentRunner {
   struct Place {
     std::string directory, cgroup;
   };
-  /// `sink` gets the answers, from the io_context.
+  /// `sink` gets the answers, from the io_context. `units` outlives it.
   AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node, const Place& place,
-              process::Log log, Sink sink);
+              units::Units& units, process::Log log, Sink sink);
 
   void run(const transition::effect::RunAction& action);
   /// Something on this machine changed that a monitor would see: it looks at once.
@@ -48,6 +49,8 @@ class AgentRunner {
   void run_mount(const transition::effect::RunAction& action, const config::Step& step);
   void mount(const transition::effect::RunAction& action, const config::Step& step);
   void run_built_in(const transition::effect::RunAction& action, const config::Step& step);
+  void run_unit(const transition::effect::RunAction& action, const config::Step& step);
+  void watch_units();
 
   boost::asio::io_context& io_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
@@ -56,6 +59,8 @@ class AgentRunner {
   config::Service service_;
   std::string node_;
   std::string last_device_;
+  units::Units& units_;
+  std::map<transition::ActionId, units::Units::Action> unit_actions_;  ///< under way
   Sink sink_;
   std::unique_ptr<process::ServiceProcesses> processes_;
   process::Executor executor_;

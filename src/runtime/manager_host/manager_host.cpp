@@ -280,7 +280,7 @@ void ManagerHost::State::open_runner(const config::Service& service, const std::
   };
   runners.emplace(service.name,
                   std::make_unique<AgentRunner>(io, service, options.node,
-                                                AgentRunner::Place{directory, options.cgroup}, log, sink));
+                                                AgentRunner::Place{directory, options.cgroup}, *units, log, sink));
 }
 
 void ManagerHost::State::step(const manager::Input& input) {
