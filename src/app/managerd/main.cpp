@@ -76,6 +76,13 @@ class Door : public api::ManagerDoor {
     });
   }
 
+  nlohmann::json attributes() override { return nlohmann::json::parse(host_.attributes_json()); }
+
+  Result<void> set_attribute(const api::AgentAttributeRequest& request) override {
+    return host_.set_attribute({request.node, request.name, request.value,
+                                milliseconds(static_cast<std::int64_t>(request.delay_ms))});
+  }
+
   void change(message::Command command, Done done) override {
     if (auto* configuration = std::get_if<message::SetConfig>(&command)) configuration->at_ms = wall_clock_ms();
     const std::string what = message::text(command);

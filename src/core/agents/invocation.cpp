@@ -40,6 +40,16 @@ void add_surroundings(std::map<std::string, std::string>& environment) {
   environment["HA_cluster_type"] = "bascule";
 }
 
+/// Agents call the tools by their names, and by HA_SBIN_DIR, whose default the shell library sets only where it is
+/// unset.
+void add_tools(std::map<std::string, std::string>& environment, const Request& request) {
+  if (request.tools.empty()) return;
+  environment["PATH"] = request.tools + ":" + search_path;
+  environment["HA_SBIN_DIR"] = request.tools;
+  environment["BASCULE_SOCKET"] = request.socket;
+  environment["BASCULE_NODE"] = request.node;
+}
+
 }  // namespace
 
 bool mounts_the_volume(const config::Step& step) {
@@ -62,6 +72,7 @@ Invocation ocf_invocation(const config::Step& step, const Request& request, cons
   add_ocf(result.environment, step, request, root);
   add_meta(result.environment, request);
   add_surroundings(result.environment);
+  add_tools(result.environment, request);
   return result;
 }
 

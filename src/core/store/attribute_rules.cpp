@@ -11,7 +11,9 @@ namespace {
 
 using Attributes = std::map<std::string, std::string>;
 
-Applied refuse(std::string why) { return {.changed = false, .accepted = false, .why = std::move(why), .events = {}}; }
+Applied not_taken(std::string why) {
+  return {.changed = false, .accepted = false, .why = std::move(why), .events = {}};
+}
 
 constexpr std::int64_t score_max = 1'000'000;  // Pacemaker's INFINITY
 
@@ -63,7 +65,7 @@ std::string reason_not_to_update(const message::UpdateAttributes& c) {
 }  // namespace
 
 Applied update_attributes(ClusterState& state, const message::UpdateAttributes& c) {
-  if (auto why = reason_not_to_update(c); !why.empty()) return refuse(std::move(why));
+  if (auto why = reason_not_to_update(c); !why.empty()) return not_taken(std::move(why));
   const auto known = state.nodes.find(c.node);
   const NodeState node = known == state.nodes.end() ? NodeState{} : known->second;
   const Attributes& before = c.transient ? node.transient_attributes : node.attributes;
@@ -71,7 +73,7 @@ Applied update_attributes(ClusterState& state, const message::UpdateAttributes& 
   for (const auto& name : c.remove) after.erase(name);
   for (const auto& [name, value] : c.set) after[name] = value_after(before, name, value);
   if (after.size() > message::attributes_max && after.size() > before.size())
-    return refuse(fmt::format("{} would have more than {} attributes", c.node, message::attributes_max));
+    return not_taken(fmt::format("{} would have more than {} attributes", c.node, message::attributes_max));
   if (after == before) return {.changed = false, .accepted = true, .why = {}, .events = {}};
   auto& changed = state.nodes[c.node];
   (c.transient ? changed.transient_attributes : changed.attributes) = std::move(after);
@@ -79,7 +81,7 @@ Applied update_attributes(ClusterState& state, const message::UpdateAttributes& 
 }
 
 Applied note_boot(ClusterState& state, const message::NoteBoot& c) {
-  if (c.node.empty() || c.boot.empty()) return refuse("no node or no boot is named");
+  if (c.node.empty() || c.boot.empty()) return not_taken("no node or no boot is named");
   const auto known = state.nodes.find(c.node);
   if (known != state.nodes.end() && known->second.boot == c.boot)
     return {.changed = false, .accepted = true, .why = {}, .events = {}};

@@ -95,6 +95,13 @@ class ApiServer::Session : public std::enable_shared_from_this<ApiServer::Sessio
     if (const auto* events = std::get_if<EventsRequest>(&request.body)) {
       send_events(*state, *events, request.id);
       read();
+    } else if (const auto* wanted = std::get_if<AttributesRequest>(&request.body)) {
+      answer(request.id, attributes_of(state->door.attributes(), wanted->node));
+      read();
+    } else if (const auto* set = std::get_if<AgentAttributeRequest>(&request.body)) {
+      const auto done = state->door.set_attribute(*set);
+      answer(request.id, done ? Result<json>(json::object()) : tl::unexpected(done.error()));
+      read();
     } else if (const auto* command = std::get_if<message::Command>(&request.body)) {
       state->door.change(*command, answer_later(request.id));
     } else if (const auto* query = std::get_if<HistoryQuery>(&request.body)) {
@@ -126,6 +133,12 @@ class ApiServer::Session : public std::enable_shared_from_this<ApiServer::Sessio
       self->answer(id, std::move(result));
       self->read();
     };
+  }
+
+  static Result<json> attributes_of(json all, const std::string& node) {
+    if (node.empty()) return json{{"attributes", std::move(all)}};
+    if (!all.contains(node)) return fail("there is no node \"" + node + "\"");
+    return json{{"attributes", {{node, all.at(node)}}}};
   }
 
   void send_events(State& state, const EventsRequest& request, const json& id) {

@@ -18,6 +18,10 @@ class ManagerDoor {
   [[nodiscard]] virtual nlohmann::json status() = 0;
   /// The events that are kept with a sequence above `since`, oldest first.
   [[nodiscard]] virtual std::vector<message::Event> events(std::uint64_t since) = 0;
+  /// node -> {"permanent": {}, "transient": {}}
+  [[nodiscard]] virtual nlohmann::json attributes() = 0;
+  /// Taken at once, agreed on when it can be; refused for a node that is not there.
+  [[nodiscard]] virtual Result<void> set_attribute(const AgentAttributeRequest& request) = 0;
   /// `done` is called once, at once or later: with members to add to the answer when the command is committed, or with
   /// the reason why not. It may be called after the client is gone.
   using Done = std::function<void(Result<nlohmann::json>)>;

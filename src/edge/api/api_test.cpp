@@ -26,7 +26,7 @@ TEST(Request, EveryOperationOfTheTableIsParsed) {
       else if (parameter.kind == Parameter::Kind::flag)
         line[std::string(parameter.name)] = true;
       else
-        line[std::string(parameter.name)] = "x";
+        line[std::string(parameter.name)] = parameter.kind == Parameter::Kind::lifetime ? "transient" : "x";
     }
     const auto request = parse_request(line.dump());
     ASSERT_TRUE(request) << operation.name << ": " << request.error().text();
@@ -64,6 +64,25 @@ TEST(Request, Meanings) {
   EXPECT_EQ(command_of<message::ClearFailures>(R"({"op":"clear_failures","service":"s"})").service, "s");
 }
 
+TEST(Request, Attributes) {
+  const auto set = command_of<message::UpdateAttributes>(R"({"op":"attribute_set","name":"n","value":"","node":"a"})");
+  EXPECT_EQ(set.set, (std::map<std::string, std::string>{{"n", ""}}));
+  EXPECT_FALSE(set.transient);
+  const auto gone =
+      command_of<message::UpdateAttributes>(R"({"op":"attribute_delete","name":"n","lifetime":"transient"})");
+  EXPECT_EQ(gone.remove, std::vector<std::string>{"n"});
+  EXPECT_TRUE(gone.transient);
+  const auto agents = parse_request(R"({"op":"agent_attribute","name":"n","value":"v","delay_ms":5000})");
+  EXPECT_EQ(std::get<AgentAttributeRequest>(agents.value().body).delay_ms, 5000u);
+  const auto deletes = parse_request(R"({"op":"agent_attribute","name":"n"})");
+  EXPECT_FALSE(std::get<AgentAttributeRequest>(deletes.value().body).value.has_value());
+  for (const char* line :
+       {R"({"op":"agent_attribute"})", R"({"op":"agent_attribute","name":""})",
+        R"({"op":"agent_attribute","name":"n","value":3})", R"({"op":"agent_attribute","name":"n","delay_ms":-1})",
+        R"({"op":"attribute_set","name":"n","value":"v","lifetime":"for ever"})"})
+    EXPECT_FALSE(parse_request(line)) << line;
+}
+
 TEST(Request, MistakesAreErrors) {
   for (const char* line :
        {"", "x", "[]", "{}", R"({"op":3})", R"({"op":"reboot"})", R"({"op":"move"})", R"({"op":"move","service":3})",
@@ -80,6 +99,15 @@ struct FakeManager : ManagerDoor {
       if (event.sequence > since) found.push_back(event);
     return found;
   }
+  json attributes() override {
+    return {{"alice", {{"permanent", {{"site", "north"}}}, {"transient", json::object()}}}};
+  }
+  Result<void> set_attribute(const AgentAttributeRequest& request) override {
+    if (request.node == "zoe") return fail("there is no node \"zoe\"");
+    set.push_back(request);
+    return {};
+  }
+  std::vector<AgentAttributeRequest> set;
   void change(message::Command command, Done done) override {
     commands.push_back(std::move(command));
     pending.push_back(std::move(done));

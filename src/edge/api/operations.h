@@ -11,7 +11,7 @@ namespace bascule::api {
 enum class Level { read, change, disrupt };
 
 struct Parameter {
-  enum class Kind { service, node, volume, number, flag, text };
+  enum class Kind { service, node, volume, number, flag, text, lifetime };
   std::string_view name;
   Kind kind;
   bool required;

@@ -14,6 +14,7 @@ using nlohmann::json;
 constexpr const char* what = "the request cannot be understood";
 constexpr std::size_t name_length_max = 255;
 constexpr std::size_t text_length_max = 4096;
+constexpr std::uint64_t attribute_delay_max_ms = 3'600'000;
 
 bool has_kind(const json& value, Parameter::Kind kind) {
   if (kind == Parameter::Kind::number) return value.is_number_unsigned();
@@ -21,6 +22,7 @@ bool has_kind(const json& value, Parameter::Kind kind) {
   if (!value.is_string()) return false;
   const auto& text = value.get_ref<const std::string&>();
   if (kind == Parameter::Kind::text) return text.size() <= text_length_max;
+  if (kind == Parameter::Kind::lifetime) return text == "permanent" || text == "transient";
   return !text.empty() && text.size() <= name_length_max;
 }
 
@@ -65,6 +67,42 @@ HistoryQuery history_of(const json& object) {
   return query;
 }
 
+message::UpdateAttributes update_of(const json& object, bool deletes) {
+  const auto text = [&](const char* key) { return value_of<std::string>(object, key); };
+  message::UpdateAttributes update;
+  update.node = text("node");
+  update.transient = text("lifetime") == "transient";
+  if (deletes)
+    update.remove = {text("name")};
+  else
+    update.set[text("name")] = text("value");
+  return update;
+}
+
+/// {"op":"agent_attribute","name":N,"value":V or absent,"node":N?,"delay_ms":D?}
+Result<Request> agent_attribute(const json& object) {
+  const auto is_text = [&](const char* key, std::size_t longest) {
+    return !object.contains(key) || (object.at(key).is_string() && object.at(key).get<std::string>().size() <= longest);
+  };
+  if (!object.contains("name") || !is_text("name", message::attribute_name_bytes_max) ||
+      object.at("name").get<std::string>().empty())
+    return fail(what, "name",
+                fmt::format("the name of an attribute has 1 to {} bytes", message::attribute_name_bytes_max));
+  if (!is_text("value", message::attribute_value_bytes_max))
+    return fail(what, "value",
+                fmt::format("the value of an attribute has at most {} bytes", message::attribute_value_bytes_max));
+  if (!is_text("node", name_length_max)) return fail(what, "node", "the value is of the wrong type or length");
+  if (object.contains("delay_ms") && !object.at("delay_ms").is_number_unsigned())
+    return fail(what, "delay_ms", "the value is of the wrong type or length");
+  AgentAttributeRequest body{
+      value_of<std::string>(object, "node"),
+      value_of<std::string>(object, "name"),
+      {},
+      std::min<std::uint64_t>(value_of<std::uint64_t>(object, "delay_ms"), attribute_delay_max_ms)};
+  if (object.contains("value")) body.value = object.at("value").get<std::string>();
+  return Request{json{}, std::move(body)};
+}
+
 decltype(Request::body) body_of(const std::string& name, const json& object) {
   const auto text = [&](const char* key) { return value_of<std::string>(object, key); };
   if (name == "events")
@@ -75,6 +113,8 @@ decltype(Request::body) body_of(const std::string& name, const json& object) {
   if (name == "start") return message::SetTarget{text("service"), true};
   if (name == "stop") return message::SetTarget{text("service"), false};
   if (name == "clear_failures") return message::ClearFailures{text("service"), text("node")};
+  if (name == "attributes") return AttributesRequest{text("node")};
+  if (name == "attribute_set" || name == "attribute_delete") return update_of(object, name == "attribute_delete");
   if (name == "volume_primary") return message::HoldVolume{text("volume"), text("node")};
   if (name == "volume_secondary") return message::HoldVolume{text("volume"), ""};
   if (name == "maintenance") return maintenance_of(object);
@@ -174,6 +214,7 @@ Result<Request> parse_request(std::string_view line) {
     if (!*special) return tl::unexpected(special->error());
     return Request{id_of(object), std::move(**special)};
   }
+  if (op->get_ref<const std::string&>() == "agent_attribute") return agent_attribute(object);
   const Operation* operation = find_operation(op->get_ref<const std::string&>());
   if (operation == nullptr)
     return fail(what, "op", fmt::format("there is no operation '{}'", op->get<std::string>().substr(0, 64)));

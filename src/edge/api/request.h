@@ -39,10 +39,24 @@ struct TokenRequest {
   std::string who;
 };
 
+struct AttributesRequest {
+  std::string node;  ///< empty: all
+};
+/// Of an agent (edge/agent_tools): a transient attribute, answered as soon as this manager has it. Not in the table of
+/// operations, since it is not for people.
+struct AgentAttributeRequest {
+  std::string node;  ///< empty: this one
+  std::string name;
+  std::optional<std::string> value;  ///< none: deleted
+  std::uint64_t delay_ms = 0;
+};
+
 struct Request {
   nlohmann::json id;  ///< echoed; null when there was none
   /// A change is the command that it proposes: `volume_secondary` is a HoldVolume without a node, and so on.
-  std::variant<StatusRequest, EventsRequest, HistoryQuery, message::Command, ConfigurationQuery, TokenRequest> body;
+  std::variant<StatusRequest, EventsRequest, HistoryQuery, message::Command, ConfigurationQuery, TokenRequest,
+               AttributesRequest, AgentAttributeRequest>
+      body;
 };
 
 /// One line from a client. Every fault is an Error: not JSON, not an object, unknown operation or parameter, a

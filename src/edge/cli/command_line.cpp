@@ -47,7 +47,9 @@ void CommandLine::add_parameter(CLI::App& app, const api::Parameter& parameter, 
     app.add_option("--" + name, options_.since, help);
   else if (parameter.kind == api::Parameter::Kind::flag)
     app.add_flag("--" + name, options_.follow, help);
-  else if (parameter.required && first)
+  else if (parameter.kind == api::Parameter::Kind::lifetime)
+    app.add_option("--" + name, options_.values[name], help)->check(CLI::IsMember({"permanent", "transient"}));
+  else if (parameter.required && (first || parameter.kind == api::Parameter::Kind::text))
     app.add_option(name, options_.values[name], help)->required();
   else if (parameter.required)
     app.add_option("--on", options_.values[name], help);  // may be left out for an operator's volume
@@ -72,6 +74,8 @@ void CommandLine::add_operation(const api::Operation& operation) {
     app->add_flag("--watch", options_.watch, "again and again, until Ctrl-C");
     app->add_flag("--check", options_.check, "exit 1 when not everything is well");
     app->callback([this] { chosen_ = [this] { return options_.watch ? watch() : status(); }; });
+  } else if (operation.name == "attributes") {
+    app->callback([this, &operation] { chosen_ = [this, &operation] { return attributes(operation); }; });
   } else if (operation.name == "events") {
     app->callback([this] { chosen_ = [this] { return events(); }; });
   } else {

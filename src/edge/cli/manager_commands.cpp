@@ -111,6 +111,17 @@ int CommandLine::events() {
   }
 }
 
+int CommandLine::attributes(const api::Operation& operation) {
+  const auto answer = ask(request_of(operation));
+  if (!answer) return failed(answer.error(), no_contact);
+  if (!flag(*answer, "ok")) return failed(error_in(*answer), refused);
+  if (options_.as_json)
+    around_.out << *answer << "\n";
+  else
+    around_.out << attributes_text(*answer);
+  return ok;
+}
+
 json CommandLine::request_of(const api::Operation& operation) const {
   json request{{"op", operation.name}};
   for (const auto& parameter : operation.parameters) {

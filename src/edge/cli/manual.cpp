@@ -154,7 +154,7 @@ std::string usage(const api::Operation& operation) {
     const bool is_flag = parameter.kind == api::Parameter::Kind::flag;
     const std::string value =
         is_flag ? "" : " " + upper(parameter.kind == api::Parameter::Kind::node ? "node" : parameter.name);
-    if (parameter.required && first)
+    if (parameter.required && (first || parameter.kind == api::Parameter::Kind::text))
       out += " " + upper(parameter.name);
     else if (parameter.required)
       out += " --on" + value;

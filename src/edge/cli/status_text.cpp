@@ -286,6 +286,21 @@ std::string status_text(const json& status, const json& before, Style style) {
   return volumes.empty() ? out : out + "\nVolumes\n" + volumes;
 }
 
+std::string attributes_text(const json& answer) {
+  std::string out;
+  const json& nodes = member(answer, "attributes");
+  if (!nodes.is_object()) return out;
+  for (const auto& [node, lifetimes] : nodes.items())
+    for (const char* lifetime : {"permanent", "transient"}) {
+      const json& values = member(lifetimes, lifetime);
+      if (!values.is_object()) continue;
+      for (const auto& [name, value] : values.items())
+        out += fmt::format("{:<12} {:<32} {:<24} {}\n", printable(node), printable(name),
+                           value.is_string() ? printable(value.get<std::string>()) : "", lifetime);
+    }
+  return out.empty() ? "No attributes.\n" : out;
+}
+
 std::string event_text(const json& event, Style) {
   const auto wall_ms = number(event, "wall_ms");
   const std::time_t wall_s = static_cast<std::time_t>(wall_ms / 1000);

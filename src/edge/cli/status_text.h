@@ -11,6 +11,9 @@ struct Style {
   bool ascii = false;  ///< no character beyond ASCII
 };
 
+/// The answer to `attributes`: a line for each, the transient ones marked.
+[[nodiscard]] std::string attributes_text(const json& answer);
+
 /// `bascule status` for people, from the answer of the API: the answer first, then problems with what to do, then
 /// tables. `before` is an earlier answer of the same manager (or null): resyncs then show their rate and the time that
 /// is left.

@@ -29,6 +29,8 @@ AgentRunner::AgentRunner(boost::asio::io_context& io, const config::Service& ser
     : io_(io),
       service_(service),
       node_(std::move(node)),
+      tools_(place.tools),
+      socket_(place.socket),
       units_(units),
       sink_(std::move(sink)),
       processes_(process::open_service_processes(io, place.directory, service.name, log, place.cgroup)),
@@ -60,6 +62,8 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
   request.interval = action.interval;
   request.device = action.device;
   request.check_level = action.check_level;
+  request.tools = tools_;
+  request.socket = socket_;
   if (!action.device.empty()) last_device_ = action.device;
   auto invocation = agents::invocation(step, request);
   process::Launch launch{step.name,

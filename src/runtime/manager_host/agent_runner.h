@@ -28,6 +28,7 @@ class AgentRunner {
   /// Where the processes are kept: process::node_directory() below a cgroup (empty: the root of the tree).
   struct Place {
     std::string directory, cgroup;
+    std::string tools, socket;  ///< what agents call (edge/agent_tools), and whom that asks
   };
   /// `sink` gets the answers, from the io_context. `units` outlives it.
   AgentRunner(boost::asio::io_context& io, const config::Service& service, std::string node, const Place& place,
@@ -58,6 +59,7 @@ class AgentRunner {
   std::map<std::string, mount::MountStep> mounts_;         ///< by step
   config::Service service_;
   std::string node_;
+  std::string tools_, socket_;
   std::string last_device_;
   units::Units& units_;
   std::map<transition::ActionId, units::Units::Action> unit_actions_;  ///< under way

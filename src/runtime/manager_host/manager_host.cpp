@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -37,11 +38,21 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr membership::LinkMask all_links = 0xff;
+constexpr const char* installed_tools = "/usr/lib/bascule/agent-tools";
 
 Result<std::uint64_t> random_seed() {
   std::uint64_t seed = 0;
   if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return fail_errno("no random numbers", "getrandom", errno);
   return seed;
+}
+
+/// Where the links to bascule-agent-tools lie: installed, or beside this program in a build; empty: nowhere.
+std::string tools_directory() {
+  std::error_code ignored;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  for (const auto& directory : {program.parent_path() / "agent-tools", std::filesystem::path(installed_tools)})
+    if (std::filesystem::exists(directory / "crm_attribute", ignored)) return directory;
+  return {};
 }
 
 /// The boot id, and the pid namespace: a container that is started again has lost what a boot loses.
@@ -275,12 +286,11 @@ void ManagerHost::State::tell_watchdog() {
 
 void ManagerHost::State::open_runner(const config::Service& service, const std::string& directory) {
   auto log = [name = service.name](const std::string& line) { spdlog::info("{}: {}", name, line); };
+  const AgentRunner::Place place{directory, options.cgroup, tools_directory(), options.run_dir + "/manager.sock"};
   auto sink = [this, name = service.name](transition::Input input) {
     step(manager::input::ForRunner{name, std::move(input)});
   };
-  runners.emplace(service.name,
-                  std::make_unique<AgentRunner>(io, service, options.node,
-                                                AgentRunner::Place{directory, options.cgroup}, *units, log, sink));
+  runners.emplace(service.name, std::make_unique<AgentRunner>(io, service, options.node, place, *units, log, sink));
 }
 
 void ManagerHost::State::step(const manager::Input& input) {
@@ -385,6 +395,16 @@ Result<std::unique_ptr<ManagerHost>> ManagerHost::open(asio::io_context& io, con
 }
 
 std::string ManagerHost::status_json() const { return state_->manager->status_json(watchdog::boot_now()); }
+
+std::string ManagerHost::attributes_json() const { return state_->manager->attributes_json(); }
+
+Result<void> ManagerHost::set_attribute(const manager::input::AgentAttribute& attribute) {
+  const bool known = attribute.node.empty() || state_->config.node(attribute.node) != nullptr ||
+                     attribute.node == message::cluster_attributes;
+  if (!known) return fail("there is no node \"" + attribute.node + "\"");
+  state_->step(attribute);
+  return {};
+}
 
 std::string ManagerHost::plan_json(const std::string& text) const {
   return state_->manager->plan_json(text, watchdog::boot_now());

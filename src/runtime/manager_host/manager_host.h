@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "core/manager/manager.h"
 #include "runtime/manager_host/history.h"
 #include "runtime/manager_host/journal.h"
 #include "wire/cluster_config/config.h"
@@ -43,6 +44,9 @@ class ManagerHost {
   /// A token with which `node`, which is configured, may join for so long: its text, when the log has agreed to it.
   using TokenDone = std::function<void(Result<std::string>)>;
   void issue_token(const std::string& node, std::uint64_t valid_s, const std::string& who, TokenDone done);
+  [[nodiscard]] std::string attributes_json() const;
+  /// Of an agent: taken at once, agreed on when it can be.
+  [[nodiscard]] Result<void> set_attribute(const manager::input::AgentAttribute& attribute);
   /// Answered once, when the change is committed or refused.
   void change(message::Command command, Done done);
   [[nodiscard]] Journal& journal();

@@ -73,6 +73,7 @@ class CommandLine {
   int status();
   int watch();
   int events();
+  int attributes(const api::Operation& operation);
   int change(const api::Operation& operation);
   int volume_status();
   int volume_state_without_manager(const Error& why);
