@@ -79,8 +79,8 @@ class Door : public api::ManagerDoor {
   nlohmann::json attributes() override { return nlohmann::json::parse(host_.attributes_json()); }
 
   Result<void> set_attribute(const api::AgentAttributeRequest& request) override {
-    return host_.set_attribute({request.node, request.name, request.value,
-                                milliseconds(static_cast<std::int64_t>(request.delay_ms))});
+    return host_.set_attribute(
+        {request.node, request.name, request.value, milliseconds(static_cast<std::int64_t>(request.delay_ms))});
   }
 
   void change(message::Command command, Done done) override {

@@ -7,6 +7,9 @@ using Kind = Parameter::Kind;
 
 const Parameter service{"service", Kind::service, true, "the service"};
 const Parameter node{"node", Kind::node, true, "the node"};
+const Parameter attribute{"name", Kind::text, true, "the attribute"};
+const Parameter of_node{"node", Kind::node, false, "of which node; this one if not given, \"#cluster\" for all"};
+const Parameter lifetime{"lifetime", Kind::lifetime, false, "permanent, or transient: until the node boots"};
 const Parameter volume{"volume", Kind::volume, true, "the volume"};
 
 /// What a person types.
@@ -57,18 +60,13 @@ std::vector<Operation> commands() {
        Level::change,
        "Sets an attribute of a node; \"value++\" and \"value+=5\" count on from what it is.",
        "attribute set site north --node alice",
-       {{"name", Kind::text, true, "the attribute"},
-        {"value", Kind::text, true, "its value"},
-        {"node", Kind::node, false, "of which node; this one if not given, \"#cluster\" for all"},
-        {"lifetime", Kind::lifetime, false, "permanent, or transient: until the node boots"}}},
+       {attribute, {"value", Kind::text, true, "its value"}, of_node, lifetime}},
       {"attribute_delete",
        "attribute delete",
        Level::change,
        "Deletes an attribute of a node.",
        "attribute delete site --node alice",
-       {{"name", Kind::text, true, "the attribute"},
-        {"node", Kind::node, false, "of which node; this one if not given, \"#cluster\" for all"},
-        {"lifetime", Kind::lifetime, false, "permanent, or transient: until the node boots"}}},
+       {attribute, of_node, lifetime}},
       {"volume_primary",
        "volume primary",
        Level::change,

@@ -32,7 +32,7 @@ std::string live_cases() {
     const char* list = kind == api::Parameter::Kind::service ? "services"
                        : kind == api::Parameter::Kind::node  ? "nodes"
                                                              : "volumes";
-    if (kind <= api::Parameter::Kind::volume)
+    if (kind <= api::Parameter::Kind::volume && operation.parameters.front().required)
       out += fmt::format("    '{}') _bascule_names {} ;;\n", operation.command, list);
   }
   for (const auto& local : local_commands())

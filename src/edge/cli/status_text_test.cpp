@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -97,6 +98,31 @@ TEST(StatusText, ALinkThatIsDownStandsUnderItsNode) {
   EXPECT_EQ(shown.find("link 10.77.0.2"), std::string::npos);
   status["nodes"][1]["online"] = false;
   EXPECT_EQ(status_text(status, json{}, signs).find("Down"), std::string::npos) << "then it is the node";
+}
+
+TEST(StatusTextParts, FailuresSayHowOftenWhereAndUntilWhen) {
+  const auto status = json::parse(R"({"services":[{"name":"shop","state":"Started","owner":"alice","failures":[
+    {"node":"bob","count":2,"reaction":"restart","at_ms":0,"fades_in_ms":540000,"text":"apache monitor: rc 7 (not running)"},
+    {"node":"alice","count":1,"reaction":"block","at_ms":0,"fades_in_ms":-1,"text":"apache monitor: rc 1"}]
+}]
+})");
+  const std::string text = status_text(status, {}, ascii);
+EXPECT_NE(text.find("failed 2 times on bob, forgotten in 9 min: apache monitor: rc 7 (not running)\n"),
+          std::string::npos)
+    << text;
+EXPECT_NE(text.find("failed once on alice, kept until `bascule clear`, on_fail block: apache monitor: rc 1\n"),
+          std::string::npos)
+    << text;
+}
+
+TEST(StatusTextParts, AttributesAreALineEach) {
+  const auto answer =
+      json::parse(R"({"attributes":{"alice":{"permanent":{"site":"north"},"transient":{"pingd":"100"}},"bob":{}}})");
+  const std::string text = attributes_text(answer);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_NE(text.find("north"), std::string::npos);
+  EXPECT_NE(text.find("transient"), std::string::npos);
+  EXPECT_EQ(attributes_text(json::object()), "No attributes.\n");
 }
 
 }  // namespace

@@ -1,302 +1,178 @@
 #include "runtime/units/units.h"
 
+#include <pthread.h>
+
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <csignal>
 #include <map>
+#include <mutex>
 #include <utility>
-#include <vector>
 
 #include "core/agents/ocf.h"
 #include "core/agents/unit_action.h"
-#include "runtime/units/detail/bus.h"
+#include "runtime/units/detail/units_on_bus.h"
 
 namespace bascule::units {
 namespace {
 
 namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
-using Values = std::map<std::string, sdbus::Variant>;
 
-constexpr const char* systemd = "org.freedesktop.systemd1";
-constexpr const char* manager_path = "/org/freedesktop/systemd1";
-constexpr const char* manager_interface = "org.freedesktop.systemd1.Manager";
-constexpr const char* unit_interface = "org.freedesktop.systemd1.Unit";
-constexpr const char* properties_interface = "org.freedesktop.DBus.Properties";
-constexpr Duration reconnect_after = milliseconds(300);
+constexpr Duration bus_patience = milliseconds(500);  // for the reason of a timeout, when the bus may hang
 constexpr Duration kill_patience = seconds(1);
-constexpr int kill_signal = 9;
+constexpr std::size_t stack_bytes = 256 * 1024;  // the manager's memory may be locked
 
-std::string text_in(const Values& values, const char* name, const std::string& before) {
-  const auto found = values.find(name);
-  return found != values.end() && found->second.containsValueOfType<std::string>() ? found->second.get<std::string>()
-                                                                                   : before;
+}  // namespace
+
+/// The thread that speaks with the bus. It may hang there for a while after everybody has left.
+struct UnitsWorker {
+  explicit UnitsWorker(asio::io_context& main_context) : main(&main_context) {}
+
+  /// Runs in the manager's thread, unless that has left.
+  void post_back(std::function<void()> call) {
+    const std::lock_guard lock(mutex);
+    if (main != nullptr) asio::post(*main, std::move(call));
+  }
+  void leave() {
+    {
+      const std::lock_guard lock(mutex);
+      main = nullptr;
+    }
+    asio::post(io, [this] {
+      bus->close();
+      io.stop();
+    });
+  }
+
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
+  std::shared_ptr<UnitsOnBus> bus;
+  std::mutex mutex;
+  asio::io_context* main;
+};
+
+namespace {
+
+void* work(void* argument) {
+  const std::unique_ptr<std::shared_ptr<UnitsWorker>> worker(static_cast<std::shared_ptr<UnitsWorker>*>(argument));
+  (*worker)->io.run();
+  (*worker)->bus.reset();
+  return nullptr;
+}
+
+/// Detached, and all signals blocked: they are the loop's.
+bool start(const std::shared_ptr<UnitsWorker>& worker) {
+  auto argument = std::make_unique<std::shared_ptr<UnitsWorker>>(worker);
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, stack_bytes);
+  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread{};
+  const bool started = ::pthread_create(&thread, &attributes, work, argument.get()) == 0;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_attr_destroy(&attributes);
+  if (started) argument.release();  // NOLINT: the thread owns it now
+  return started;
 }
 
 }  // namespace
 
-/// Callbacks of the bus find it through weak pointers: it may be gone before they come.
 struct Units::State : std::enable_shared_from_this<Units::State> {
-  State(asio::io_context& context, process::Log sink, const std::string& address)
-      : io(context), log(std::move(sink)), bus(context, address), retry(context) {}
+  State(asio::io_context& context, process::Log sink, std::string address)
+      : io(context), log(std::move(sink)), bus(std::move(address)) {}
 
-  struct Running {
-    std::string unit;
-    agents::UnitAction machine;
+  struct Waiting {
     Done done;
     Clock::time_point began;
-    std::unique_ptr<asio::steady_timer> timeout;
+    asio::steady_timer timer;
   };
-  struct Unit {
-    std::unique_ptr<sdbus::IProxy> proxy;  ///< null: not loaded on this connection
-    agents::unit::Properties properties;
-    bool was_active = false;
-    std::vector<std::function<void()>> watchers;
-  };
-  using Loaded = std::function<void(const sdbus::Error*)>;
 
-  bool connect();
-  void listen_to_jobs();
-  void lost(const std::string& why);
-  void reconnect();
-  void begin(Action id);
-  void step(Action id, const agents::unit::Input& input);
-  void carry_out(Action id, const agents::unit::Effect& effect);
-  void end(Action id, const agents::unit::Done& done);
-  void load(const std::string& unit, const Loaded& then);
-  void loaded(const std::string& unit, const std::string& path);
-  void read(const std::string& unit, Action id);
-  void queue_job(const char* method, Action id);
-  void properties_changed(const std::string& unit, const Values& values);
-  void watch_units();
-  [[nodiscard]] std::vector<Action> actions() const;
+  /// Null when there is no thread to be had.
+  UnitsWorker* use_worker();
+  void expire(Action id);
+  void end_soon(Action id, const agents::unit::Input& input, const std::string& otherwise);
+  void finish(Action id, const Outcome& outcome);
 
   asio::io_context& io;
   process::Log log;
-  Bus bus;
-  std::unique_ptr<sdbus::IProxy> manager;
-  asio::steady_timer retry;
-  std::map<std::string, Unit> units;
-  std::map<Action, Running> running;
+  std::string bus;
+  std::shared_ptr<UnitsWorker> worker;
+  std::map<Action, Waiting> waiting;
   Action last_action = 0;
-  bool told_missing = false;
-  bool closed = false;
 };
 
-std::vector<Units::Action> Units::State::actions() const {
-  std::vector<Action> ids;
-  for (const auto& [id, one] : running) ids.push_back(id);
-  return ids;
+UnitsWorker* Units::State::use_worker() {
+  if (worker) return worker.get();
+  auto made = std::make_shared<UnitsWorker>(io);
+  const auto tell = [back = std::weak_ptr<UnitsWorker>(made), weak = weak_from_this()](const std::string& line) {
+    if (const auto lives = back.lock())
+      lives->post_back([weak, line] {
+        if (const auto self = weak.lock(); self && self->log) self->log(line);
+      });
+  };
+  made->bus = std::make_shared<UnitsOnBus>(made->io, tell, bus);
+  made->bus->open();
+  if (start(made)) worker = std::move(made);
+  return worker.get();
 }
 
-bool Units::State::connect() {
-  if (bus.is_open() || closed) return bus.is_open();
-  if (const auto why = bus.open(); !why.empty()) return lost(why), false;
-  manager = bus.proxy(systemd, manager_path);
-  if (!manager) return false;
-  listen_to_jobs();
-  if (bus.is_open()) told_missing = false, watch_units();
-  return bus.is_open();
+void Units::State::finish(Action id, const Outcome& outcome) {
+  auto node = waiting.extract(id);
+  if (node.empty()) return;
+  node.mapped().timer.cancel();
+  node.mapped().done({outcome.return_code, outcome.reason, Clock::now() - node.mapped().began});
 }
 
-void Units::State::listen_to_jobs() {
-  bus.guarded([this] {
-    const std::weak_ptr<State> weak = weak_from_this();
-    manager->uponSignal("JobRemoved")
-        .onInterface(manager_interface)
-        .call([weak](std::uint32_t, const sdbus::ObjectPath& job, const std::string&, const std::string& result) {
-          if (const auto self = weak.lock())
-            for (const Action id : self->actions()) self->step(id, agents::unit::JobRemoved{job, result});
-        });
-    manager->finishRegistration();
-    manager->callMethodAsync("Subscribe").onInterface(manager_interface).uponReplyInvoke([](const sdbus::Error*) {});
+/// The machine knows the reason, if the bus lets it speak.
+void Units::State::end_soon(Action id, const agents::unit::Input& input, const std::string& otherwise) {
+  const auto found = waiting.find(id);
+  if (found == waiting.end()) return;
+  if (worker) asio::post(worker->io, [bus_side = worker->bus, id, input] { bus_side->tell(id, input); });
+  found->second.timer.expires_after(bus_patience);
+  found->second.timer.async_wait([weak = weak_from_this(), id, otherwise](const boost::system::error_code& error) {
+    if (const auto self = weak.lock(); self && !error)
+      self->finish(id, {agents::ocf::timed_out, otherwise + ": D-Bus does not answer", {}});
   });
 }
 
-/// Tells it once, and tries again while anybody waits for a unit or watches one.
-void Units::State::lost(const std::string& why) {
-  if (!told_missing && log) log("no D-Bus: " + why);
-  told_missing = true;
-  // Proxies may be in a callback of theirs.
-  auto held = std::make_shared<std::vector<std::unique_ptr<sdbus::IProxy>>>();
-  held->push_back(std::move(manager));
-  for (auto& [name, unit] : units) held->push_back(std::move(unit.proxy));
-  bus.close();
-  asio::post(io, [held] { held->clear(); });
-  if (closed || units.empty()) return;
-  retry.expires_after(reconnect_after);
-  retry.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
-    if (const auto self = weak.lock(); self && !error) self->reconnect();
-  });
-}
-
-void Units::State::reconnect() {
-  if (bus.is_open() || !connect()) return;
-  for (const Action id : actions()) step(id, agents::unit::BusBack{});
-}
-
-void Units::State::begin(Action id) {
-  const auto found = running.find(id);
-  if (found == running.end()) return;
-  agents::unit::Effects effects;
-  found->second.machine.begin(effects);
-  if (!connect()) return;  // begun when it is there
-  for (const auto& effect : effects) carry_out(id, effect);
-}
-
-void Units::State::step(Action id, const agents::unit::Input& input) {
-  const auto found = running.find(id);
-  if (found == running.end()) return;
-  agents::unit::Effects effects;
-  found->second.machine.step(input, effects);
-  for (const auto& effect : effects) carry_out(id, effect);
-}
-
-void Units::State::carry_out(Action id, const agents::unit::Effect& effect) {
-  const auto found = running.find(id);
-  if (found == running.end()) return;
-  if (const auto* done = std::get_if<agents::unit::Done>(&effect)) return end(id, *done);
-  const std::string unit = found->second.unit;
-  if (std::holds_alternative<agents::unit::Load>(effect)) {
-    load(unit, [this, id](const sdbus::Error* error) {
-      if (error == nullptr) return step(id, agents::unit::Loaded{});
-      step(id, agents::unit::Refused{error->getName(), error->getMessage()});
-    });
-  } else if (std::holds_alternative<agents::unit::Read>(effect)) {
-    read(unit, id);
-  } else {
-    queue_job(std::holds_alternative<agents::unit::Start>(effect) ? "StartUnit" : "StopUnit", id);
-  }
-}
-
-void Units::State::end(Action id, const agents::unit::Done& done) {
-  auto node = running.extract(id);
-  node.mapped().timeout->cancel();
-  node.mapped().done({done.return_code, done.reason, Clock::now() - node.mapped().began});
-}
-
-/// LoadUnit answers with the unit's object also when there is no such file; its LoadState tells.
-void Units::State::load(const std::string& unit, const Loaded& then) {
-  bus.guarded([&] {
-    manager->callMethodAsync("LoadUnit")
-        .onInterface(manager_interface)
-        .withArguments(unit)
-        .uponReplyInvoke(
-            [weak = weak_from_this(), unit, then](const sdbus::Error* error, const sdbus::ObjectPath& path) {
-              const auto self = weak.lock();
-              if (!self) return;
-              if (error == nullptr) self->loaded(unit, path);
-              then(error);
-            });
-  });
-}
-
-void Units::State::loaded(const std::string& unit, const std::string& path) {
-  auto& known = units[unit];
-  if (known.proxy) return;
-  auto proxy = bus.proxy(systemd, path);
-  if (!proxy) return;
-  bus.guarded([&] {
-    proxy->uponSignal("PropertiesChanged")
-        .onInterface(properties_interface)
-        .call([weak = weak_from_this(), unit](const std::string& interface, const Values& values,
-                                              const std::vector<std::string>&) {
-          if (const auto self = weak.lock(); self && interface == unit_interface)
-            self->properties_changed(unit, values);
-        });
-    proxy->finishRegistration();
-  });
-  if (bus.is_open()) units[unit].proxy = std::move(proxy);
-}
-
-void Units::State::read(const std::string& unit, Action id) {
-  const auto found = units.find(unit);
-  if (found == units.end() || !found->second.proxy) return;
-  bus.guarded([&] {
-    found->second.proxy->callMethodAsync("GetAll")
-        .onInterface(properties_interface)
-        .withArguments(std::string(unit_interface))
-        .uponReplyInvoke([weak = weak_from_this(), unit, id](const sdbus::Error* error, const Values& values) {
-          const auto self = weak.lock();
-          if (!self) return;
-          if (error != nullptr) return self->step(id, agents::unit::Refused{error->getName(), error->getMessage()});
-          self->properties_changed(unit, values);
-        });
-  });
-}
-
-void Units::State::queue_job(const char* method, Action id) {
-  const std::string unit = running.at(id).unit;
-  bus.guarded([&] {
-    manager->callMethodAsync(method)
-        .onInterface(manager_interface)
-        .withArguments(unit, std::string("replace"))
-        .uponReplyInvoke([weak = weak_from_this(), id](const sdbus::Error* error, const sdbus::ObjectPath& job) {
-          const auto self = weak.lock();
-          if (!self) return;
-          if (error != nullptr) return self->step(id, agents::unit::Refused{error->getName(), error->getMessage()});
-          self->step(id, agents::unit::JobQueued{job});
-        });
-  });
-}
-
-void Units::State::properties_changed(const std::string& unit, const Values& values) {
-  auto& known = units[unit];
-  auto& properties = known.properties;
-  properties.load_state = text_in(values, "LoadState", properties.load_state);
-  properties.active_state = text_in(values, "ActiveState", properties.active_state);
-  properties.sub_state = text_in(values, "SubState", properties.sub_state);
-  const agents::unit::Properties now = properties;
-  const bool fell = known.was_active && agents::fell_from_active(now.active_state);
-  known.was_active = !agents::fell_from_active(now.active_state);
-  const auto watchers = fell ? known.watchers : std::vector<std::function<void()>>{};
-  for (const Action id : actions())
-    if (const auto one = running.find(id); one != running.end() && one->second.unit == unit) step(id, now);
-  for (const auto& watcher : watchers) watcher();
-}
-
-void Units::State::watch_units() {
-  std::vector<std::string> names;
-  for (const auto& [name, unit] : units)
-    if (!unit.proxy && !unit.watchers.empty()) names.push_back(name);
-  for (const auto& name : names) load(name, [](const sdbus::Error*) {});
-}
+void Units::State::expire(Action id) { end_soon(id, agents::unit::TimedOut{}, "timed out"); }
 
 Units::Units(asio::io_context& io, process::Log log, std::string bus)
-    : state_(std::make_shared<State>(io, std::move(log), bus)) {
-  state_->bus.on_lost = [weak = std::weak_ptr<State>(state_)](const std::string& why) {
-    if (const auto self = weak.lock()) self->lost(why);
-  };
-}
+    : state_(std::make_shared<State>(io, std::move(log), std::move(bus))) {}
 
 Units::~Units() {
-  state_->closed = state_->told_missing = true;
-  state_->retry.cancel();
-  for (auto& [id, one] : state_->running) one.timeout->cancel();
-  state_->running.clear();
-  state_->lost("");
+  state_->waiting.clear();
+  if (state_->worker) state_->worker->leave();
 }
 
 Units::Action Units::run(const std::string& unit, const std::string& operation, Duration timeout, Done done) {
   const Action id = ++state_->last_action;
-  auto timer = std::make_unique<asio::steady_timer>(state_->io, timeout);
-  timer->async_wait([weak = std::weak_ptr<State>(state_), id](const boost::system::error_code& error) {
-    if (const auto self = weak.lock(); self && !error) self->step(id, agents::unit::TimedOut{});
+  auto& one = state_->waiting.emplace(id, State::Waiting{std::move(done), Clock::now(), asio::steady_timer(state_->io)})
+                  .first->second;
+  const std::weak_ptr<State> weak = state_;
+  one.timer.expires_after(timeout);
+  one.timer.async_wait([weak, id](const boost::system::error_code& error) {
+    if (const auto self = weak.lock(); self && !error) self->expire(id);
   });
-  (void)state_->units[unit];
-  state_->running.emplace(
-      id, State::Running{unit, agents::UnitAction(operation, unit), std::move(done), Clock::now(), std::move(timer)});
-  asio::post(state_->io, [weak = std::weak_ptr<State>(state_), id] {
-    if (const auto self = weak.lock()) self->begin(id);
-  });
+  UnitsWorker* worker = state_->use_worker();
+  if (worker == nullptr) return id;
+  const auto back = [weak, id, lives = std::weak_ptr<UnitsWorker>(state_->worker)](const Outcome& outcome) {
+    if (const auto thread = lives.lock())
+      thread->post_back([weak, id, outcome] {
+        if (const auto self = weak.lock()) self->finish(id, outcome);
+      });
+  };
+  asio::post(worker->io, [bus = worker->bus, id, unit, operation, back] { bus->run(id, unit, operation, back); });
   return id;
 }
 
-void Units::cancel(Action action) {
-  asio::post(state_->io, [weak = std::weak_ptr<State>(state_), action] {
-    if (const auto self = weak.lock()) self->step(action, agents::unit::Cancelled{});
-  });
-}
+void Units::cancel(Action action) { state_->end_soon(action, agents::unit::Cancelled{}, "cancelled"); }
 
 void Units::kill(const std::string& unit, std::function<void()> done) {
   auto timer = std::make_shared<asio::steady_timer>(state_->io, kill_patience);
@@ -308,18 +184,21 @@ void Units::kill(const std::string& unit, std::function<void()> done) {
   timer->async_wait([finish](const boost::system::error_code& error) {
     if (!error) finish();
   });
-  if (!state_->connect()) return;
-  state_->bus.guarded([&] {
-    state_->manager->callMethodAsync("KillUnit")
-        .onInterface(manager_interface)
-        .withArguments(unit, std::string("all"), std::int32_t{kill_signal})
-        .uponReplyInvoke([finish](const sdbus::Error*) { finish(); });
-  });
+  UnitsWorker* worker = state_->use_worker();
+  if (worker == nullptr) return;
+  const auto back = [finish, lives = std::weak_ptr<UnitsWorker>(state_->worker)] {
+    if (const auto thread = lives.lock()) thread->post_back(finish);
+  };
+  asio::post(worker->io, [bus = worker->bus, unit, back] { bus->kill(unit, back); });
 }
 
 void Units::watch(const std::string& unit, std::function<void()> fell) {
-  state_->units[unit].watchers.push_back(std::move(fell));
-  if (state_->bus.is_open()) state_->watch_units();
+  UnitsWorker* worker = state_->use_worker();
+  if (worker == nullptr) return;
+  const auto back = [fell = std::move(fell), lives = std::weak_ptr<UnitsWorker>(state_->worker)] {
+    if (const auto thread = lives.lock()) thread->post_back(fell);
+  };
+  asio::post(worker->io, [bus = worker->bus, unit, back] { bus->watch(unit, back); });
 }
 
 }  // namespace bascule::units

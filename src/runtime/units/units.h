@@ -19,7 +19,8 @@ struct Outcome {
 
 /// systemd's units over D-Bus (core/agents/unit_action.h says what is asked and what it means). It connects when it is
 /// first needed, so a machine without a bus is no error until a unit is asked for, and again when the connection is
-/// lost: what is under way then begins again. One thread only.
+/// lost: what is under way then begins again. Called from, and answering in, the io_context's thread; the bus has its
+/// own.
 class Units {
  public:
   using Done = std::function<void(const Outcome&)>;

@@ -33,7 +33,8 @@ class PrivateBus {
     directory_ = ::mkdtemp(name);
     std::ofstream(directory_ / "bus.conf")
         << "<busconfig><type>session</type><listen>" << address() << "</listen><auth>EXTERNAL</auth>"
-        << "<policy context=\"default\"><allow send_destination=\"*\"/><allow own=\"*\"/></policy></busconfig>";
+        << "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>"
+        << "<allow own=\"*\"/></policy></busconfig>";
     start();
   }
   ~PrivateBus() {
@@ -60,6 +61,8 @@ class PrivateBus {
     EXPECT_EQ(::read(out[0], &byte, 1), 1);
     ::close(out[0]);
   }
+  void freeze() const { ::kill(pid_, SIGSTOP); }
+  void thaw() const { ::kill(pid_, SIGCONT); }
   void stop() {
     if (pid_ == 0) return;
     ::kill(pid_, SIGKILL);
@@ -302,6 +305,16 @@ TEST_F(UnitsTest, WhatIsUnderWayBeginsAgainWhenTheBusIsBack) {
   EXPECT_EQ(outcome->return_code, 0) << outcome->reason;
 }
 
+/// The manager's thread must not wait with it: its leases would end.
+TEST_F(UnitsTest, ABusThatHangsHoldsNobodyUp) {
+  bus->freeze();
+  const auto began = std::chrono::steady_clock::now();
+  const auto outcome = act("monitor", milliseconds(300));
+  EXPECT_EQ(outcome.return_code, agents::ocf::timed_out);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+  bus->thaw();
+}
+
 TEST(UnitsWithoutABus, AreAnErrorOnlyWhenAUnitIsAskedFor) {
   boost::asio::io_context io;
   std::string log;
@@ -315,6 +328,8 @@ TEST(UnitsWithoutABus, AreAnErrorOnlyWhenAUnitIsAskedFor) {
   io.run_for(std::chrono::seconds(2));
   ASSERT_TRUE(outcome.has_value());
   EXPECT_EQ(outcome->return_code, agents::ocf::timed_out);
+  io.restart();
+  io.poll();
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
 }
 
