@@ -291,6 +291,7 @@ class World {
   void on(const effect::Propose& proposal) {
     const auto* failure = std::get_if<message::RecordFailure>(&proposal.command);
     if (failure != nullptr && failure->reaction == "block") block_told_ = true;
+    if (const auto* done = std::get_if<message::RestartDone>(&proposal.command)) on(*done);
   }
 
   void on(const effect::CancelActions&) {
@@ -301,9 +302,6 @@ class World {
   }
   void on(const message::RestartDone& done) {
     if (done.number == restart_) restart_ = 0;
-  }
-  void on(const effect::Propose& one) {
-    if (const auto* done = std::get_if<message::RestartDone>(&one.command)) on(*done);
   }
   void on(const effect::PromoteVolume& one) {
     expect_right(one.epoch);

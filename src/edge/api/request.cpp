@@ -52,8 +52,8 @@ Value value_of(const json& object, const char* key, Value fallback = {}) {
 
 message::SetMaintenance maintenance_of(const json& object) {
   const auto text = [&](const char* key) { return value_of<std::string>(object, key); };
-  const auto service = text("service"), node = text("node");
-  const auto scope = !service.empty() ? "service:" + service : !node.empty() ? "node:" + node : "cluster";
+  const auto of_service = text("service"), on_node = text("node");
+  const auto scope = !of_service.empty() ? "service:" + of_service : !on_node.empty() ? "node:" + on_node : "cluster";
   return {scope,          !value_of<bool>(object, "off"),           text("by"),
           text("reason"), value_of<std::uint64_t>(object, "at_ms"), value_of<std::uint64_t>(object, "duration_ms")};
 }
