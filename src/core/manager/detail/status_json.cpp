@@ -207,12 +207,10 @@ std::string Manager::State::status_json() const {
   json["summary"] = plan.summary;
   json["healthy"] = plan.healthy;
   json["problems"] = plan.problems;
-  json["quorum"] = {{"have", leader != nullptr},
-                    {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
-                    {"term", leadership.term},
-                    {"votes_seen", seen},
-                    {"votes", members.voters.size()},
-                    {"applied_index", store.state().applied_index}};
+  json["quorum"] = {
+      {"have", leader != nullptr},      {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
+      {"term", leadership.term},        {"votes_seen", seen},
+      {"votes", members.voters.size()}, {"applied_index", store.state().applied_index}};
   json["configuration"] = {{"version", store.state().configuration()},
                            {"agreed", followed.has_value()},
                            {"file_differed", file_differs},
