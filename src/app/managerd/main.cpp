@@ -144,7 +144,7 @@ Result<void> serve(const std::string& config_file, manager_host::Options options
   options.config_text = config::text_of_file(config_file);
   const auto whole = config::load(config_file);
   if (!whole) return tl::unexpected(whole.error());
-  if (const auto* node = whole->node(options.node); node != nullptr && !node->votes())
+  if (const auto* node = whole->node(options.node); node != nullptr && !node->runs_manager())
     return fail("nothing to do", options.node, "a peer only replicates: it has no manager");
   boost::asio::io_context io(1);
   auto host = manager_host::ManagerHost::open(io, *whole, options);
