@@ -43,7 +43,7 @@ struct UnitsWorker {
     }
     asio::post(io, [this] {
       bus->close();
-      io.stop();
+      work.reset();  // it ends when everything was let go of, in its order
     });
   }
 

@@ -49,14 +49,15 @@ bool Bus::guarded(const std::function<void()>& call) {
   return true;
 }
 
-/// The library may be in the middle of a callback, so it is let go of later.
+/// The library may be in the middle of a callback, so it is let go of later: after the proxies, which are let go of in
+/// the round before.
 void Bus::close() {
   if (!link_) return;
   link_->over = true;
   boost::system::error_code ignored;
   link_->descriptor.close(ignored);
   link_->timer.cancel();
-  asio::post(io_, [link = std::move(link_)] {});
+  asio::post(io_, [&io = io_, link = std::move(link_)] { asio::post(io, [link] {}); });
   link_.reset();
 }
 
