@@ -22,6 +22,8 @@ enum class Canary : std::uint8_t {
   NoSilenceAfterRestart,    ///< a restarted follower votes although a lease may stand on its word
   LeaseFromAnswerTime,      ///< the lease counts from the arrival of the answers, not from the sending of the round
   ReadWithoutRound,         ///< a leader answers reads without asking whether it still leads
+  ReformFromAnyLog,         ///< a survivor forms the cluster anew although it may have missed what the other did alone
+  ReformOnAnOldProof,       ///< it does so although the other one was heard again since
 };
 
 struct Config {

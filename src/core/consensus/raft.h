@@ -42,6 +42,16 @@ struct ReadIndex {
 struct TransferLeadership {
   ServerId to = 0;
 };
+/// One of two voters goes on alone: the other, `lost`, was certainly switched off at some moment after `since`, on this
+/// server's clock. Refused unless Status::may_reform, and when `lost` was heard after `since`. Answered like a
+/// proposal: Invalid with the reason, or Committed when this server is the only voter.
+struct Reform {
+  std::uint64_t id = 0;
+  ServerId lost = 0;
+  Instant since{};
+  /// A person takes it upon himself that nothing was committed that this server has not seen (`bascule start-alone`).
+  bool told = false;
+};
 /// Every Persist up to `sequence` is durable.
 struct Persisted {
   std::uint64_t sequence = 0;
@@ -54,7 +64,7 @@ struct SnapshotTaken {
   Index index = 0;
   std::shared_ptr<const Bytes> bytes;
 };
-using Input = std::variant<Tick, MessageReceived, Propose, ProposeConfiguration, ReadIndex, TransferLeadership,
+using Input = std::variant<Tick, MessageReceived, Propose, ProposeConfiguration, ReadIndex, TransferLeadership, Reform,
                            Persisted, PersistFailed, SnapshotTaken>;
 
 // ---- effects ------------------------------------------------------------------------------------------------------
@@ -157,6 +167,9 @@ struct Status {
   Configuration configuration;
   bool configuration_committed = true;
   ServerId transferring_to = 0;
+  /// One of two voters, and since its start it was once up to date: whatever is committed is in its log. So it may go
+  /// on alone when the other one is proven to be off.
+  bool may_reform = false;
   std::vector<PeerStatus> peers;  ///< of a leader
 };
 

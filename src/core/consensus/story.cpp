@@ -56,6 +56,7 @@ std::string tell(const Propose& i) { return fmt::format("propose {}", i.id); }
 std::string tell(const ProposeConfiguration& i) { return "propose members " + story_of(i.configuration); }
 std::string tell(const ReadIndex& i) { return fmt::format("read {}", i.id); }
 std::string tell(const TransferLeadership& i) { return fmt::format("transfer to {}", i.to); }
+std::string tell(const Reform& i) { return fmt::format("go on without {}{}", i.lost, i.told ? ", told to" : ""); }
 std::string tell(const Persisted& i) { return fmt::format("durable up to #{}", i.sequence); }
 std::string tell(const PersistFailed& i) { return "disk failed: " + i.why; }
 std::string tell(const SnapshotTaken& i) { return fmt::format("snapshot taken at {}", i.index); }

@@ -17,6 +17,14 @@ using ServerId = std::uint32_t;
 using Term = std::uint64_t;   ///< 0 before the first election
 using Index = std::uint64_t;  ///< the first entry has index 1
 
+/// The upper half of a term counts how often a survivor has formed the cluster anew, alone (core/consensus/README.md).
+/// Elections count the lower half. So whatever servers of an earlier generation do, their terms stay behind.
+inline constexpr unsigned generation_shift = 32;
+[[nodiscard]] constexpr std::uint64_t generation_of(Term term) { return term >> generation_shift; }
+[[nodiscard]] constexpr Term first_of_next_generation(Term term) {
+  return (generation_of(term) + 1) << generation_shift;
+}
+
 inline constexpr std::size_t members_max = 64;              ///< voters and learners of one configuration
 inline constexpr std::size_t payload_bytes_max = 32 << 10;  ///< of one entry
 inline constexpr std::size_t chunk_bytes_max = 32 << 10;    ///< of one snapshot chunk

@@ -78,6 +78,7 @@ void Core::start() {
   if (log_.base_index() == 0 && log_.last_index() > 0) advance_commit(std::max<Index>(commit_, log_.at(1).term == 1));
   announce_leader();
   restart_election_timer();
+  if (reform_was_interrupted()) begin_generation(hard_state_.term);
 }
 
 Instant Core::next_deadline() const {
@@ -251,6 +252,7 @@ void Core::on(const SnapshotTaken& input) {
 void Core::on(const MessageReceived& input) {
   constexpr Term term_max = Term{1} << 62;  // no cluster gets there; a peer that says so must not make ours overflow
   if (input.from == 0 || input.from == config_.id || raft::term_of(input.message) > term_max) return;
+  if (log_.configuration().configuration.is_member(input.from)) last_heard_[input.from] = now_;
   std::visit([&](const auto& message) { on_message(input.from, message); }, input.message);
 }
 
@@ -333,6 +335,7 @@ Status Core::status() const {
   status.configuration = log_.configuration().configuration;
   status.configuration_committed = log_.configuration().index <= commit_;
   status.transferring_to = transfer_ ? transfer_->to : 0;
+  status.may_reform = is_one_of_two() && was_current_ && role_ != Role::Stopped;
   for (const auto& [id, progress] : peers_) status.peers.push_back({id, progress.match, progress.heard_at});
   return status;
 }

@@ -32,6 +32,7 @@ class Core {
   void on(const ProposeConfiguration& input);
   void on(const ReadIndex& input);
   void on(const TransferLeadership& input);
+  void on(const Reform& input);
   void on(const Persisted& input);
   void on(const PersistFailed& input);
   void on(const SnapshotTaken& input);
@@ -116,6 +117,13 @@ class Core {
   void consider_preference();
   [[nodiscard]] ServerId preferred_successor() const;
 
+  // reform.cpp
+  [[nodiscard]] bool is_one_of_two() const;
+  [[nodiscard]] std::string objection_to(const Reform& reform) const;
+  void begin_generation(Term term);
+  [[nodiscard]] bool reform_was_interrupted() const;
+  [[nodiscard]] bool waits_for_old_pair(Index matched) const;
+
   // reads.cpp
   struct Read {
     std::uint64_t id;
@@ -180,6 +188,10 @@ class Core {
     Index index;
   };
   std::deque<AwaitedRead> awaited_reads_;  ///< confirmed, not yet applied
+
+  // Reform.
+  bool was_current_ = false;                  ///< since the start: everything committed was in our log once
+  std::map<ServerId, Instant> last_heard_{};  ///< any message of a member
 
   // Candidate.
   std::set<ServerId> votes_;

@@ -13,7 +13,12 @@ bool Core::is_sole_voter() const {
 
 /// A voter; or one that was, while its removal is not known to be committed: its log may be the only one that is long
 /// enough to win (4.2.2).
-bool Core::may_stand() const { return log_.is_voter_since(commit_, config_.id); }
+///
+/// Nor may one that only heard of a new generation: its log is that of the old one.
+bool Core::may_stand() const {
+  return log_.is_voter_since(commit_, config_.id) &&
+         raft::generation_of(log_.last_term()) == raft::generation_of(hard_state_.term);
+}
 
 /// A vote now could give the cluster a second leader while the first one still believes in its lease, which may stand
 /// on our answers: also on those from before a restart.

@@ -110,7 +110,11 @@ void Core::send_entries(ServerId to, Progress& progress, std::size_t entries_max
     progress.next += request.entries.size();
     progress.in_flight.push_back(progress.next - 1);
   }
-  send(to, std::move(request));
+  // What a survivor acts upon alone must not exist only with him (README, "Two voters").
+  const Index members = log_.configuration().index;
+  const bool has_members = !request.entries.empty() && request.entries.front().index <= members &&
+                           members <= request.entries.back().index && members > durable_index_;
+  send(to, std::move(request), has_members ? sequence_covering(members) : 0);
 }
 
 void Core::begin_snapshot(Progress& progress) {
@@ -192,11 +196,13 @@ void Core::count_matches() {
     const auto peer = peers_.find(id);
     scratch_.push_back(id == config_.id ? durable_index_ : peer == peers_.end() ? 0 : peer->second.match);
   }
-  const Index matched = reached_by_majority(scratch_);
+  Index matched = reached_by_majority(scratch_);
+  if (waits_for_old_pair(matched)) matched = log_.configuration().index - 1;
   if (matched <= commit_) return;
   if (log_.term_at(matched) != hard_state_.term && config_.canary != Canary::CommitOldTermByCounting) return;
   const bool first = !committed_in_term();
   advance_commit(matched);
+  was_current_ = true;
   if (first) admit_waiting_reads();
   // Followers apply at once, not with the next heartbeat: whoever was granted something acts on it.
   for (auto& [id, progress] : peers_)
@@ -221,6 +227,8 @@ std::string Core::objection_to(const Configuration& to) const {
   std::set_symmetric_difference(from.voters.begin(), from.voters.end(), to.voters.begin(), to.voters.end(),
                                 std::back_inserter(changed));
   if (changed.size() > 1) return "more than one voter would change";
+  if (to.voters.size() == 1 && from.voters.size() == 2)
+    return "of two voters one goes on alone only when the other is proven to be off";
   if (changed.empty() || from.is_voter(changed.front())) return {};
   const auto peer = peers_.find(changed.front());
   if (peer == peers_.end()) return "a new voter must be a learner first";

@@ -26,7 +26,10 @@ void Core::on_message(ServerId from, const raft::ReadResponse& response) {
   const std::uint64_t id = found->second.id;
   forwarded_reads_.erase(found);
   if (!response.confirmed) return emit(ReadFailed{id});
-  if (response.index <= applied_) return emit(ReadReady{id, response.index});
+  if (response.index <= applied_) {
+    was_current_ = true;
+    return emit(ReadReady{id, response.index});
+  }
   if (awaited_reads_.size() >= config_.reads_max) return emit(ReadFailed{id});
   awaited_reads_.push_back({id, response.index});
 }
@@ -90,6 +93,7 @@ void Core::finish_read(const Read& read, bool confirmed) {
 void Core::finish_awaited_reads() {
   std::erase_if(awaited_reads_, [this](const AwaitedRead& read) {
     const bool ready = read.index <= applied_;
+    was_current_ = was_current_ || ready;
     if (ready) emit(ReadReady{read.id, read.index});
     return ready;
   });

@@ -25,12 +25,14 @@ class CleanProfile : public ::testing::TestWithParam<Profile> {};
 
 TEST_P(CleanProfile, KeepsEveryPromise) {
   constexpr std::uint64_t seeds = 200;
+  std::size_t fencings = 0, alone = 0;
   std::size_t crashes = 0, elections = 0, commits = 0, snapshots = 0, member_changes = 0;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     const Outcome outcome = run_seed(GetParam(), seed);
     ASSERT_FALSE(outcome.violation) << "seed " << seed << ": " << *outcome.violation;
     crashes += outcome.crashes, elections += outcome.elections, commits += outcome.commits;
     snapshots += outcome.snapshots_restored, member_changes += outcome.member_changes;
+    fencings += outcome.fencings, alone += outcome.turns_alone;
   }
   // The trouble must really have been there, and the cluster must have worked in spite of it.
   EXPECT_GT(crashes / seeds, 30u);
@@ -38,10 +40,13 @@ TEST_P(CleanProfile, KeepsEveryPromise) {
   EXPECT_GT(commits / seeds, 100u);
   EXPECT_EQ(snapshots / seeds > 10, GetParam().snapshots);
   EXPECT_EQ(member_changes / seeds > 10, GetParam().members);
+  EXPECT_EQ(fencings / seeds > 5, GetParam().two_nodes);
+  EXPECT_EQ(alone / seeds > 5, GetParam().two_nodes);
 }
 
 std::string name_of(std::string name) {
-  std::replace(name.begin(), name.end(), '+', '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '+' || c == '-'; }, '_');
   return name;
 }
 

@@ -40,7 +40,9 @@ INSTANTIATE_TEST_SUITE_P(Canaries, PlantedFault,
                                            Plant{Canary::AnswerBeforeDurable, "AnswerBeforeDurable", "tcp"},
                                            Plant{Canary::NoSilenceAfterRestart, "NoSilenceAfterRestart", "tcp"},
                                            Plant{Canary::LeaseFromAnswerTime, "LeaseFromAnswerTime", "udp"},
-                                           Plant{Canary::ReadWithoutRound, "ReadWithoutRound", "tcp"}),
+                                           Plant{Canary::ReadWithoutRound, "ReadWithoutRound", "tcp"},
+                                           Plant{Canary::ReformFromAnyLog, "ReformFromAnyLog", "two-nodes"},
+                                           Plant{Canary::ReformOnAnOldProof, "ReformOnAnOldProof", "two-nodes"}),
                          [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace

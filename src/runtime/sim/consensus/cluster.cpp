@@ -15,6 +15,7 @@ WorldTime world_at(Duration since_start) { return WorldTime{since_start}; }
 
 std::size_t draw_server_count(const Profile& profile, std::uint64_t seed) {
   if (profile.members) return 5;
+  if (profile.two_nodes) return 2;
   return Prng(seed).chance(1, 2) ? 3 : 5;
 }
 
@@ -56,6 +57,7 @@ void Cluster::draw_mood() {
   mood_.disk_fault_every = profile_.disk_faults ? ms(500, 3000) : Duration{0};
   mood_.transfer_every = ms(2000, 20000);
   mood_.member_change_every = profile_.members ? ms(200, 2000) : Duration{0};
+  mood_.fence_every = profile_.two_nodes ? ms(100, 1500) : Duration{0};
   mood_.propose_every = ms(100, 300);
   mood_.read_every = ms(150, 600);
   mood_.down_max = prng_.chance(1, 2) ? ms(5, 60) : ms(100, 2000);
@@ -117,6 +119,8 @@ Outcome Cluster::run() {
   repeat(mood_.disk_fault_every, &Cluster::fault_a_disk);
   repeat(mood_.transfer_every, &Cluster::transfer_once);
   repeat(mood_.member_change_every, &Cluster::change_members);
+  repeat(mood_.fence_every, &Cluster::fence_once);
+  repeat(mood_.fence_every, &Cluster::readmit);
   repeat(mood_.propose_every, &Cluster::propose_once);
   repeat(mood_.read_every, &Cluster::read_once);
   scheduler_.at(world_at(trouble), [this] { make_peace(); });
@@ -225,6 +229,51 @@ void Cluster::change_members() {
   if (keep) into.insert(std::lower_bound(into.begin(), into.end(), id), id);
   ++outcome_.member_changes;
   leader->propose_configuration(members);
+}
+
+/// The fence agent is an oracle that kills, sooner or later, or not at all; and it answers later still. Meanwhile the
+/// victim may be back, and whoever asked may be dead: its order is carried out all the same.
+void Cluster::fence_once() {
+  Server& by = any_server();
+  if (!by.alive() || by.paused()) return;
+  const auto status = by.raft().status();
+  // A manager asks may_reform first. The core must refuse whoever does not.
+  if (status.configuration.voters.size() != 2 || (!status.may_reform && prng_.chance(3, 4))) return;
+  if (by.is_leader() && prng_.chance(3, 4)) return;
+  Server& victim = *servers_[1 - by.number()];
+  const auto fate = prng_.below(10);  // 0: it does nothing and says so; 1: it kills and reports a failure
+  scheduler_.after(
+      Duration{prng_.between(0, 600'000'000)},
+      [this, &victim, &by, life = by.life(), since = by.local_now(), fate] { fence(victim, by, life, since, fate); });
+}
+
+void Cluster::fence(Server& victim, Server& by, std::uint64_t life, Instant since, std::uint64_t fate) {
+  if (fate == 0) return;
+  if (victim.alive()) crash(victim);
+  if (fate == 1) return;
+  const bool late = prng_.chance(1, 3);
+  scheduler_.after(Duration{prng_.between(0, late ? 2'000'000'000 : 50'000'000)}, [this, &victim, &by, life, since] {
+    if (!by.alive() || by.paused() || by.life() != life) return;
+    ++outcome_.fencings;
+    by.go_on_without(victim.number(), since);
+  });
+}
+
+/// A survivor takes the other one in again: as a learner, then as a voter.
+void Cluster::readmit() {
+  Server& at = any_server();
+  if (!at.is_leader() || at.paused()) return;
+  consensus::Configuration members = at.raft().status().configuration;
+  if (members.voters.size() != 1) return;
+  ++outcome_.turns_alone;
+  const auto other = static_cast<raft::ServerId>(2 - at.number());
+  if (members.is_learner(other)) {
+    members.learners.clear();
+    members.voters = {1, 2};
+  } else {
+    members.learners = {other};
+  }
+  at.propose_configuration(members);
 }
 
 /// A deposed leader that does not know it yet gets its share: that is how logs come to differ.

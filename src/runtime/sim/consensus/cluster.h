@@ -18,6 +18,7 @@ struct Outcome {
   std::uint64_t event_hash = 0;          ///< equal for equal runs
   std::uint64_t simulated_ms = 0;
   std::size_t crashes = 0, elections = 0, commits = 0, reads = 0, snapshots_restored = 0, member_changes = 0;
+  std::size_t fencings = 0, turns_alone = 0;  ///< of two nodes
 };
 
 struct RunOptions {
@@ -37,7 +38,7 @@ class Cluster {
  private:
   /// How bad this seed is; drawn once.
   struct Mood {
-    Duration crash_every, cut_every, pause_every, disk_fault_every, transfer_every, member_change_every;
+    Duration crash_every, cut_every, pause_every, disk_fault_every, transfer_every, member_change_every, fence_every;
     Duration propose_every, read_every;
     Duration down_max, pause_max;
     std::uint32_t storm_permille;  ///< crashes that take most servers at once
@@ -60,6 +61,9 @@ class Cluster {
   void fault_a_disk();
   void transfer_once();
   void change_members();
+  void fence_once();
+  void fence(Server& victim, Server& by, std::uint64_t life, Instant since, std::uint64_t fate);
+  void readmit();
   void propose_once();
   void read_once();
 

@@ -6,7 +6,11 @@
 
 namespace bascule::sim {
 namespace {
-std::uint64_t key(raft::Index index, raft::Term term) { return term << 32 | index; }
+/// Of an entry: index, election and generation (the upper half of a term) in one number.
+std::uint64_t key(raft::Index index, raft::Term term) {
+  const std::uint64_t election = term & ((std::uint64_t{1} << raft::generation_shift) - 1);
+  return raft::generation_of(term) << 52 | election << 32 | index;
+}
 }  // namespace
 
 std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {

@@ -11,6 +11,7 @@ const std::vector<Profile>& profiles() {
       {.name = "members", .transport = Transport::Datagram, .snapshots = true, .members = true},
       {.name = "disk", .snapshots = true, .disk_faults = true},
       {.name = "clocks", .transport = Transport::Datagram, .clocks = true},
+      {.name = "two-nodes", .transport = Transport::Datagram, .snapshots = true, .two_nodes = true},
   };
   return all;
 }

@@ -17,9 +17,10 @@ struct Profile {
   bool members = false;      ///< servers are added, promoted, demoted, removed
   bool disk_faults = false;  ///< write and flush errors, full disks
   bool clocks = false;       ///< drift as large as the margin allows, pauses longer than the lease
+  bool two_nodes = false;    ///< two servers that go on alone when they have really killed the other
 };
 
-/// tcp, udp, snapshots, snapshots+udp, members, disk, clocks.
+/// tcp, udp, snapshots, snapshots+udp, members, disk, clocks, two-nodes.
 [[nodiscard]] const std::vector<Profile>& profiles();
 [[nodiscard]] std::optional<Profile> profile_named(std::string_view name);
 

@@ -27,6 +27,7 @@ void Server::start() {
   if (!restored) return world_.judge.accuse("server " + std::to_string(number_ + 1) + ": " + restored.error().text());
   world_.judge.started(number_, *restored);
   options_.config.seed = world_.scheduler.prng().next();
+  ++life_;
   state_ = {};
   snapshot_index_ = restored->snapshot.index;
   raft_ = std::make_unique<consensus::Raft>(options_.config, std::move(*restored));
@@ -85,6 +86,10 @@ void Server::read() {
 }
 
 void Server::transfer(std::size_t to) { step(consensus::TransferLeadership{static_cast<raft::ServerId>(to + 1)}); }
+
+void Server::go_on_without(std::size_t other, Instant since) {
+  step(consensus::Reform{0, static_cast<raft::ServerId>(other + 1), since, false});
+}
 
 void Server::step(const consensus::Input& input) {
   if (world_.tracing) world_.trace(number_, story_of(input));

@@ -46,6 +46,10 @@ class Server {
   void propose_configuration(const consensus::Configuration& configuration);
   void read();
   void transfer(std::size_t to);
+  /// The process, as opposed to the server: what began in an earlier one is nobody's.
+  [[nodiscard]] std::uint64_t life() const { return life_; }
+  [[nodiscard]] Instant local_now() const { return clock_.local(world_.scheduler.now()); }
+  void go_on_without(std::size_t other, Instant since);
 
   [[nodiscard]] bool alive() const { return raft_ != nullptr; }
   [[nodiscard]] bool paused() const { return paused_; }
@@ -62,7 +66,6 @@ class Server {
     std::uint64_t hash = 0;
   };
 
-  [[nodiscard]] Instant local_now() const { return clock_.local(world_.scheduler.now()); }
   void step(const consensus::Input& input);
   void carry_out(const consensus::Effect& effect);
   void on(const consensus::Send& send);
@@ -96,6 +99,7 @@ class Server {
   std::vector<consensus::Input> missed_;  ///< reports of the disk while paused
   Instant timer_at_ = never;
   Scheduler::EventId timer_;
+  std::uint64_t life_ = 0;
   bool paused_ = false;
   bool stopping_ = false;
 };
