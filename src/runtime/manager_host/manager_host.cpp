@@ -119,7 +119,7 @@ struct ManagerHost::State {
   std::map<std::string, std::unique_ptr<BlockClient>> blocks;
   std::map<std::string, std::shared_ptr<int>> attended;  ///< whose blockd is listened to
   std::vector<std::unique_ptr<BlockClient>> let_go;
-  std::optional<units::Units> units;               ///< of a data node
+  std::optional<units::Units> units;  ///< of a data node
   std::map<std::string, std::unique_ptr<AgentRunner>> runners;
   asio::steady_timer wall_timer;
   std::optional<address::AddressWatch> address_watch;
