@@ -22,10 +22,10 @@ struct Request {
   std::string node;       ///< this node
   std::string operation;  ///< start, stop, monitor
   Duration timeout{};
-  Duration interval{};  ///< of a recurring monitor; 0 otherwise, which makes a monitor a probe in the agent's eyes
-  std::string device;   ///< the volume's device for a Filesystem step that names none; may be empty
-  std::string tools;    ///< directory of the tools that agents call (edge/agent_tools); empty: Pacemaker's, if there
-  std::string socket;   ///< of the manager, for these tools
+  Duration interval{};     ///< of a recurring monitor; 0 otherwise, which makes a monitor a probe in the agent's eyes
+  std::string device;      ///< the volume's device for a Filesystem step that names none; may be empty
+  std::string tools = {};  ///< directory of the tools that agents call (edge/agent_tools); empty: Pacemaker's, if there
+  std::string socket = {};        ///< of the manager, for these tools
   std::uint32_t check_level = 0;  ///< of a monitor; 0: what the step's parameter OCF_CHECK_LEVEL says
 };
 

@@ -17,7 +17,7 @@ using Failure = boost::system::error_code;
 
 namespace {
 constexpr std::size_t guests_max = 8;
-constexpr std::chrono::seconds patience{5};
+constexpr std::chrono::seconds request_patience{5};
 }  // namespace
 
 namespace {
@@ -34,7 +34,7 @@ struct Guest : std::enable_shared_from_this<Guest> {
   std::function<void(const Bytes&, const std::string&, JoinServer::Answer)> handler;
 
   void begin() {
-    timer.expires_after(patience);
+    timer.expires_after(request_patience);
     timer.async_wait([weak = weak_from_this()](Failure failure) {
       Failure ignored;
       if (const auto self = weak.lock(); self && !failure) self->socket.close(ignored);

@@ -23,6 +23,13 @@
 #include "runtime/process/worker.h"
 
 namespace bascule::mount {
+
+/// What the thread works on: all its own.
+struct Job {
+  std::string operation, device, directory, type, options;
+  Duration timeout{};
+};
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -36,12 +43,6 @@ constexpr auto time_for_the_answer = std::chrono::seconds(1);
 struct Outcome {
   int code = ocf_success;
   std::string why;
-};
-
-/// What the thread works on: all its own.
-struct Job {
-  std::string operation, device, directory, type, options;
-  Duration timeout{};
 };
 
 std::string system_error(const std::string& what) { return what + ": " + std::strerror(errno); }

@@ -41,17 +41,17 @@ std::string reason_of_library() {
   return text == nullptr ? "the peer sent what is not TLS" : text;
 }
 
-template <auto free_it>
-struct FreeWith {
-  template <typename T>
-  void operator()(T* thing) const {
-    free_it(thing);
-  }
-};
-
 }  // namespace
 
 struct Channel::Library {
+  template <auto free_it>
+  struct FreeWith {
+    template <typename T>
+    void operator()(T* thing) const {
+      free_it(thing);
+    }
+  };
+
   sealed::Keyring keys;
   Names names;
   std::unique_ptr<SSL_CTX, FreeWith<SSL_CTX_free>> context;
