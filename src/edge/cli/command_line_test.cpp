@@ -35,6 +35,8 @@ struct FakeManager : api::ManagerDoor {
     event.text = "it runs";
     return since < 1 ? std::vector<message::Event>{event} : std::vector<message::Event>{};
   }
+  json attributes() override { return json::object(); }
+  Result<void> set_attribute(const api::AgentAttributeRequest&) override { return {}; }
   void change(message::Command command, Done done) override {
     if (refuse) return done(fail("refused", "shop", "no quorum", "wait"));
     if (const auto* move = std::get_if<message::MoveService>(&command); move != nullptr && obey)
@@ -53,7 +55,7 @@ struct FakeManager : api::ManagerDoor {
 
 struct CommandLineTest : testing::Test {
   CommandLineTest() {
-    std::string pattern = "/tmp/bascule-cli-XXXXXX";
+    std::string pattern = testing::TempDir() + "bascule-cli-XXXXXX";
     directory = mkdtemp(pattern.data());
   }
   ~CommandLineTest() override {

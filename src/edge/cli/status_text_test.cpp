@@ -101,18 +101,16 @@ TEST(StatusText, ALinkThatIsDownStandsUnderItsNode) {
 }
 
 TEST(StatusTextParts, FailuresSayHowOftenWhereAndUntilWhen) {
-  const auto status = json::parse(R"({"services":[{"name":"shop","state":"Started","owner":"alice","failures":[
+  const auto status = json::parse(R"json({"services":[{"name":"shop","state":"Started","owner":"alice","failures":[
     {"node":"bob","count":2,"reaction":"restart","at_ms":0,"fades_in_ms":540000,"text":"apache monitor: rc 7 (not running)"},
-    {"node":"alice","count":1,"reaction":"block","at_ms":0,"fades_in_ms":-1,"text":"apache monitor: rc 1"}]
-}]
-})");
+    {"node":"alice","count":1,"reaction":"block","at_ms":0,"fades_in_ms":-1,"text":"apache monitor: rc 1"}]}]})json");
   const std::string text = status_text(status, {}, ascii);
-EXPECT_NE(text.find("failed 2 times on bob, forgotten in 9 min: apache monitor: rc 7 (not running)\n"),
-          std::string::npos)
-    << text;
-EXPECT_NE(text.find("failed once on alice, kept until `bascule clear`, on_fail block: apache monitor: rc 1\n"),
-          std::string::npos)
-    << text;
+  EXPECT_NE(text.find("failed 2 times on bob, forgotten in 9 min: apache monitor: rc 7 (not running)\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("failed once on alice, kept until `bascule clear`, on_fail block: apache monitor: rc 1\n"),
+            std::string::npos)
+      << text;
 }
 
 TEST(StatusTextParts, AttributesAreALineEach) {

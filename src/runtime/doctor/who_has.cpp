@@ -23,7 +23,7 @@ namespace bascule::doctor::detail {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto patience = std::chrono::milliseconds(300);
+constexpr auto answer_patience = std::chrono::milliseconds(300);
 
 ether_arp probe_for(const in_addr& address, const ifreq& hardware) {
   ether_arp packet{};
@@ -59,7 +59,7 @@ std::vector<std::string> who_has(const std::string& address, const std::string& 
   const ether_arp probe = probe_for(wanted, hardware);
   (void)::sendto(socket.number(), &probe, sizeof probe, 0, reinterpret_cast<const sockaddr*>(&everybody),
                  sizeof everybody);
-  for (const auto end = Clock::now() + patience; Clock::now() < end;) {
+  for (const auto end = Clock::now() + answer_patience; Clock::now() < end;) {
     pollfd one{socket.number(), POLLIN, 0};
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
     if (::poll(&one, 1, static_cast<int>(left.count())) != 1) break;
