@@ -18,6 +18,7 @@ using Failure = boost::system::error_code;
 namespace {
 constexpr std::size_t guests_max = 8;
 constexpr std::chrono::seconds request_patience{5};
+constexpr std::chrono::milliseconds accept_pause{200};
 }  // namespace
 
 namespace {
@@ -76,8 +77,16 @@ struct JoinServer::State : std::enable_shared_from_this<JoinServer::State> {
     door.async_accept([&io, &door, weak = weak_from_this()](Failure failure, tcp::socket socket) {
       const auto self = weak.lock();
       if (!self || failure == asio::error::operation_aborted) return;
-      if (!failure && self->guests < guests_max) self->welcome(io, std::move(socket));
+      if (failure) return self->accept_later(io, door);
+      if (self->guests < guests_max) self->welcome(io, std::move(socket));
       self->accept(io, door);
+    });
+  }
+  /// Out of descriptors or memory: the guest still waits at the door, so asking again at once would never end.
+  void accept_later(asio::io_context& io, tcp::acceptor& door) {
+    const auto pause = std::make_shared<asio::steady_timer>(io, accept_pause);
+    pause->async_wait([pause, &io, &door, weak = weak_from_this()](Failure failure) {
+      if (const auto self = weak.lock(); self && !failure) self->accept(io, door);
     });
   }
   void welcome(asio::io_context& io, tcp::socket socket) {
