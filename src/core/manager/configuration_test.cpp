@@ -160,6 +160,7 @@ TEST_F(ConfigurationWorld, NodesJoinAsLearnersAndGetTheirVotes) {
   ASSERT_TRUE(comes([&] { return version("dave") == 1; }, 20)) << "it learns";
   EXPECT_TRUE(votes_are("alice", 3));
   add_node("erin", "10.0.0.5", false);
+  ASSERT_TRUE(comes([&] { return version("bob") == 2; }, 20));
   ASSERT_EQ(apply("bob", replaced(replaced(text_of("bob"), "votes = false", ""), "votes = false", "")), "");
   ASSERT_TRUE(comes([&] { return votes_are("dave", 5) && votes_are("erin", 5); }, 20));
   world.power_off("alice");

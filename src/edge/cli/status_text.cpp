@@ -288,8 +288,8 @@ std::string status_text(const json& status, const json& before, Style style) {
 
 std::string attributes_text(const json& answer) {
   std::string out;
-  const json& nodes = member(answer, "attributes");
-  if (!nodes.is_object()) return out;
+  const json& given = member(answer, "attributes");
+  const json nodes = given.is_object() ? given : json::object();
   for (const auto& [node, lifetimes] : nodes.items())
     for (const char* lifetime : {"permanent", "transient"}) {
       const json& values = member(lifetimes, lifetime);
