@@ -50,7 +50,7 @@ class LeasePage:
     """RUN_DIR/lease as bascule-watchdogd writes it (runtime/watchdog/lease_page.h), one slot."""
 
     MAGIC = 0x6261736C65617365
-    SLOT, SLOTS = "=56sIIQq", 32
+    SLOT, SLOTS = "=56sIIQq", 100
 
     def __init__(self, run_dir, slot):
         size = 16 + self.SLOTS * struct.calcsize(self.SLOT)
