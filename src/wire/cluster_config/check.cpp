@@ -9,7 +9,8 @@
 namespace bascule::config::detail {
 namespace {
 
-constexpr std::size_t slots_max = 32;  // as many as the lease page has
+constexpr std::size_t nodes_max = 64;  // members of the consensus
+constexpr std::size_t slots_max = 32;  // the lease page has more, for what is on its way out
 constexpr std::ptrdiff_t voters_max = 7;
 
 /// Reports the second use of a key; `owner` says who used it first.
@@ -43,8 +44,8 @@ void check_votes(const ClusterConfig& config, const Places& places, Findings& fi
   }
   const auto votes =
       std::count_if(config.nodes.begin(), config.nodes.end(), [](const Node& node) { return node.votes(); });
-  if (config.nodes.size() > slots_max)
-    findings.add(places.nodes.back(), fmt::format("{} nodes are more than {}", config.nodes.size(), slots_max));
+  if (config.nodes.size() > nodes_max)
+    findings.add(places.nodes.back(), fmt::format("{} nodes are more than {}", config.nodes.size(), nodes_max));
   else if (votes > voters_max)
     findings.add(places.nodes.back(), fmt::format("{} voting nodes are more than {}", votes, voters_max));
   else if (votes > 0 && votes % 2 == 0)
