@@ -12,7 +12,7 @@ INSTALLED = ["systemd-sysv", "dbus", "iproute2", "iputils-arping", "procps", "ps
              "curl", "apache2",
              "mariadb-server", "openssh-server", "openssh-client"]
 # Only in apt's cache, so that the guest's apt installs them with our package, without a network.
-DOWNLOADED = ["libfmt9", "libnl-3-200", "libnl-route-3-200", "libpugixml1v5", "libssl3", "libtomlplusplus3", "liburing2"]
+DOWNLOADED = ["libfmt9", "libnl-3-200", "libnl-route-3-200", "libpugixml1v5", "libsdbus-c++1", "libssl3", "libtomlplusplus3", "liburing2"]
 # Not for a machine without hardware; and what the cluster starts, systemd must not.
 MASKED = ["getty.target", "console-getty.service", "systemd-sysctl.service", "systemd-modules-load.service",
           "systemd-remount-fs.service", "systemd-random-seed.service", "e2scrub_reap.service", "apt-daily.timer",
