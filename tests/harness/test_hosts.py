@@ -140,6 +140,10 @@ class Hosts(unittest.TestCase):
         self.bob.crash("ticker")
         self.assertTrue(wait_until(lambda: self.bob.programs()["ticker"]["starts"] == 2))
         self.assertTrue(wait_until(lambda: kernel.read_file(log) == "tick\ntick\n"))
+        self.bob.crash("ticker")
+        self.bob.crash("ticker")  # mostly while it is down: that must not end it for good
+        self.assertTrue(wait_until(lambda: self.bob.programs()["ticker"]["pid"] and
+                                   self.bob.programs()["ticker"]["starts"] >= 3))
         self.bob.end("ticker")
         self.assertIsNone(self.bob.programs()["ticker"]["pid"])
 

@@ -162,7 +162,7 @@ class Supervisor:
     def do_end(self, connection, request, _):
         program = self.programs.get(request["name"])
         if program is None or program["pid"] is None:
-            if program is not None:
+            if program is not None and not request.get("restart", False):
                 program["restart"], program["due"] = False, None
             self.answer(connection, {"ok": True, "exit": None})
             return
