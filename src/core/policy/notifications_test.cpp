@@ -77,5 +77,26 @@ TEST(Notifications, AStopThatFollowsFromFencingIsHeardOfAfterTheFencing) {
   EXPECT_TRUE(graph.before("ping:1_post_notify_stonith_0", "ping:0_post_notify_stop_0@a"));
 }
 
+// Of several stops the newest says whether the instance goes with its node; here it does not, and the notification that
+// is meant for the node which is about to be fenced holds everything up.
+TEST(Notifications, AnInstanceThatIsActiveTwiceIsJudgedByItsNewestStop) {
+  Cluster cluster;
+  cluster.properties = pair("stonith-enabled", "true");
+  cluster.resources = clone(pair("globally-unique", "true") + pair("target-role", "Stopped")) + primitive("web") +
+                      R"(<primitive id="fence" class="stonith" type="fence_x"/>)";
+  std::string failed = recorded("web", "stop", 1);
+  failed.replace(failed.find("1:1:1:u"), 7, "1:1:0:u");
+  cluster.on_a = started("ping:0") + failed;
+  cluster.on_b = started("ping:0");
+  const Graph first_is_fenced(cluster);
+  EXPECT_TRUE(first_is_fenced.has("stonith-a-reboot@a"));
+  EXPECT_FALSE(first_is_fenced.comes_about("ping:0_stop_0@b"));
+  cluster.on_a = started("ping:0");
+  cluster.on_b = started("ping:0") + failed;
+  const Graph last_is_fenced(cluster);
+  EXPECT_TRUE(last_is_fenced.has("stonith-b-reboot@b"));
+  EXPECT_TRUE(last_is_fenced.comes_about("ping:0_stop_0@a"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -157,6 +157,22 @@ class Graph {
     return false;
   }
 
+  /// Whether all that it waits for, by way of others too, is sent and does not wait for it in turn.
+  [[nodiscard]] bool comes_about(const std::string& name) const {
+    std::vector<std::uint8_t> done(inputs_.size(), 0);
+    const auto ready = [&](detail::ActionId id) {
+      return done[id] == 0 && std::all_of(inputs_[id].begin(), inputs_[id].end(),
+                                          [&](detail::ActionId each) { return done[each] != 0; });
+    };
+    for (bool more = true; more;) {
+      const auto next = std::find_if(sent_.begin(), sent_.end(), ready);
+      more = next != sent_.end();
+      if (more) done[*next] = 1;
+    }
+    const detail::ActionId id = find(name);
+    return id != detail::kNone && done[id] != 0;
+  }
+
   /// Names of all that is sent, sorted.
   [[nodiscard]] Lines sent() const {
     Lines lines;

@@ -93,11 +93,12 @@ std::vector<ActionId> find_by_key(const Board& board, ResourceId resource, std::
 }
 
 ActionId find_action(const Board& board, ResourceId resource, std::string_view task, NodeId node) {
-  for (const ActionId id : board.resource(resource).actions) {
+  const std::vector<ActionId>& actions = board.resource(resource).actions;
+  const auto found = std::find_if(actions.rbegin(), actions.rend(), [&](ActionId id) {
     const Action& action = board.action(id);
-    if (action.task == task && (node == kNone || action.node == node)) return id;
-  }
-  return kNone;
+    return action.task == task && (node == kNone || action.node == node);
+  });
+  return found == actions.rend() ? kNone : *found;
 }
 
 namespace {
