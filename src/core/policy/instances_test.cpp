@@ -220,5 +220,33 @@ TEST(Promotion, AmongEqualsTheOneWithTheHigherPriorityOfItsOwn) {
       1);
 }
 
+TEST(Instances, OfAnOrderedCloneStartByTheirNumbersWhoeverIsPromoted) {
+  Cluster cluster = clone_of(primitive("r"), pair("promotable", "true") + pair("ordered", "true"));
+  cluster.constraints = R"(<rsc_location id="l" rsc="c" node="a" score="INFINITY"/>)";
+  cluster.attributes_of_a = score_of("r", "5");
+  const Graph first_is_promoted(cluster);
+  EXPECT_TRUE(first_is_promoted.comes_about("r:0_promote_0@a"));
+  cluster.constraints = R"(<rsc_location id="l" rsc="c" node="b" score="INFINITY"/>)";
+  const Graph second_is_promoted(cluster);
+  EXPECT_TRUE(second_is_promoted.before("r:0_start_0@b", "r:1_start_0@a"));
+  EXPECT_TRUE(second_is_promoted.comes_about("r:1_promote_0@a"));
+}
+
+// What crm_simulate shows of a clone that cannot be globally unique because of one of its members.
+TEST(Instances, TheNewestKeepsItsNumberWhereOneMemberCannotTellInstancesApart) {
+  Cluster cluster =
+      clone_of(R"(<group id="g">)" + primitive("r") + R"(<primitive id="s" class="systemd" type="s"/></group>)",
+               pair("globally-unique", "true"));
+  auto document = cib::parse(cluster.xml(), "test");
+  ASSERT_TRUE(document);
+  const Plan seen = observe({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000});
+  const detail::Board& board = seen.board();
+  const auto unique = [&](const std::string& id) { return board.resource(board.find_resource(id)).unique; };
+  EXPECT_FALSE(unique("c"));
+  EXPECT_FALSE(unique("r:0"));
+  EXPECT_TRUE(unique("r:1"));
+  EXPECT_FALSE(unique("s:1"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -236,9 +236,13 @@ void look_at(const Board& board, ResourceId id, Doing& doing) {
   }
 }
 
-/// Of an ordered clone those that start or stop do so one after another, whoever stays between them.
+/// Of an ordered clone those that start or stop do so one after another by their numbers, whoever stays between them.
 void order_instances(Board& board, ResourceId clone) {
   if (!board.resource(clone).clone->ordered) return;
+  std::vector<ResourceId>& instances = board.resource(clone).children;
+  std::stable_sort(instances.begin(), instances.end(), [&](ResourceId one, ResourceId other) {
+    return board.resource(one).instance < board.resource(other).instance;
+  });
   ActionId last_start = kNone;
   ActionId last_stop = kNone;
   for (const ResourceId instance : board.resource(clone).children) {

@@ -230,17 +230,32 @@ bool knows_its_instance(const Resource& resource) {
   return resource.resource_class == "ocf" || resource.resource_class == "stonith";
 }
 
+void forget_below(Board& board, ResourceId id) {
+  board.resource(id).unique = false;
+  for (const ResourceId child : board.resource(id).children) forget_below(board, child);
+}
+
+/// What crm_simulate calls unique in a clone that was asked to be: all of the newest instance but the one that cannot
+/// be, until the next instance comes.
 void forget_identity(Board& board, ResourceId id) {
-  for (ResourceId each = id; each != kNone && board.resource(each).unique; each = board.resource(each).parent) {
-    Resource& resource = board.resource(each);
-    resource.unique = false;
-    for (const ResourceId child : resource.children) board.resource(child).unique = false;
-    if (!resource.clone) continue;
-    resource.clone->unique = false;
-    resource.clone->node_max = 1;
-    resource.clone->max = std::min(resource.clone->max, static_cast<int>(board.nodes.size()));
-    return;
-  }
+  board.resource(id).unique = false;
+  ResourceId newest = id;
+  ResourceId clone = board.resource(id).parent;
+  for (; clone != kNone && !board.resource(clone).clone; clone = board.resource(clone).parent) newest = clone;
+  if (clone == kNone) return;
+  Resource& whole = board.resource(clone);
+  whole.unique = whole.clone->unique = false;
+  whole.clone->node_max = 1;
+  whole.clone->max = std::min(whole.clone->max, static_cast<int>(board.nodes.size()));
+  for (const ResourceId child : whole.children)
+    if (child != newest) forget_below(board, child);
+}
+
+/// Instances are told apart if the clone was asked to, also if some that they are made of cannot be.
+bool asked_to_be_unique(const Board& board, ResourceId parent) {
+  for (ResourceId each = parent; each != kNone; each = board.resource(each).parent)
+    if (board.resource(each).clone) return flag(board.resource(each).meta, "globally-unique", false);
+  return parent != kNone && board.resource(parent).unique;
 }
 
 ResourceId take_in(Board& board, const cib::Resource& written, ResourceId parent, const std::string& suffix) {
@@ -260,7 +275,7 @@ ResourceId take_in(Board& board, const cib::Resource& written, ResourceId parent
                      : written.kind == Kind::bundle                                ? Variant::bundle
                                                                                    : Variant::primitive;
   resource.meta = meta_of(board, resource, parent == kNone ? nullptr : &board.resource(parent).meta);
-  if (parent != kNone && board.resource(parent).unique) {
+  if (asked_to_be_unique(board, parent)) {
     resource.unique = true;
     resource.history_id = resource.id;
   }
