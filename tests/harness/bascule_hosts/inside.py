@@ -32,6 +32,15 @@ def log(text):
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 
+def hide_login_scripts():
+    """What the machine's root has its shells do is none of a host's: agents start programs by `su -`, and a host is killed in the
+    middle of whatever such a script writes on the machine."""
+    for name in (".bash_profile", ".bash_login", ".profile", ".bashrc"):
+        path = os.path.join(os.path.expanduser("~root"), name)
+        if os.path.exists(path):
+            kernel.mount("/dev/null", path, flags=kernel.MS_BIND)
+
+
 def make_mounts(spec):
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     checkout = os.open(CHECKOUT, os.O_PATH)
@@ -49,6 +58,7 @@ def make_mounts(spec):
     # The host's own cgroup is the root of what it sees: what its programs make there is frozen and killed with it.
     kernel.mount(spec["cgroup"], kernel.cgroup2_root(), flags=kernel.MS_BIND)
     kernel.mount("proc", "/proc", "proc")
+    hide_login_scripts()
     os.makedirs("/run/resource-agents", exist_ok=True)
     os.makedirs("/run/lock", exist_ok=True)
     for fifo in spec["fifos"]:

@@ -4,12 +4,14 @@ Only its own things count. A machine has a life of its own, and somebody else's 
 """
 
 import os
+import re
 import subprocess
 import time
 from dataclasses import dataclass, field
 
 from . import kernel
 
+WORLD = re.compile(r"/(bascule-[0-9]+-[0-9]+)")
 NAMESPACE_KINDS = ("net", "mnt", "pid", "uts", "ipc")
 
 
@@ -27,6 +29,16 @@ def parent_of(pid):
     # The name before it may hold anything, also a closing bracket.
     fields = kernel.read_file(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(fields[1]) if len(fields) > 1 else 0
+
+
+def _worlds_now():
+    """{pid: cgroup of the world it lives in} of all processes in worlds, this one's and others that run beside it."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        world = WORLD.search(kernel.read_file(f"/proc/{pid}/cgroup"))
+        if world:
+            found[int(pid)] = world.group(1)
+    return found
 
 
 def _belongs_to_somebody_else(pid, namespaces):
@@ -68,16 +80,25 @@ class Footprint:
         left = [f"cgroup {self.cgroup}"] if os.path.isdir(self.cgroup) else []
         left += [f"loop device {device} on {backing}" for device, backing in kernel.loops().items()
                  if backing.startswith(self.directory + "/")]
-        left += [f"FUSE connection {os.minor(device)}" for device in self.fuse_devices & _fuse_connections()]
+        worlds = _worlds_now()
+        left += [f"FUSE connection {os.minor(device)}" for device in self._fuse_devices_left(worlds)]
         left += [f"mount {line.split()[4]}" for line in kernel.read_file("/proc/self/mountinfo").splitlines()
                  if line.split()[4].startswith(self.directory + "/") or "bascule" in line.split(" - ")[1]]
         left += [f"interface {name}" for name in os.listdir("/sys/class/net") if name in self.interfaces]
         for pid in filter(str.isdigit, os.listdir("/proc")):
-            left += self._of_process(int(pid))
+            left += self._of_process(int(pid), worlds)
         return left
 
-    def _of_process(self, pid):
-        if pid == os.getpid():
+    def _fuse_devices_left(self, worlds):
+        """Their numbers are used again, too: what a process of another world has mounted is that world's."""
+        left = self.fuse_devices & _fuse_connections()
+        for pid, world in worlds.items() if left else ():
+            if world != os.path.basename(self.cgroup):
+                left -= kernel.fuse_devices(pid)
+        return left
+
+    def _of_process(self, pid, worlds):
+        if pid == os.getpid() or worlds.get(pid, os.path.basename(self.cgroup)) != os.path.basename(self.cgroup):
             return []
         command = kernel.read_file(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
         held = namespaces_of(pid) & self.namespaces

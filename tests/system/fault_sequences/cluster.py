@@ -167,10 +167,10 @@ class Watcher:
         self.from_ns = kernel.boottime_ns()
         self._segments = max(0, len(cluster.wire.segments) - 1)
 
-    def evidence(self, moves):
+    def evidence(self):
         self.cluster.wire.settle(0.2)
         acknowledged = [order for order, sent, _ in read_orders(self.cluster.orders_path).acknowledged
                         if sent >= self.from_ns]
-        return Evidence(segments=self.cluster.wire.segments[self._segments:], moves=moves,
+        return Evidence(segments=self.cluster.wire.segments[self._segments:],
                         writings=self.cluster.activity.writings(), acknowledged=acknowledged,
                         names={host.mac: name for name, host in self.cluster.hosts.items()})

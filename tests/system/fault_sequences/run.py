@@ -113,7 +113,8 @@ class Run:
         repaired_ns = kernel.boottime_ns()
         cluster.repair_all_but(None)
         whole_after_s, why = self._await_order(repaired_ns)
-        evidence = watcher.evidence(story_judge.moves(cluster, self.timeline))
+        evidence = watcher.evidence()
+        evidence.moves = story_judge.moves(cluster, self.timeline)  # after the wire: none of its answers is without its grant
         evidence.served_after_s, evidence.rightly_refused = served_after_s, refused
         evidence.whole_after_s = whole_after_s
         if why:
