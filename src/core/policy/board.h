@@ -277,6 +277,14 @@ struct ColocationVisits {
 
 // ---- the board --------------------------------------------------------------------------------------------------
 
+/// A result that is compared with the configuration only when it is known where everything goes.
+struct LaterCheck {
+  ResourceId resource = kNone;
+  NodeId node = kNone;
+  const cib::OperationResult* result = nullptr;
+  bool failure = false;  ///< only whether its failure is to be forgotten
+};
+
 /// A probe whose result only means that the resource cannot run there.
 struct FailedProbe {
   NodeId node = kNone;
@@ -310,6 +318,7 @@ struct Board {
   std::vector<std::pair<ResourceId, NodeId>> stops_needed;  ///< containers, once it is known where they run
   std::vector<FailedProbe> failed_probes;
   std::vector<const cib::OperationResult*> rescheduled;  ///< recurring, their failure has expired: run anew
+  std::vector<LaterCheck> later_checks;
   /// By resource, node and operation: what its first result says cannot be reloaded; nothing if it says nothing.
   std::map<std::tuple<ResourceId, NodeId, std::string>, std::optional<std::string>> not_reloadable;
   std::vector<std::string> notices;  ///< what the configuration does that it should not

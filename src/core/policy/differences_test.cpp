@@ -142,5 +142,43 @@ TEST(Differences, AListedSetIsColocatedTheOtherWayRound) {
   EXPECT_EQ(Graph(cluster).sent(), Lines{});
 }
 
+TEST(Differences, ATemplateInASetMeansNothingIfOneThatIsMadeFromItIsUnknown) {
+  Cluster cluster;
+  const std::string of_template = R"( template="t"/>)";
+  cluster.resources = R"(<template id="t" class="ocf" provider="pacemaker" type="Stateful"/>)"
+                      R"(<clone id="c"><primitive id="web")" +
+                      of_template + R"(</clone><primitive id="mail")" + of_template + primitive("data");
+  cluster.constraints = R"(<rsc_colocation id="k" score="INFINITY"><resource_set id="s"><resource_ref id="data"/>)"
+                        R"(<resource_ref id="t"/></resource_set></rsc_colocation>)"
+                        R"(<rsc_location id="l" rsc="data" node="b" score="100"/>)"
+                        R"(<rsc_location id="m" rsc="mail" node="a" score="10"/>)";
+  EXPECT_EQ(Placement(cluster).node_of("mail"), "a");
+  cluster.on_a = stopped("web");
+  EXPECT_EQ(Placement(cluster).node_of("mail"), "b");
+}
+
+TEST(Differences, AProbeThatCannotSucceedForbidsTheNodeToItsResourceAlone) {
+  Cluster cluster;
+  cluster.resources = "<group id=\"g\">" + primitive("web") + primitive("log") + "</group>";
+  cluster.on_a = recorded("log", "monitor", 5);
+  cluster.on_a.replace(cluster.on_a.find("1:1:5:u"), 7, "1:1:7:u");
+  const Placement placed(cluster);
+  EXPECT_EQ(placed.score("log", "a"), -kInfinity);
+  EXPECT_EQ(placed.score("g", "a"), 0);
+}
+
+TEST(Differences, TheFailuresOnANodeThatIsDownStayUntilItIsBack) {
+  Cluster cluster;
+  cluster.properties = "";
+  cluster.resources = primitive("web") + R"(<primitive id="fence" class="stonith" type="fence_x"/>)";
+  cluster.on_b = recorded("web", "start", 1);
+  cluster.on_b.replace(cluster.on_b.find("web_last_0"), 10, "web_last_failure_0");
+  cluster.on_b.replace(cluster.on_b.find("1:1:1:u"), 7, "1:1:0:u");
+  cluster.on_b.replace(cluster.on_b.find("f2317cad"), 8, "00000000");
+  EXPECT_TRUE(Graph(cluster).has("web_clear_failcount_0@b"));
+  cluster.b_is_up = false;
+  EXPECT_FALSE(Graph(cluster).has("web_clear_failcount_0@b"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -57,5 +57,56 @@ TEST(Guests, ARuleForTheRoleStartedSaysNothing) {
   EXPECT_EQ(Placement(cluster).score("x", "a"), 7);
 }
 
+/// The probe in the other guest would wait for that guest, which waits for this, which waits for the probe.
+TEST(Guests, WhatRunsInAGuestDoesNotHoldUpTheGuestItself) {
+  Cluster cluster;
+  const auto guest = [](const std::string& name) { return meta(name, pair("remote-node", "guest-" + name)); };
+  cluster.resources = primitive("vm", guest("vm")) + primitive("other", guest("other")) + primitive("x");
+  cluster.constraints = R"(<rsc_order id="o" first="x" then="vm"/>)"
+                        R"(<rsc_location id="l" rsc="x" node="guest-other" score="100"/>)"
+                        R"(<rsc_location id="m" rsc="vm" node="a" score="100"/>)";
+  cluster.on_a = recorded("vm", "start", 0);
+  cluster.on_a.replace(cluster.on_a.find("f2317cad"), 8, "00000000");
+  cluster.on_b = stopped("vm");
+  const Graph graph(cluster);
+  ASSERT_TRUE(graph.has("vm_stop_0@a"));
+  ASSERT_TRUE(graph.has("x_monitor_0@guest-vm"));
+  EXPECT_FALSE(graph.before("x_monitor_0@guest-vm", "vm_stop_0@a"));
+  EXPECT_TRUE(graph.before("x_monitor_0@a", "vm_stop_0@a"));
+}
+
+TEST(Guests, WhatMustBeTogetherIsInTheSameGuestAlthoughPacemakerMixesThemUp) {
+  Cluster cluster;
+  const auto guest = [](const std::string& name) { return meta(name, pair("remote-node", "guest-" + name)); };
+  cluster.resources = primitive("vm", guest("vm")) + primitive("other", guest("other")) + "<group id=\"g\">" +
+                      primitive("x") + primitive("y") + "</group>";
+  cluster.constraints = R"(<rsc_location id="l" rsc="g" node="guest-vm" score="100"/>)";
+  EXPECT_TRUE(Graph(cluster).has("y_start_0@guest-vm"));
+  cluster.constraints = R"(<rsc_location id="l" rsc="x" node="guest-vm" score="100"/>)"
+                        R"(<rsc_location id="m" rsc="y" node="guest-other" score="100"/>)"
+                        R"(<rsc_location id="n" rsc="g" node="a" score="-INFINITY"/>)"
+                        R"(<rsc_location id="o" rsc="g" node="b" score="-INFINITY"/>)";
+  const auto together = [&cluster] {
+    const Graph graph(cluster);
+    return graph.has("x_start_0@guest-vm") == graph.has("y_start_0@guest-vm");
+  };
+  EXPECT_TRUE(together());
+  cluster.with_faults = true;
+  EXPECT_FALSE(together());
+}
+
+/// Its address is that of its container's host, and so its parameters are known only when that is.
+TEST(Guests, TheFailureOfAConnectionIsForgottenWhenItsAddressHasChanged) {
+  Cluster cluster;
+  cluster.resources = bundle_of("");
+  std::string failed = recorded("b-0", "monitor", 1);
+  const std::string agent = R"(class="ocf" provider="pacemaker" type="Stateful")";
+  failed.replace(failed.find(agent), agent.size(), R"(class="ocf" provider="pacemaker" type="remote")");
+  failed.replace(failed.find("b-0_last_0"), 10, "b-0_last_failure_0");
+  failed.replace(failed.find("1:1:1:u"), 7, "1:1:7:u");
+  cluster.on_a = failed;
+  EXPECT_TRUE(Graph(cluster).has("b-0_clear_failcount_0@a"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

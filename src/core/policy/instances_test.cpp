@@ -248,5 +248,33 @@ TEST(Instances, TheNewestKeepsItsNumberWhereOneMemberCannotTellInstancesApart) {
   EXPECT_FALSE(unique("s:1"));
 }
 
+TEST(Instances, TheTenthIsServedAfterTheNinth) {
+  Cluster cluster =
+      clone_of(primitive("r"), pair("clone-max", "11") + pair("clone-node-max", "9") + pair("globally-unique", "true"));
+  cluster.constraints = R"(<rsc_location id="l" rsc="c" node="b" score="-INFINITY"/>)";
+  for (int i = 1; i < 11; ++i) cluster.on_a += started("r:" + std::to_string(i));
+  const Graph graph(cluster);
+  EXPECT_FALSE(graph.has("r:9_stop_0@a"));
+  EXPECT_TRUE(graph.has("r:10_stop_0@a"));
+}
+
+TEST(Instances, OfAnOrderedCloneTheLastIsTheFirstToStopHoweverTheyWereServed) {
+  Cluster cluster = clone_of(primitive("r"), pair("ordered", "true") + pair("promotable", "true"));
+  cluster.properties += pair("stop-all-resources", "true");
+  cluster.on_a = started("r");
+  cluster.on_b = promoted("r");
+  const Graph graph(cluster);
+  EXPECT_TRUE(graph.before("r:1_stop_0@b", "r:0_stop_0@a"));
+  EXPECT_FALSE(graph.before("r:0_stop_0@a", "r:1_stop_0@b"));
+}
+
+TEST(Promotion, AGroupWhoseUnmanagedMemberKeepsTheRoleKeepsItAsAWhole) {
+  Cluster cluster = clone_of(
+      "<group id=\"g\">" + primitive("r") + primitive("s", meta("s", pair("is-managed", "false"))) + "</group>",
+      pair("promotable", "true") + pair("clone-max", "1"));
+  cluster.on_a = promoted("r") + promoted("s");
+  EXPECT_FALSE(Graph(cluster).has("r:0_demote_0@a"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -124,5 +124,29 @@ TEST(OrderSets, WhetherTheEarlierActionMustBePossibleIsAQuestionOfTheLaterOne) {
   EXPECT_TRUE(Graph(cluster).has("web_start_0@a"));
 }
 
+TEST(OrderSets, EachMemberFollowsTheSetBeforeUnlessSequentialIsWritten) {
+  const auto sets = [](const std::string& attributes) {
+    return "<rsc_order id=\"o\">" + set("s1", "action=\"stop\"", reference("mail")) +
+           set("s2", attributes, reference("disk") + reference("web")) + "</rsc_order>";
+  };
+  Cluster cluster = three(sets(""));
+  cluster.on_a = started("disk") + started("web") + stopped("mail");
+  cluster.on_b = stopped("disk") + stopped("web") + recorded("mail", "start", 0);
+  cluster.resources = primitive("disk") + primitive("web", meta("w", pair("target-role", "Stopped"))) +
+                      primitive("mail", meta("m", pair("target-role", "Stopped")));
+  EXPECT_TRUE(Graph(cluster).has("mail_stop_0@b"));
+  cluster = three(sets(""));
+  const auto follows = [](const Cluster& made) {
+    auto document = cib::parse(made.xml(), "test");
+    const Plan planned = plan({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000});
+    const auto& orderings = planned.board().orderings;
+    return std::any_of(orderings.begin(), orderings.end(), [](const detail::Ordering& each) {
+      return each.first_key == "mail_stop_0" && each.then_key == "web_start_0";
+    });
+  };
+  EXPECT_TRUE(follows(cluster));
+  EXPECT_FALSE(follows(three(sets("sequential=\"true\""))));
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -47,6 +47,7 @@ Plan place(const Snapshot& snapshot) {
 Plan plan(const Snapshot& snapshot) {
   auto board = read(snapshot);
   assign(*board);
+  detail::check_changes_of_placed(*board);
   detail::make_probes(*board);
   detail::make_actions(*board);
   detail::order_remote_actions(*board);

@@ -245,7 +245,7 @@ void order_instances(Board& board, ResourceId clone) {
   });
   ActionId last_start = kNone;
   ActionId last_stop = kNone;
-  for (const ResourceId instance : board.resource(clone).children) {
+  for (const ResourceId instance : instances) {
     const ActionId start = find_action(board, instance, "start", kNone);
     const ActionId stop = find_action(board, instance, "stop", kNone);
     if (start != kNone && board.action(start).required()) {

@@ -5,6 +5,7 @@
 
 #include "core/policy/detail/bundle.h"
 #include "core/policy/detail/constraints.h"
+#include "core/policy/detail/merge_sort.h"
 #include "core/policy/detail/remote_nodes.h"
 #include "core/policy/detail/steps.h"
 #include "core/policy/detail/utilization.h"
@@ -151,8 +152,11 @@ std::vector<NodeId> by_preference(const Board& board, const Scores& scores, Node
   std::vector<NodeId> nodes;
   for (NodeId node = 0; node < scores.size(); ++node)
     if (scores[node] != kNotAllowed) nodes.push_back(node);
-  std::sort(nodes.begin(), nodes.end(),
-            [&](NodeId left, NodeId right) { return better(board, scores, left, right, current); });
+  const auto first = [&](NodeId left, NodeId right) { return better(board, scores, left, right, current); };
+  // Capacities of several kinds may compare in a circle.
+  if (board.properties.placement == PlacementStrategy::balanced)
+    return merge_sorted(std::move(nodes), [&](NodeId left, NodeId right) { return first(right, left) ? 1 : -1; });
+  std::sort(nodes.begin(), nodes.end(), first);
   return nodes;
 }
 

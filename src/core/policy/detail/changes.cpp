@@ -15,6 +15,7 @@
 #include "core/policy/detail/make_action.h"
 #include "core/policy/detail/schedule.h"
 #include "core/policy/detail/steps.h"
+#include "core/policy/detail/unfencing.h"
 #include "core/policy/operations.h"
 #include "wire/cib/digest.h"
 #include "wire/cib/times.h"
@@ -49,9 +50,10 @@ Meta resource_parameters(const Board& board, ResourceId id, NodeId node) {
         all.try_emplace(name, value);
   const auto address = all.find("addr");
   if (address != all.end() && address->second == kHostName && made_for_bundle(board, id)) {
-    // A replica without an address is reached by its host.
+    // A replica without an address is reached by its host: the one to come, or else the one that is.
     const ResourceId container = board.resource(id).container;
-    const NodeId host = container == kNone ? kNone : current_node(board, container);
+    NodeId host = container == kNone ? kNone : board.resource(container).node;
+    if (host == kNone && container != kNone) host = current_node(board, container);
     if (host != kNone) address->second = board.node(host).name;
   }
   return all;
@@ -104,6 +106,20 @@ Digest compare(Board& board, ResourceId id, NodeId node, const cib::OperationRes
   const cib::Operation* definition = find_operation(board.resource(id), result.operation, result.interval_ms, true);
   const bool own = definition != nullptr && !resolve(board, definition->parameters, node).empty();
   return result.interval_ms == 0 && own ? Digest::restart : Digest::all;
+}
+
+bool differs(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
+  const Digest digest = compare(board, id, node, result);
+  return digest != Digest::match && digest != Digest::unknown;
+}
+
+/// The connection into a bundle without addresses: while it is not known where its container runs, its parameters are
+/// not either.
+bool reached_by_host(const Board& board, ResourceId id) {
+  if (!made_for_bundle(board, id) || board.resource(id).definition == nullptr) return false;
+  const Meta parameters = resolve(board, board.resource(id).definition->parameters);
+  const auto address = parameters.find("addr");
+  return address != parameters.end() && address->second == kHostName;
 }
 
 /// What a device is told about its own use; older versions did not count it.
@@ -187,6 +203,7 @@ bool check_result(Board& board, ResourceId id, NodeId node, const cib::Operation
   // A result without a digest counts as one with other parameters.
   const Digest digest = compare(board, id, node, result);
   if (digest == Digest::match || only_secrets_differ(board, id, node, result)) return false;
+  switch_on_anew(board, id, node, "Device parameters changed");
   if (digest != Digest::restart && result.interval_ms > 0)
     run_again(board, id, node, result);
   else if (digest != Digest::restart && !result.op_restart_digest.empty())
@@ -223,6 +240,11 @@ std::vector<const cib::OperationResult*> current_results(const cib::ResourceHist
   return results;
 }
 
+void check_and_forget(Board& board, ResourceId id, NodeId node, const cib::OperationResult& result) {
+  if (check_result(board, id, node, result) && fail_count(board, id, node, true).count != 0)
+    clear_fail_count(board, id, node, "action definition changed");
+}
+
 void check_active(Board& board, ResourceId id, NodeId node, const cib::ResourceHistory& history) {
   for (const cib::OperationResult* result : current_results(history)) {
     const Resource& resource = board.resource(id);
@@ -232,8 +254,11 @@ void check_active(Board& board, ResourceId id, NodeId node, const cib::ResourceH
     }
     const bool tells = result->interval_ms > 0 || result->operation == "monitor" || result->operation == "start" ||
                        result->operation == "promote" || result->operation == "migrate_from";
-    if (tells && check_result(board, id, node, *result) && fail_count(board, id, node, true).count != 0)
-      clear_fail_count(board, id, node, "action definition changed");
+    if (!tells) continue;
+    if (reached_by_host(board, id))
+      board.later_checks.push_back({id, node, result, false});
+    else
+      check_and_forget(board, id, node, *result);
   }
 }
 
@@ -272,14 +297,20 @@ std::string digest_now(const Board& board, ResourceId resource, NodeId node, con
 
 bool parameters_changed(Board& board, ResourceId resource, NodeId node, const cib::OperationResult& result) {
   if (result.operation != "start" && result.operation != "monitor") return false;
-  if (made_for_bundle(board, resource)) {
-    // While failures are read, nobody knows yet where its container runs.
-    const Meta parameters = resource_parameters(board, resource, node);
-    const auto address = parameters.find("addr");
-    if (address != parameters.end() && (address->second == kHostName)) return false;
+  if (reached_by_host(board, resource)) {
+    board.later_checks.push_back({resource, node, &result, true});
+    return false;
   }
-  const Digest digest = compare(board, resource, node, result);
-  return digest != Digest::match && digest != Digest::unknown;
+  return differs(board, resource, node, result);
+}
+
+void check_changes_of_placed(Board& board) {
+  for (const LaterCheck& check : std::vector<LaterCheck>(board.later_checks)) {
+    if (!check.failure)
+      check_and_forget(board, check.resource, check.node, *check.result);
+    else if (differs(board, check.resource, check.node, *check.result))
+      clear_fail_count(board, check.resource, check.node, "resource parameters have changed");
+  }
 }
 
 ActionId clear_fail_count(Board& board, ResourceId resource, NodeId node, std::string_view reason) {

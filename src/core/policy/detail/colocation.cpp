@@ -29,9 +29,16 @@ bool more_important(const Board& board, ResourceId left_id, ResourceId right_id)
   return left.id < right.id;
 }
 
+/// Guest nodes that nobody has seen yet do not know their own names, and so Pacemaker takes one for another (README,
+/// "Faults").
+bool nameless(const Board& board, NodeId node) {
+  return board.snapshot.with_faults && board.node(node).is_guest() && !board.node(node).attributes.contains("#uname");
+}
+
 /// The best score among usable nodes that share the value of the attribute.
 Score best_like(const Board& board, const Resource& resource, NodeId node, const std::string& attribute) {
-  if (attribute.empty()) return available(board, resource.scores, node, true) ? resource.scores[node] : -kInfinity;
+  if (attribute.empty() && !nameless(board, node))
+    return available(board, resource.scores, node, true) ? resource.scores[node] : -kInfinity;
   const std::string wanted = attribute_value(board, node, attribute);
   Score best = -kInfinity;
   for (NodeId each = 0; each < board.nodes.size(); ++each)
@@ -91,7 +98,7 @@ class Visit {
 }  // namespace
 
 std::string attribute_value(const Board& board, NodeId node, const std::string& attribute) {
-  if (attribute.empty()) return board.node(node).name;
+  if (attribute.empty()) return nameless(board, node) ? std::string() : board.node(node).name;
   const auto found = board.node(node).attributes.find(attribute);
   return found == board.node(node).attributes.end() ? std::string() : found->second;
 }

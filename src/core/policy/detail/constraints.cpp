@@ -190,12 +190,27 @@ std::vector<ResourceId> resources_named(Board& board, const std::string& name, c
   return found;
 }
 
+namespace {
+
+/// A resource, or what stands for some of which each exists.
+bool is_known(const Board& board, const std::string& name) {
+  if (resource_named(board, name) != kNone) return true;
+  for (const auto* group : {&board.tags, &board.templates})
+    if (const auto named = group->find(name); named != group->end())
+      return std::all_of(named->second.begin(), named->second.end(), [&board](const std::string& each) {
+        return resource_named(board, each) != kNone || stands_for_many(board, each);
+      });
+  return false;
+}
+
+}  // namespace
+
 std::vector<SetMembers> members_of_sets(Board& board, const std::vector<cib::ResourceSet>& sets,
                                         const std::string& constraint) {
   bool all_known = true;
   for (const cib::ResourceSet& set : sets)
     for (const std::string& name : set.resources)
-      if (find_named(board, name).empty()) {
+      if (!is_known(board, name)) {
         all_known = false;
         note_missing(board, constraint, name);
       }

@@ -22,7 +22,7 @@ struct SetMembers {
   bool complete = true;
   ResourceId last = kNone;  ///< the one that is named last, whoever before it does not exist
 };
-/// If any name in a constraint's sets means nothing, no tag and no template in them does.
+/// If any name in a constraint's sets, or in a tag or template in them, means nothing, no tag and no template does.
 [[nodiscard]] std::vector<SetMembers> members_of_sets(Board& board, const std::vector<cib::ResourceSet>& sets,
                                                       const std::string& constraint);
 /// Orders RESOURCE_TASK_0 of two resources, whether or not these actions come to exist.

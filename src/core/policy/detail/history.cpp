@@ -258,11 +258,9 @@ bool old_failure(Board& board, const History& history, const Outcome& outcome) {
 
 /// It is not there, and cannot be: the failure is shown, but nothing has to be recovered.
 void mask(Board& board, const History& history, const cib::OperationResult& result) {
-  const ResourceId top = board.top_of(history.resource);
-  const bool alone = board.resource(history.resource).unique;
   if (board.node(history.node).online)
     board.failed_probes.push_back({history.node, board.resource(history.resource).history_id, result.rc});
-  ban(board, alone ? history.resource : top, history.node, "it cannot run there");
+  ban(board, whole(board, history.resource), history.node, "it cannot run there");
 }
 
 OnFail configured_on_fail(const Board& board, const History& history, const Outcome& outcome) {

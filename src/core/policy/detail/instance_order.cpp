@@ -1,5 +1,6 @@
 // Which instance of a clone, or container of a bundle, is served before which.
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "core/policy/detail/assign.h"
@@ -57,6 +58,16 @@ Standing standing_of(const Board& board, ResourceId id) {
   return standing;
 }
 
+/// Which instance of its clone, or container of its bundle.
+int number_of(const Resource& instance) {
+  std::size_t begin = instance.id.rfind(':');
+  if (begin == std::string::npos) begin = instance.id.rfind('-');
+  int number = 0;
+  if (begin != std::string::npos)
+    std::from_chars(instance.id.data() + begin + 1, instance.id.data() + instance.id.size(), number);
+  return number;
+}
+
 /// Less than zero: the left one first; zero: no matter.
 int first_true(bool left, bool right) { return static_cast<int>(right) - static_cast<int>(left); }
 
@@ -71,7 +82,7 @@ int compare_active(Board& board, ResourceId left, NodeId at_left, ResourceId rig
   const Score left_score = colocated_score(board, left, at_left);
   const Score right_score = colocated_score(board, right, at_right);
   if (left_score != right_score) return left_score > right_score ? -1 : 1;
-  return board.resource(left).id.compare(board.resource(right).id);
+  return number_of(board.resource(left)) - number_of(board.resource(right));
 }
 
 int compare(Board& board, ResourceId left, ResourceId right) {

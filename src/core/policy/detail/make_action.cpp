@@ -55,7 +55,7 @@ void judge_runnable(Board& board, Action& action) {
   }
   const Node& node = board.node(action.node);
   const bool recovering_guest = node.is_guest() && !node.remote_requires_reset;
-  if (!node.online && !recovering_guest && action.task != "clear_failcount" && action.task != "lrm_delete") {
+  if (!node.online && !recovering_guest && action.task != "lrm_delete") {
     action.runnable = false;
     const bool lost_stop = action.task == "stop" && action.required() && board.resource(action.resource).managed;
     if (lost_stop && !node.unclean) fence_node(board, action.node, "resource actions are unrunnable");
@@ -72,7 +72,7 @@ void judge_runnable(Board& board, Action& action) {
 
 /// What is not managed is left alone; its monitors go on.
 bool forced_optional(const Board& board, const Action& action) {
-  if (action.resource == kNone || action.node == kNone || action.interval_ms != 0) return false;
+  if (action.pseudo || action.resource == kNone || action.node == kNone || action.interval_ms != 0) return false;
   return !board.resource(action.resource).managed;
 }
 

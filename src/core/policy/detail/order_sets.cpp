@@ -106,11 +106,16 @@ struct Set {
   std::vector<ResourceId> members;
   std::string id, action;
   bool sequential = true, require_all = true;
+  bool by_ends = false;  ///< `sequential` is written: other sets are ordered with its ends, not with each member
 };
 
 Set set_of(const cib::ResourceSet& written, const SetMembers& members) {
-  return {members.ids, written.id, written.action.empty() ? "start" : written.action, written.sequential.value_or(true),
-          written.require_all.value_or(true)};
+  return {members.ids,
+          written.id,
+          written.action.empty() ? "start" : written.action,
+          written.sequential.value_or(true),
+          written.require_all.value_or(true),
+          written.sequential.value_or(false)};
 }
 
 void order_inside(Board& board, const Set& set, Kind kind, Symmetry symmetry) {
@@ -144,8 +149,8 @@ void order_sets(Board& board, Set first, Set then, Kind kind, Symmetry symmetry)
     for (const ResourceId each : then.members) after_threshold(board, threshold, each, then.action, flags);
     return;
   }
-  if (first.sequential) first.members = {inverse ? first.members.front() : first.members.back()};
-  if (then.sequential) then.members = {inverse ? then.members.back() : then.members.front()};
+  if (first.by_ends) first.members = {inverse ? first.members.front() : first.members.back()};
+  if (then.by_ends) then.members = {inverse ? then.members.back() : then.members.front()};
   for (const ResourceId before : first.members)
     for (const ResourceId after : then.members) order_tasks_of(board, before, first.action, after, then.action, flags);
 }

@@ -105,7 +105,8 @@ struct Candidate {
 /// promoted role.
 Score set_priority(Board& board, ResourceId clone, ResourceId id, NodeId node) {
   Resource& instance = board.resource(id);
-  const Role next = instance.next_role;
+  Role next = Role::Unknown;
+  each_in(board, id, [&](ResourceId each) { next = std::max(next, board.resource(each).next_role); });
   if (next == Role::Started || next == Role::Unknown)
     instance.priority = promotion_score(board, id, node).value_or(-1);
   else if (next != Role::Promoted)
@@ -150,6 +151,9 @@ void weigh_by_colocations(Board& board, ResourceId clone, std::vector<Candidate>
   };
   for (Candidate& each : candidates)
     if (each.node != kNone && each.key >= 0 && !stays(each)) each.key = scores[each.node];
+  // What is with the clone hears of it from now on.
+  board.resource(clone).scores = std::move(scores);
+  note(board, clone, Cause::Kind::promotion);
 }
 
 void set_role_deep(Board& board, ResourceId instance, Role role) {
@@ -217,7 +221,7 @@ void set_instance_roles(Board& board, ResourceId clone) {
         if (board.resource(each).role == Role::Started) board.resource(each).role = Role::Unpromoted;
       });
     const NodeId node = board.resource(instance).node;
-    Score key = node == kNone ? -kInfinity : set_priority(board, clone, instance, node);
+    Score key = node == kNone ? 0 : set_priority(board, clone, instance, node);
     if (no_ticket) key = board.resource(instance).priority = -kInfinity;
     candidates.push_back({instance, node, key, current_role(board, instance)});
   }

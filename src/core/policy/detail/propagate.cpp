@@ -165,7 +165,7 @@ void Propagation::apply_rules(const Relation& base, OrderFlags flags) {
   if (of_then == kNone) apply_alone(base, flags);
   rule(of_then, order_implies_then, true, false);
   rule(of_then, order_restart, true, true);
-  if (of_then != kNone) rule(of_first, order_implies_first, true, false);
+  rule(of_first, order_implies_first, true, false);
   rule(of_then, order_promoted_implies_first, true, false);
   rule(of_then, order_one_or_more, false, true);
   const bool active_first = of_first != kNone && !board_.resource(of_first).running_on.empty();
@@ -309,7 +309,8 @@ void Propagation::asymmetric(const Relation& relation) {
   const Role role = role_of_whole(board_, then.resource);
   if (then.task == "stop" && role == Role::Stopped) return;
   const std::vector<NodeId>& places = board_.resource(then.resource).running_on;
-  if (then.task == "start" && role >= Role::Started && places.size() == 1 && places.front() == then.node) return;
+  const bool stays = then.optional && places.size() == 1 && places.front() == then.node;
+  if (then.task == "start" && role >= Role::Started && stays) return;
   set_required(relation.then, relation.first);
   set_unrunnable(relation.then, relation.first);
 }

@@ -31,6 +31,11 @@ void stop_elsewhere_after_start(Board& board, ResourceId connection, const Actio
   }
 }
 
+/// To leave a node, or to come to it, without a stop and a start is ordered as a stop there.
+std::string_view kind_of(const Action& action) {
+  return action.task == "migrate_to" || action.task == "migrate_from" ? "stop" : std::string_view(action.task);
+}
+
 // ---- remote nodes ---------------------------------------------------------------------------------------------------
 
 void order_remote_stop(Board& board, const Action& action, ResourceId connection, RemoteState state) {
@@ -56,11 +61,12 @@ void order_remote_other(Board& board, const Action& action, ResourceId connectio
 
 void order_remote(Board& board, const Action& action, ResourceId connection) {
   const RemoteState state = remote_state(board, action.node);
-  if (action.task == "start" || action.task == "promote") {
+  const std::string_view task = kind_of(action);
+  if (task == "start" || task == "promote") {
     after_start(board, connection, action, state == RemoteState::failed ? order_implies_then : order_none);
-  } else if (action.task == "stop") {
+  } else if (task == "stop") {
     order_remote_stop(board, action, connection, state);
-  } else if (action.task == "demote") {
+  } else if (task == "demote") {
     if (state == RemoteState::resting || state == RemoteState::unknown)
       after_start(board, connection, action, order_none);
   } else {
@@ -73,13 +79,14 @@ void order_remote(Board& board, const Action& action, ResourceId connection) {
 void order_guest(Board& board, const Action& action, ResourceId connection, ResourceId container) {
   const bool failed = board.resource(container).failed;
   if (failed) fence_node(board, action.node, "container failed");
-  if (action.task == "start" || action.task == "promote") {
+  const std::string_view task = kind_of(action);
+  if (task == "start" || task == "promote") {
     after_start(board, container, action, order_implies_then);
     after_start(board, connection, action, order_none);
-  } else if (action.task == "stop" || action.task == "demote") {
+  } else if (task == "stop" || task == "demote") {
     // Of a failed container all this happens by itself.
     if (!failed) before_stop(board, action, connection, order_none);
-  } else if (action.task != "cancel") {
+  } else if (task != "cancel") {
     after_start(board, connection, action, action.interval_ms != 0 ? order_implies_then : order_none);
   }
 }

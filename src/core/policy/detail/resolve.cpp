@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/policy/detail/invalid_orders.h"
 #include "core/policy/detail/make_action.h"
 #include "core/policy/detail/probe_orders.h"
 #include "core/policy/detail/propagate.h"
@@ -167,6 +168,7 @@ void resolve_orderings(Board& board) {
   for (std::size_t i = 0; i < board.orderings.size(); ++i) connect(board, Ordering(board.orderings[i]));
   order_probes(board);
   Resolver(board).run();
+  drop_invalid_orders(board);
 }
 
 }  // namespace bascule::policy::detail

@@ -33,6 +33,8 @@ void apply_node_criteria(Board& board);
 void make_internal_constraints(Board& board);
 /// Configuration changes since operations ran: restarts, reloads, recurring operations that are not wanted any more.
 void check_changes(Board& board);
+/// The same for what depends on where resources go.
+void check_changes_of_placed(Board& board);
 /// A node for each resource that can run.
 void assign_resources(Board& board);
 

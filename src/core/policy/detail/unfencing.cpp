@@ -2,6 +2,7 @@
 #include "core/policy/detail/unfencing.h"
 
 #include "core/policy/detail/make_action.h"
+#include "core/policy/detail/steps.h"
 #include "core/policy/operations.h"
 
 namespace bascule::policy::detail {
@@ -19,6 +20,10 @@ bool was_switched_on(const Node& node) {
   return found != node.attributes.end() && found->second != "0";
 }
 
+bool can_be_switched_on(const Board& board, const Node& node) {
+  return board.properties.unfencing && node.online && !node.unclean && !node.shutdown;
+}
+
 bool concerned(const Board& board, const Resource& resource) {
   return (resource.fence_device && board.properties.unfencing) || resource.needs == Requires::unfencing;
 }
@@ -30,11 +35,23 @@ void order_after_unfencing(Board& board, ResourceId id, NodeId node_id, ActionId
   const ActionId on = switch_on(board, node_id);
   order(board, on, action, flags);
   const Node& node = board.node(node_id);
-  const bool possible = board.properties.unfencing && node.online && !node.unclean && !node.shutdown;
-  if (was_switched_on(node) || !possible) return;
+  if (was_switched_on(node) || !can_be_switched_on(board, node)) return;
   board.action(on).optional = false;
   if (board.action(on).reason.empty())
     board.action(on).reason = "required by " + board.resource(id).id + " " + board.action(action).task;
+}
+
+void switch_on_anew(Board& board, ResourceId device, NodeId node_id, std::string_view reason) {
+  if (!board.resource(device).fence_device) return;
+  for (NodeId node = 0; node < board.nodes.size(); ++node) {
+    const bool meant = can_be_switched_on(board, board.node(node_id))
+                           ? node == node_id
+                           : board.resource(device).scores[node] != kNotAllowed;
+    if (!meant || !can_be_switched_on(board, board.node(node))) continue;
+    Action& on = board.action(switch_on(board, node));
+    if (can_fence(board, node)) on.optional = false;
+    if (on.reason.empty()) on.reason = reason;
+  }
 }
 
 void order_stop_before_unfencing(Board& board, ResourceId id, NodeId node, ActionId stop) {

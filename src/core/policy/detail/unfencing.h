@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "core/policy/board.h"
 
 /// Some devices cut a node off from what is shared, and let it in again: such a node must be switched on before
@@ -12,5 +14,9 @@ void order_after_unfencing(Board& board, ResourceId resource, NodeId node, Actio
 void order_stop_before_unfencing(Board& board, ResourceId resource, NodeId node, ActionId stop);
 /// Between a stop and the next start.
 void order_restart_around_unfencing(Board& board, ResourceId resource);
+
+/// The device is used in another way than before: a node that was switched on with it must be again; where that cannot
+/// be done now, each that may run it.
+void switch_on_anew(Board& board, ResourceId device, NodeId node, std::string_view reason);
 
 }  // namespace bascule::policy::detail
