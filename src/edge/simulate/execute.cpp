@@ -139,8 +139,22 @@ class Effects {
     result.last_change_s = board_.snapshot.now_s;
     result.has_last_change = true;
     result.op_digest = digest_now(board_, action.resource, action.node, result);
+    record_ends(action, result);
     std::erase_if(history.operations, [&](const cib::OperationResult& each) { return each.id == result.id; });
     history.operations.push_back(std::move(result));
+  }
+
+  /// Of a migration: from where to where. The stop that ends it may never come about.
+  void record_ends(const Action& action, cib::OperationResult& result) const {
+    const policy::detail::Resource& resource = board_.resource(action.resource);
+    const auto name = [this](NodeId id) { return id == kNone ? std::string() : board_.node(id).name; };
+    const NodeId here = resource.running_on.empty() ? kNone : resource.running_on.front();
+    if (action.task != "migrate_to" && action.task != "migrate_from") return;
+    const NodeId source = action.task == "migrate_to"          ? action.node
+                          : resource.migration_source != kNone ? resource.migration_source
+                                                               : here;
+    result.migrate_source = name(source);
+    result.migrate_target = name(action.task == "migrate_from" ? action.node : resource.node);
   }
 
   static void fenced(cib::NodeState& state) {
