@@ -34,19 +34,42 @@ class Engines:
 
     def compare(self, text):
         """Both engines on this CIB."""
-        with open(self.path, "w", encoding="utf-8") as file:
-            file.write(text)
-        code, ours, complaint = self.run(self.bascule, "simulate", "--cib", self.path, "--format", "pacemaker")
+        code, ours, complaint = self.run_ours(text)
         if code is None or code < 0:
             return Outcome("crashed", [f"+bascule: {ending(code)}"] + complaint.splitlines()[:3])
-        their_code, theirs, their_complaint = self.run("crm_simulate", "-x", self.path, "-S")
-        # What waits for itself is never done; whatever does not is, and crm_simulate says so as usual before it gives up.
-        in_circles = their_code == 1 and "Transition failed: terminated" in their_complaint
-        if their_code != 0 and not in_circles:
+        their_code, theirs, their_complaint = self.run_theirs(text)
+        if not answered(their_code, their_complaint):
             return Outcome("oracle", [f"-crm_simulate: {ending(their_code)}"] + their_complaint.splitlines()[:3])
         if code != 0:
             return Outcome("refused", [f"+bascule: {ending(code)}"] + complaint.splitlines()[:3])
         return judge(sections(theirs), sections(ours))
+
+    def ours(self, text):
+        """What we say of it, by section; None if we say nothing."""
+        code, ours, _ = self.run_ours(text)
+        return sections(ours) if code == 0 else None
+
+    def theirs(self, text):
+        """What crm_simulate says of it; None if it gives no answer."""
+        code, theirs, complaint = self.run_theirs(text)
+        return sections(theirs) if answered(code, complaint) else None
+
+    def run_ours(self, text):
+        self.write(text)
+        return self.run(self.bascule, "simulate", "--cib", self.path, "--format", "pacemaker")
+
+    def run_theirs(self, text):
+        self.write(text)
+        return self.run("crm_simulate", "-x", self.path, "-S")
+
+    def write(self, text):
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def answered(code, complaint):
+    """What waits for itself is never done; whatever does not is, and crm_simulate says so as usual before it gives up."""
+    return code == 0 or code == 1 and "Transition failed: terminated" in complaint
 
 
 class Outcome:
