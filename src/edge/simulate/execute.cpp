@@ -26,6 +26,13 @@ std::string written_name(const Resource& resource) {
   return resource.unique || resource.definition == nullptr ? resource.id : resource.definition->id;
 }
 
+/// An instance too many that is active is meant by the name that its history has.
+std::string name_for_cluster(const Resource& resource) {
+  const bool too_many =
+      resource.orphan && resource.definition != nullptr && !resource.unique && resource.history_id != resource.id;
+  return too_many ? resource.history_id : written_name(resource);
+}
+
 /// How crm_simulate calls a resource: an instance without identity has its clone's name for it, if some history does.
 class Names {
  public:
@@ -48,7 +55,8 @@ std::string line_of(const Board& board, const Names& names, const Action& action
   if (action.pseudo) return "Pseudo action:   " + action.key;
   if (action.resource == kNone) return "Cluster action:  " + action.task + " on " + node;
   if (action.task == "clear_failcount" || action.task == "lrm_delete")
-    return "Cluster action:  " + action.task + " for " + written_name(board.resource(action.resource)) + " on " + node;
+    return "Cluster action:  " + action.task + " for " + name_for_cluster(board.resource(action.resource)) + " on " +
+           node;
   std::string task = action.task;
   if (action.interval_ms != 0) task += "=" + std::to_string(action.interval_ms);
   return "Resource action: " + padded(names.of(board.resource(action.resource))) + " " + task + " on " + node;

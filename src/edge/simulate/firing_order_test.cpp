@@ -58,5 +58,25 @@ TEST(FiringOrder, ACloneStandsBehindItsInstances) {
                                       "Resource action: x               monitor=10000 on a"}));
 }
 
+std::string result_of(const std::string& id, int call, const std::string& entry, int rc, const std::string& digest) {
+  return "<lrm_rsc_op id='" + id + "_" + entry + "' operation='start' operation_key='" + id +
+         "_start_0' interval='0' call-id='" + std::to_string(call) + "' op-status='" + (rc == 0 ? "0" : "4") +
+         "' rc-code='" + std::to_string(rc) + "' op-digest='" + digest + "' transition-key='1:1:0:u'/>";
+}
+
+TEST(FiringOrder, AnInstanceTooManyHasTheNameOfItsHistory) {
+  const std::string none = "f2317cad3d54cec5d7d7aa7d0bf35cf8";
+  const auto history = [](const std::string& id, const std::string& results) {
+    return "<lrm_resource id='" + id + "' class='ocf' provider='heartbeat' type='Dummy'>" + results + "</lrm_resource>";
+  };
+  EXPECT_EQ(lines_of("<clone id='c'><meta_attributes id='m'><nvpair id='n' name='clone-max' value='1'/>"
+                     "</meta_attributes><primitive id='x' class='ocf' provider='heartbeat' type='Dummy'/></clone>",
+                     history("x:0", result_of("x:0", 1, "last_0", 0, none)) +
+                         history("x:3", result_of("x:3", 2, "last_failure_0", 1, std::string(32, '0')) +
+                                            result_of("x:3", 3, "last_0", 0, none))),
+            (std::vector<std::string>{"Cluster action:  clear_failcount for x:3 on a", "Pseudo action:   c_stop_0",
+                                      "Resource action: x:3             stop on a", "Pseudo action:   c_stopped_0"}));
+}
+
 }  // namespace
 }  // namespace bascule::simulate
