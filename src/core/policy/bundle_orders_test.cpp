@@ -66,5 +66,13 @@ TEST(BundleOrders, InstancesOfAnOrderedCloneStartOneAfterAnother) {
               graph.before("ping:0_start_0@b", "ping:1_start_0@a"));
 }
 
+// So it does not wait for the fencing of another replica either.
+TEST(BundleOrders, AConnectionKnowsNothingOfTheGuestNodesOfOtherReplicas) {
+  Cluster cluster;
+  cluster.resources = bundle("");
+  const Placement placement(cluster);
+  EXPECT_EQ(placement.score("box-1", "box-0"), detail::kNotAllowed);
+}
+
 }  // namespace
 }  // namespace bascule::policy

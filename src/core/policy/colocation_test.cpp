@@ -184,5 +184,30 @@ TEST(Failures, OfAnInstanceAreNotThoseOfAResourceOfItsName) {
   EXPECT_FALSE(graph.has("x:3_clear_failcount_0@a"));
 }
 
+// In a set whose members are to be apart, one that is called by the name of what it is a clone of is apart from those
+// behind it as well, and they from it.
+TEST(Colocation, ACloneCalledByItsInsideIsApartFromAllOfTheSet) {
+  for (const bool by_inside : {false, true}) {
+    Cluster cluster;
+    cluster.resources =
+        R"(<clone id="c">)" + meta("c", pair("clone-max", "1")) + primitive("r") + "</clone>" + primitive("x");
+    cluster.constraints = R"(<rsc_colocation id="k" score="-10"><resource_set id="s"><resource_ref id=")" +
+                          std::string(by_inside ? "r" : "c") +
+                          R"("/><resource_ref id="x"/></resource_set></rsc_colocation>)";
+    cluster.on_a = stopped("r");
+    auto document = cib::parse(cluster.xml(), "test");
+    ASSERT_TRUE(document);
+    const Plan made = plan({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000});
+    const detail::Board& board = made.board();
+    const auto apart = [&board](const std::string& dependent, const std::string& primary) {
+      return std::any_of(board.colocations.begin(), board.colocations.end(), [&](const detail::Colocation& each) {
+        return board.resource(each.dependent).id == dependent && board.resource(each.primary).id == primary;
+      });
+    };
+    EXPECT_TRUE(apart("x", "c"));
+    EXPECT_EQ(apart("c", "x"), by_inside);
+  }
+}
+
 }  // namespace
 }  // namespace bascule::policy::testing

@@ -98,5 +98,20 @@ TEST(Notifications, AnInstanceThatIsActiveTwiceIsJudgedByItsNewestStop) {
   EXPECT_TRUE(last_is_fenced.comes_about("ping:0_stop_0@a"));
 }
 
+TEST(Notifications, WhoCannotStartOnAGuestNodeThatDoesNotComeUpHearsOfNothing) {
+  Cluster cluster;
+  cluster.resources = primitive("x", meta("x", pair("target-role", "Stopped"))) +
+                      primitive("v", meta("v", pair("remote-node", "g"))) + clone();
+  cluster.constraints = R"(<rsc_order id="o" first="x" then="v"/>)";
+  cluster.on_a = started("ping");
+  cluster.on_b = stopped("ping");
+  bool told = false;
+  for (const std::string& each : Graph(cluster).sent()) {
+    told = told || each.ends_with("_post_notify_start_0@b");
+    EXPECT_FALSE(each.find("notify") != std::string::npos && each.ends_with("@g")) << each;
+  }
+  EXPECT_TRUE(told);
+}
+
 }  // namespace
 }  // namespace bascule::policy

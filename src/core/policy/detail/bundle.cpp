@@ -130,8 +130,9 @@ void make_connection(Board& board, ResourceId bundle, BundleReplica& replica) {
       {replica.address.empty() ? "#uname" : replica.address, port.empty() ? "3121" : port, "", ""}));
   replica.remote = add_child(board, bundle, board.merged.back());
   board.resource(replica.remote).remote_hosts = true;
+  Resource& connection = board.resource(replica.remote);
   for (NodeId node = 0; node < board.nodes.size(); ++node)
-    if (board.node(node).is_remote()) board.resource(replica.remote).scores[node] = -kInfinity;
+    if (board.node(node).is_remote() && connection.scores[node] != kNotAllowed) connection.scores[node] = -kInfinity;
   reserve(board, replica.node, replica.child, existed);
 }
 

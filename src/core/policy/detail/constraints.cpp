@@ -100,19 +100,29 @@ void add_by_pattern(Board& board, const cib::LocationConstraint& written) {
   }
 }
 
+/// Apart: each from every earlier one. What is called by the name of what a clone is made of is not known again, so its
+/// clone is apart from all of the set.
+void keep_apart(Board& board, const cib::ColocationConstraint& written, const SetMembers& members, Role role,
+                Score score) {
+  for (const ResourceId dependent : members.ids) {
+    const bool influence = written.influence.value_or(board.resource(dependent).critical);
+    for (std::size_t j = 0; j < members.ids.size() && members.names[j] != board.resource(dependent).id; ++j)
+      add_colocation(board,
+                     {written.id, dependent, members.ids[j], role, role, score, written.node_attribute, influence});
+  }
+}
+
 void colocate_set(Board& board, const cib::ColocationConstraint& written, const cib::ResourceSet& set,
-                  const std::vector<ResourceId>& members, Score score) {
+                  const SetMembers& members, Score score) {
   if (!set.sequential.value_or(true)) return;
   const Role role = limit_of(set.role);
+  if (score < 0) return keep_apart(board, written, members, role, score);
   // Members follow the one before them, unless they are only listed: then each follows the next.
   const bool follows_next = score > 0 && !set.ordering.empty() && set.ordering != "group";
-  for (std::size_t i = 1; i < members.size(); ++i) {
-    // Apart: from every earlier one.
-    for (std::size_t j = score >= 0 ? i - 1 : 0; j < i; ++j) {
-      const ResourceId dependent = members[follows_next ? j : i];
-      add_colocation(board, {written.id, dependent, members[follows_next ? i : j], role, role, score,
-                             written.node_attribute, written.influence.value_or(board.resource(dependent).critical)});
-    }
+  for (std::size_t i = 1; i < members.ids.size(); ++i) {
+    const ResourceId dependent = members.ids[follows_next ? i - 1 : i];
+    add_colocation(board, {written.id, dependent, members.ids[follows_next ? i : i - 1], role, role, score,
+                           written.node_attribute, written.influence.value_or(board.resource(dependent).critical)});
   }
 }
 
@@ -167,18 +177,23 @@ void note_missing(Board& board, const std::string& constraint, const std::string
   if (std::find(notices.begin(), notices.end(), notice) == notices.end()) board.notices.push_back(notice);
 }
 
-/// Empty if that is neither a resource nor what stands for some.
-std::vector<ResourceId> find_named(Board& board, const std::string& name) {
-  const ResourceId id = resource_named(board, name);
-  if (id != kNone) return {id};
-  std::vector<ResourceId> found;
+/// The name, or those that it stands for; empty if nothing is known by it.
+std::vector<std::string> names_meant(const Board& board, const std::string& name) {
+  if (resource_named(board, name) != kNone) return {name};
+  std::vector<std::string> found;
   for (const auto* group : {&board.tags, &board.templates}) {
     const auto named = group->find(name);
     if (named == group->end()) continue;
     for (const std::string& each : named->second)
-      if (const ResourceId one = resource_named(board, each); one != kNone) found.push_back(one);
+      if (resource_named(board, each) != kNone) found.push_back(each);
     if (!found.empty()) return found;
   }
+  return found;
+}
+
+std::vector<ResourceId> find_named(const Board& board, const std::string& name) {
+  std::vector<ResourceId> found;
+  for (const std::string& each : names_meant(board, name)) found.push_back(resource_named(board, each));
   return found;
 }
 
@@ -222,7 +237,9 @@ std::vector<SetMembers> members_of_sets(Board& board, const std::vector<cib::Res
       const bool known = all_known || resource_named(board, name) != kNone;
       made.complete = made.complete && known;
       made.last = known && !found.empty() ? found.back() : kNone;
-      if (made.complete) made.ids.insert(made.ids.end(), found.begin(), found.end());
+      if (!made.complete) continue;
+      made.ids.insert(made.ids.end(), found.begin(), found.end());
+      for (const std::string& each : names_meant(board, name)) made.names.push_back(each);
     }
   }
   return members;
@@ -282,7 +299,7 @@ void read_colocation(Board& board, const cib::ColocationConstraint& written) {
   const std::vector<SetMembers> members = members_of_sets(board, written.sets, written.id);
   for (std::size_t i = 0; i < written.sets.size(); ++i) {
     const cib::ResourceSet& set = written.sets[i];
-    colocate_set(board, written, set, members[i].ids, set.score.empty() ? score : parse_score(set.score).value_or(0));
+    colocate_set(board, written, set, members[i], set.score.empty() ? score : parse_score(set.score).value_or(0));
     if (i != 0) colocate_sets(board, written, written.sets[i - 1], set, {members[i - 1], members[i]}, score);
   }
   if (!written.sets.empty()) return;

@@ -19,6 +19,7 @@ void read_order(Board& board, const cib::OrderConstraint& written);
 /// Who is in a set, up to the first that does not exist.
 struct SetMembers {
   std::vector<ResourceId> ids;
+  std::vector<std::string> names;  ///< what each is called there: a clone perhaps by what it is made of
   bool complete = true;
   ResourceId last = kNone;  ///< the one that is named last, whoever before it does not exist
 };

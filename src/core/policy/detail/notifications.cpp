@@ -83,6 +83,8 @@ void notify_coming(Board& board, ResourceId id, const Round& round) {
   const NodeId node = board.resource(id).node;
   if (node == kNone || goes_away(board, node)) return;
   const ActionId start = find_action(board, id, "start", kNone);
+  // It does not come: the connection to its node is not made.
+  if (board.node(node).is_remote() && happens(board, start) && !board.action(start).runnable) return;
   if (round.task != "start" || !happens(board, start))
     notify(board, id, node, round.before, round.before_done, "pre", round.task);
   notify_after(board, id, node, round);
