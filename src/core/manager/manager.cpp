@@ -66,10 +66,12 @@ void Manager::State::dispatch(const Input& input) {
                                   [&](const message::Consensus& body) {
                                     if (auto decoded = raft::decode(body.body))
                                       step_consensus(consensus::MessageReceived{in.from, std::move(*decoded)});
+                                    if (in.from == raft.leadership().leader) speak_with_the_leader();
                                   },
                                   [&](const message::NodeReport& report) {
                                     std::vector<membership::LivenessEvent> events;
-                                    if (liveness.report(report, now, events)) plan_dirty = true;
+                                    if (liveness.report(report, now, events) == membership::News::changed)
+                                      plan_dirty = true;
                                     tell(events);
                                   },
                                   [&](const message::LeaseRequest& request) { lease_requested(request); },
@@ -100,7 +102,10 @@ void Manager::State::dispatch(const Input& input) {
 }
 
 void Manager::State::run_due() {
-  if (now >= raft.next_deadline()) step_consensus(consensus::Tick{});
+  if (now >= raft.next_deadline()) {
+    step_consensus(consensus::Tick{});
+    if (raft.leadership().leader == self->id) speak_with_the_leader();
+  }
   if (!running || std::any_of(runners.begin(), runners.end(), [](const Runner& one) { return one.retiring; })) {
     running = true;
     reconcile_runners();

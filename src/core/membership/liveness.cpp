@@ -10,6 +10,10 @@ namespace {
 /// Enough that no datagram of an incarnation that left the list can still be under way.
 constexpr std::size_t replaced_incarnations_max = 16;
 
+bool same_but_for_the_time(const message::NodeReport& one, const message::NodeReport& other) {
+  return one.applied_index == other.applied_index && one.services == other.services && one.volumes == other.volumes;
+}
+
 }  // namespace
 
 const char* text(Presence presence) {
@@ -47,23 +51,24 @@ void Liveness::heard(const std::string& node, Instant now, std::vector<LivenessE
   known.heard_at = std::max(known.heard_at, now);
 }
 
-bool Liveness::report(message::NodeReport report, Instant now, std::vector<LivenessEvent>& events) {
+News Liveness::report(message::NodeReport report, Instant now, std::vector<LivenessEvent>& events) {
   const auto found = nodes_.find(report.node);
-  if (found == nodes_.end()) return false;
+  if (found == nodes_.end()) return News::old;
   auto& known = found->second;
   const auto& old = known.replaced;
-  if (std::find(old.begin(), old.end(), report.incarnation) != old.end()) return false;
+  if (std::find(old.begin(), old.end(), report.incarnation) != old.end()) return News::old;
   const bool restarted = known.report && known.report->incarnation != report.incarnation;
-  if (known.report && !restarted && report.sent_at_ns <= known.report->sent_at_ns) return false;
+  if (known.report && !restarted && report.sent_at_ns <= known.report->sent_at_ns) return News::old;
   heard(report.node, now, events);
   if (restarted) {
     known.replaced.push_back(known.report->incarnation);
     if (known.replaced.size() > replaced_incarnations_max) known.replaced.pop_front();
     events.push_back({LivenessEvent::Kind::restarted, report.node, "the manager of " + report.node + " was restarted"});
   }
+  const bool same = known.report && !restarted && same_but_for_the_time(*known.report, report);
   known.report = std::move(report);
   known.report_at = now;
-  return true;
+  return same ? News::nothing : News::changed;
 }
 
 void Liveness::tick(Instant now, std::vector<LivenessEvent>& events) {

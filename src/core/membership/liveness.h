@@ -31,6 +31,13 @@ struct LivenessEvent {
   bool operator==(const LivenessEvent&) const = default;
 };
 
+/// What a report says that was not known.
+enum class News {
+  old,      ///< it is older than what is known, or of an incarnation that was replaced; then it counts for nothing
+  nothing,  ///< the node lives, and everything on it is as it was
+  changed,
+};
+
 /// Who is there, as seen from this node. This is a hint for people and policy; safety rests on leases, never on this.
 class Liveness {
  public:
@@ -42,9 +49,8 @@ class Liveness {
 
   /// Any message arrived from `node`. Unknown names are ignored.
   void heard(const std::string& node, Instant now, std::vector<LivenessEvent>& events);
-  /// A report arrived (from another node, or this node's own). False: it is older than what is known, or of an
-  /// incarnation that was replaced; then it counts for nothing.
-  bool report(message::NodeReport report, Instant now, std::vector<LivenessEvent>& events);
+  /// A report arrived (from another node, or this node's own).
+  News report(message::NodeReport report, Instant now, std::vector<LivenessEvent>& events);
   /// Time passed: tells who got lost.
   void tick(Instant now, std::vector<LivenessEvent>& events);
 

@@ -64,27 +64,39 @@ TEST_F(LivenessTest, WhoWasNeverHeardIsSuspectFirstAndThenLost) {
 }
 
 TEST_F(LivenessTest, KeepsTheNewestReport) {
-  EXPECT_TRUE(liveness_.report(report_of("bob", 5, 100, 1), at(1000), events_));
-  EXPECT_TRUE(liveness_.report(report_of("bob", 5, 200, 2), at(1050), events_));
-  EXPECT_FALSE(liveness_.report(report_of("bob", 5, 150, 1), at(1060), events_));
-  EXPECT_FALSE(liveness_.report(report_of("bob", 5, 200, 1), at(1060), events_));
+  EXPECT_EQ(liveness_.report(report_of("bob", 5, 100, 1), at(1000), events_), News::changed);
+  EXPECT_EQ(liveness_.report(report_of("bob", 5, 200, 2), at(1050), events_), News::changed);
+  EXPECT_EQ(liveness_.report(report_of("bob", 5, 150, 1), at(1060), events_), News::old);
+  EXPECT_EQ(liveness_.report(report_of("bob", 5, 200, 1), at(1060), events_), News::old);
   EXPECT_EQ(liveness_.newest_report("bob")->applied_index, 2u);
   EXPECT_EQ(liveness_.age("bob", at(1060)), milliseconds(10)) << "an old report is no sign of life";
   EXPECT_EQ(liveness_.report_age("bob", at(1060)), milliseconds(10));
   EXPECT_EQ(liveness_.report_age("alice", at(1060)), Duration::max());
 }
 
+TEST_F(LivenessTest, TellsAReportThatSaysNothingNew) {
+  auto first = report_of("bob", 5, 100, 1);
+  first.services.push_back({"shop", 3, "Started", "", {{"apache", "Started", 80, -1}}});
+  EXPECT_EQ(liveness_.report(first, at(1000), events_), News::changed);
+  auto later = first;
+  later.sent_at_ns = 200;
+  EXPECT_EQ(liveness_.report(later, at(1050), events_), News::nothing);
+  EXPECT_EQ(liveness_.age("bob", at(1060)), milliseconds(10));
+  later.sent_at_ns = 300, later.services[0].steps[0].state = "Failed";
+  EXPECT_EQ(liveness_.report(later, at(1100), events_), News::changed);
+}
+
 TEST_F(LivenessTest, ARestartIsAnEventAndTheOldIncarnationCountsNoMore) {
-  EXPECT_TRUE(liveness_.report(report_of("bob", 5, 900), at(1000), events_));
-  EXPECT_TRUE(liveness_.report(report_of("bob", 6, 3), at(1050), events_));
+  EXPECT_EQ(liveness_.report(report_of("bob", 5, 900), at(1000), events_), News::changed);
+  EXPECT_EQ(liveness_.report(report_of("bob", 6, 3), at(1050), events_), News::changed);
   EXPECT_EQ(kinds(), (std::vector{Kind::back, Kind::restarted}));
-  EXPECT_FALSE(liveness_.report(report_of("bob", 5, 950), at(1060), events_)) << "late word of a dead process";
+  EXPECT_EQ(liveness_.report(report_of("bob", 5, 950), at(1060), events_), News::old) << "late word of a dead process";
   EXPECT_EQ(liveness_.newest_report("bob")->incarnation, 6u);
   EXPECT_TRUE(events_.empty());
 }
 
 TEST_F(LivenessTest, StrangersAreIgnored) {
-  EXPECT_FALSE(liveness_.report(report_of("eve", 1, 1), at(1000), events_));
+  EXPECT_EQ(liveness_.report(report_of("eve", 1, 1), at(1000), events_), News::old);
   liveness_.heard("eve", at(1000), events_);
   EXPECT_TRUE(events_.empty());
 }

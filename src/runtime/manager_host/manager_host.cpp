@@ -146,7 +146,9 @@ Result<void> ManagerHost::State::open() {
   if (!seed) return tl::unexpected(seed.error());
   if (auto opened = open_storage(*seed); !opened) return opened;
   history.emplace(io, config, options.node, journal, [this](std::uint32_t to, message::Message message) {
-    if (links) links->send(to, all_links, message);
+    if (!links) return;
+    links->send(to, all_links, message);
+    if (!stepping) links->flush();
   });
   if (auto opened = history->open(options.state_dir); !opened) return opened;
   if (auto opened = open_links(); !opened) return opened;
@@ -306,6 +308,7 @@ void ManagerHost::State::step(const manager::Input& input) {
     }
   }
   stepping = false;
+  if (links) links->flush();
   if (!releases.empty()) send_releases();
   tell_watchdog();
   arm_timer();

@@ -7,6 +7,8 @@
 
 #include <boost/asio/buffer.hpp>
 
+#include "wire/cluster_message/bundle.h"
+
 namespace bascule::manager_host {
 
 namespace asio = boost::asio;
@@ -110,7 +112,31 @@ Result<void> UdpLinks::bind(Link& link, bool also_absent) {
 }
 
 void UdpLinks::send(std::uint32_t to, membership::LinkMask links, const message::Message& message) {
-  const Bytes plain = message::encode({self_.id, message}, cluster_);
+  waiting_.push_back({to, links, message::encode({self_.id, message}, cluster_)});
+}
+
+/// In the order of their sending for each node; what does not fit into one packet with the others goes alone.
+void UdpLinks::flush() {
+  std::vector<Waiting> waiting;
+  waiting.swap(waiting_);
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (waiting[i].datagram.empty()) continue;
+    std::vector<Bytes> together;
+    std::size_t bytes = 0;
+    for (std::size_t j = i; j < waiting.size(); ++j) {
+      Waiting& next = waiting[j];
+      if (next.to != waiting[i].to || next.links != waiting[i].links || next.datagram.empty()) continue;
+      bytes += message::bundled_bytes(next.datagram);
+      if (!together.empty() && bytes > message::bundle_bytes_max) break;
+      together.push_back(std::move(next.datagram));
+      next.datagram.clear();
+    }
+    send_now(waiting[i].to, waiting[i].links, together);
+  }
+}
+
+void UdpLinks::send_now(std::uint32_t to, membership::LinkMask links, const std::vector<Bytes>& datagrams) {
+  const Bytes plain = message::bundle(datagrams, self_.id, cluster_);
   const Bytes datagram = sealer_ ? sealer_->seal(keys_->sending(), plain) : plain;
   for (Link& link : links_) {
     const auto endpoint = link.endpoints.find(to);
@@ -145,11 +171,13 @@ void UdpLinks::received(Link& link, ByteView datagram) {
 }
 
 void UdpLinks::deliver(Link& link, std::uint32_t proven_sender, ByteView plain) {
-  auto envelope = message::decode(plain, cluster_);
-  if (envelope && envelope->sender_id == proven_sender)
-    receiver_(proven_sender, link.number, std::move(envelope->message));
-  else
+  auto envelopes = message::decode_all(plain, cluster_);
+  if (!envelopes || envelopes->front().sender_id != proven_sender) {
     ++dropped_;
+    return;
+  }
+  const std::size_t number = link.number;  // what is received may change the links
+  for (auto& envelope : *envelopes) receiver_(proven_sender, number, std::move(envelope.message));
 }
 
 }  // namespace bascule::manager_host

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -34,7 +35,9 @@ class UdpLinks {
   /// Binds the node's own addresses. One that this machine does not have (yet) is listened to all the same, as long as
   /// it has another of them.
   [[nodiscard]] Result<void> open(Receiver receiver, LinkHeard link_heard);
+  /// Leaves with the next flush(), together with whatever else goes to the same node over the same links.
   void send(std::uint32_t to, membership::LinkMask links, const message::Message& message);
+  void flush();
   /// Other nodes, or other addresses of them or of this node, from now on. Sockets stay open where nothing changed.
   void configure(const std::vector<config::Node>& nodes, const config::Node& self);
   /// Other keys from now on. Ignored without keys: what was not sealed at the start never is.
@@ -54,6 +57,13 @@ class UdpLinks {
     boost::asio::ip::udp::endpoint sender;
   };
 
+  struct Waiting {
+    std::uint32_t to;
+    membership::LinkMask links;
+    Bytes datagram;
+  };
+
+  void send_now(std::uint32_t to, membership::LinkMask links, const std::vector<Bytes>& datagrams);
   Result<void> bind(Link& link, bool also_absent);
   void receive(Link& link);
   void received(Link& link, ByteView datagram);
@@ -72,6 +82,7 @@ class UdpLinks {
   std::deque<Link> links_;
   Receiver receiver_;
   LinkHeard link_heard_;
+  std::vector<Waiting> waiting_;
   std::uint64_t dropped_ = 0;
 };
 

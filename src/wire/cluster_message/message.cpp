@@ -109,7 +109,7 @@ Bytes body_of(const T& message) {
   return body;
 }
 
-tl::unexpected<Error> refuse(std::string why) { return fail("a datagram is ignored", "", std::move(why)); }
+using detail::refuse;
 
 template <detail::HasFields T>
 Result<Message> message_of(ByteView body) {
@@ -144,6 +144,8 @@ Result<Message> message_of(std::uint8_t kind, ByteView body) {
       return message_of<HistoryRequest>(body);
     case detail::Kind::history_reply:
       return message_of<HistoryReply>(body);
+    case detail::Kind::bundle:
+      break;
   }
   return refuse("its kind is unknown");
 }
@@ -159,6 +161,8 @@ static_assert(kinds.back() != detail::Kind{}, "every message has a kind");
 
 namespace detail {
 
+tl::unexpected<Error> refuse(std::string why) { return fail("a datagram is ignored", "", std::move(why)); }
+
 Bytes seal(std::uint8_t kind, std::uint32_t sender_id, ByteView body, const std::string& cluster) {
   Bytes out;
   out.reserve(header_bytes + body.size());
@@ -166,6 +170,23 @@ Bytes seal(std::uint8_t kind, std::uint32_t sender_id, ByteView body, const std:
   ByteWriter(out).big(std::uint32_t{0}).bytes(body);
   put_big(std::span<Byte>(out), crc_offset, checksum(out));
   return out;
+}
+
+Result<Opened> open(ByteView datagram, const std::string& cluster) {
+  if (datagram.size() < header_bytes) return refuse("it is too short");
+  if (datagram.size() > datagram_bytes_max) return refuse("it is too long");
+  ByteReader reader(datagram);
+  if (reader.big<std::uint32_t>() != magic) return refuse("it is not from a Bascule manager");
+  if (const auto other = reader.big<std::uint8_t>(); other != version)
+    return refuse("it is of protocol version " + std::to_string(other));
+  Opened opened;
+  opened.kind = reader.big<std::uint8_t>();
+  reader.skip(2);
+  if (reader.big<std::uint32_t>() != cluster_hash(cluster)) return refuse("it is from another cluster");
+  opened.sender_id = reader.big<std::uint32_t>();
+  if (reader.big<std::uint32_t>() != checksum(datagram)) return refuse("its checksum is wrong");
+  opened.body = reader.rest();
+  return opened;
 }
 
 }  // namespace detail
@@ -177,22 +198,11 @@ Bytes encode(const Envelope& envelope, const std::string& cluster) {
 }
 
 Result<Envelope> decode(ByteView datagram, const std::string& cluster) {
-  if (datagram.size() < detail::header_bytes) return refuse("it is too short");
-  if (datagram.size() > datagram_bytes_max) return refuse("it is too long");
-  ByteReader reader(datagram);
-  if (reader.big<std::uint32_t>() != detail::magic) return refuse("it is not from a Bascule manager");
-  if (const auto version = reader.big<std::uint8_t>(); version != detail::version)
-    return refuse("it is of protocol version " + std::to_string(version));
-  const auto kind = reader.big<std::uint8_t>();
-  reader.skip(2);
-  if (reader.big<std::uint32_t>() != cluster_hash(cluster)) return refuse("it is from another cluster");
-  Envelope envelope;
-  envelope.sender_id = reader.big<std::uint32_t>();
-  if (reader.big<std::uint32_t>() != checksum(datagram)) return refuse("its checksum is wrong");
-  auto message = message_of(kind, reader.rest());
+  const auto opened = detail::open(datagram, cluster);
+  if (!opened) return tl::unexpected(opened.error());
+  auto message = message_of(opened->kind, opened->body);
   if (!message) return tl::unexpected(std::move(message).error());
-  envelope.message = std::move(*message);
-  return envelope;
+  return Envelope{opened->sender_id, std::move(*message)};
 }
 
 }  // namespace bascule::message

@@ -23,6 +23,8 @@ struct StepReport {
   std::int64_t start_ms = -1;  ///< how long the last start took; -1: never started
   std::int64_t stop_ms = -1;
   std::string warning = {};  ///< it runs, but: degraded, or a failure that is ignored
+
+  bool operator==(const StepReport&) const = default;
 };
 
 struct ServiceReport {
@@ -31,6 +33,8 @@ struct ServiceReport {
   std::string state;  ///< Stopped, Promoting, Starting, Started, Stopping, Held, Killing, Failed
   std::string why;
   std::vector<StepReport> steps;
+
+  bool operator==(const ServiceReport&) const = default;
 };
 
 struct VolumeReport {
@@ -44,6 +48,8 @@ struct VolumeReport {
   std::uint32_t writes_held = 0;
   std::string device;  ///< "/dev/loop3" while primary
   std::string why;
+
+  bool operator==(const VolumeReport&) const = default;
 };
 
 /// Every node to every node, every heartbeat: that it lives and how it is. `sent_at_ns` is the sender's boot clock.

@@ -75,6 +75,7 @@ struct Manager::State {
 
   // ---- lease_part: leases, reports, who is there -------------------------------------------------------------------
   void heartbeat_when_due();
+  void speak_with_the_leader();
   void send_report();
   void ask_for_lease(const message::LeaseRequest& request);
   void lease_requested(const message::LeaseRequest& request);

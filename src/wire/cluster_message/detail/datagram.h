@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/result.h"
 
 namespace bascule::message::detail {
 
@@ -19,11 +20,22 @@ enum class Kind : std::uint8_t {
   lease_grant = 4,
   forward = 5,
   forward_reply = 6,
+  bundle = 7,
   history_request = 40,
   history_reply = 41,
 };
 
 /// A whole datagram around a body, checksum included.
 [[nodiscard]] Bytes seal(std::uint8_t kind, std::uint32_t sender_id, ByteView body, const std::string& cluster);
+
+/// A datagram whose header and checksum are right.
+struct Opened {
+  std::uint8_t kind = 0;
+  std::uint32_t sender_id = 0;
+  ByteView body;  ///< of the datagram's own bytes
+};
+[[nodiscard]] Result<Opened> open(ByteView datagram, const std::string& cluster);
+
+[[nodiscard]] tl::unexpected<Error> refuse(std::string why);
 
 }  // namespace bascule::message::detail
