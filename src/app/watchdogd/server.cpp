@@ -146,7 +146,7 @@ void Server::accept_client() {
 
 bool Server::read_client(int& fd) {
   constexpr int datagrams_at_once = 4 * lease_slots_max;  // others wait too, and the watchdog
-  std::array<Byte, sizeof(LeaseUpdate) + 1> datagram;
+  std::array<Byte, lease_updates_max * sizeof(LeaseUpdate) + 1> datagram;
   bool changed = false;
   for (int i = 0; i < datagrams_at_once; ++i) {
     const auto size = recv(fd, datagram.data(), datagram.size(), MSG_DONTWAIT);
@@ -156,8 +156,19 @@ bool Server::read_client(int& fd) {
       fd = -1;
       return changed;
     }
-    const Instant now = boot_now();
-    const auto applied = ledger_.apply(ByteView(datagram).first(static_cast<std::size_t>(size)), now);
+    changed = apply(ByteView(datagram).first(static_cast<std::size_t>(size))) || changed;
+  }
+  return changed;
+}
+
+/// One or more updates, each judged for itself. Whether a lease is another one now.
+bool Server::apply(ByteView datagram) {
+  bool changed = false;
+  const Instant now = boot_now();
+  while (!datagram.empty()) {
+    const auto update = datagram.first(std::min(datagram.size(), sizeof(LeaseUpdate)));
+    datagram = datagram.subspan(update.size());
+    const auto applied = ledger_.apply(update, now);
     configuration_changed_ = configuration_changed_ || applied == Ledger::Applied::configure;
     changed = changed || applied == Ledger::Applied::granted || applied == Ledger::Applied::released;
     if (applied == Ledger::Applied::malformed && now >= next_complaint_) {

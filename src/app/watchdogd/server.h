@@ -41,6 +41,7 @@ class Server {
   [[nodiscard]] bool wait();  ///< false: asked to end
   void accept_client();
   [[nodiscard]] bool read_client(int& fd);  ///< true: the page changed
+  [[nodiscard]] bool apply(ByteView datagram);
   void read_configuration();
   void refresh_kernel();
   void mend_kernel(int error);

@@ -44,6 +44,8 @@ class LeaseHolder {
 
   /// What the applied state says this node owns; call after each application. Remembers at which index each came.
   void observe(const store::ClusterState& state);
+  /// Whether that is anything: a node that owns nothing needs no lease.
+  [[nodiscard]] bool owns_anything() const { return !owned_.empty(); }
   /// This manager is restarted on purpose: leases are taken as long as they are given from now on, up to
   /// `restart_lease`.
   void prepare_restart() { lease_ = std::max(lease_, restart_lease_); }

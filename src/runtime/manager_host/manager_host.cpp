@@ -16,6 +16,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <span>
 
 #include "base/crc32c.h"
 #include "core/manager/manager.h"
@@ -89,6 +90,7 @@ struct ManagerHost::State {
   void step(const manager::Input& input);
   void carry_out(manager::Effect& effect);
   void arm_timer();
+  void send_grants();
   void send_releases();
   void persisted(const consensus::Input& input);
   void open_runner(const config::Service& service, const std::string& directory);
@@ -125,6 +127,7 @@ struct ManagerHost::State {
   std::optional<address::AddressWatch> address_watch;
   std::optional<mount::MountWatch> mount_watch;
   std::unique_ptr<watchdog::Client> watchdog_client;
+  std::vector<watchdog::Client::Grant> grants;          ///< not told yet: all of a moment are told at once
   std::vector<manager::effect::ReleaseLease> releases;  ///< not delivered yet: an armed slot would reset the machine
   bool watchdog_to_read = false;                        ///< the configuration is another one, and it was not told yet
   std::unique_ptr<manager::Manager> manager;
@@ -307,11 +310,21 @@ void ManagerHost::State::step(const manager::Input& input) {
       for (auto& effect : effects) carry_out(effect);
     }
   }
+  send_grants();
   stepping = false;
   if (links) links->flush();
   if (!releases.empty()) send_releases();
   tell_watchdog();
   arm_timer();
+}
+
+void ManagerHost::State::send_grants() {
+  for (std::span<const watchdog::Client::Grant> left(grants); !left.empty();) {
+    const auto some = left.first(std::min<std::size_t>(left.size(), watchdog::lease_updates_max));
+    (void)watchdog_client->grant(some);  // not delivered: the next heartbeat renews it
+    left = left.subspan(some.size());
+  }
+  grants.clear();
 }
 
 void ManagerHost::State::send_releases() {
@@ -333,6 +346,8 @@ void ManagerHost::State::arm_timer() {
 void ManagerHost::State::carry_out(manager::Effect& effect) {
   namespace me = manager::effect;
   if (auto* e = std::get_if<me::Send>(&effect)) return links->send(e->to, e->links, e->message);
+  if (auto* e = std::get_if<me::GrantLease>(&effect)) return grants.push_back({e->slot, e->epoch, e->end});
+  send_grants();  // before anything that may rely on them
   if (auto* e = std::get_if<me::Persist>(&effect)) return storage->persist({e->sequence, std::move(e->change)});
   if (auto* e = std::get_if<me::Promote>(&effect))
     return with_block(e->volume, [&](BlockClient& block) { block.promote(e->epoch, e->initial); });
@@ -354,8 +369,6 @@ void ManagerHost::State::carry_out(manager::Effect& effect) {
     const std::string device = e->volume.empty() ? "" : options.run_dir + "/device/" + e->volume;
     return with_runner(e->runner, [&](AgentRunner& runner) { runner.unmount(device); });
   }
-  if (auto* e = std::get_if<me::GrantLease>(&effect))
-    return void(watchdog_client->grant(e->slot, e->epoch, e->end));  // not delivered: the next heartbeat renews it
   if (auto* e = std::get_if<me::ReleaseLease>(&effect)) {
     releases.push_back(*e);
     return send_releases();

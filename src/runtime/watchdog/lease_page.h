@@ -43,8 +43,8 @@ struct Lease {
 /// Only bascule-watchdogd calls this.
 void write_slot(LeaseSlot& slot, Lease lease);
 
-/// What bascule-managerd sends to RUN_DIR/watchdog.sock (SOCK_SEQPACKET), one fixed struct per datagram. The newest
-/// message for a slot wins; an epoch below the slot's is ignored.
+/// What bascule-managerd sends to RUN_DIR/watchdog.sock (SOCK_SEQPACKET): one or more of these per datagram. The newest
+/// for a slot wins; an epoch below the slot's is ignored.
 struct LeaseUpdate {
   enum class Kind : std::uint32_t {
     grant = 1,      ///< the lease of `epoch` lasts until `lease_end_ns`; arms the slot
@@ -58,5 +58,7 @@ struct LeaseUpdate {
   std::uint64_t epoch;
   std::int64_t lease_end_ns;
 };
+
+inline constexpr std::size_t lease_updates_max = 32;  ///< in one datagram
 
 }  // namespace bascule::watchdog

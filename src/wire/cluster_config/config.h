@@ -106,7 +106,7 @@ struct Service {
 };
 
 struct Timing {
-  Duration heartbeat = milliseconds(50);
+  Duration heartbeat = milliseconds(75);
   Duration election_min = milliseconds(150);
   Duration election_max = milliseconds(300);
   Duration lease = milliseconds(450);        ///< how long a lease lasts from the moment the holder asked for it
