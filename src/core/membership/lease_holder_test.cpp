@@ -29,7 +29,7 @@ class LeaseHolderTest : public testing::Test {
             .applied_index = index,
             .leases = {{"volume:data", epoch}}};
   }
-  LeaseHolder holder_{"alice", 7, config::Timing{}};
+  LeaseHolder holder_{"alice", 7, config::Timing{.heartbeat = milliseconds(50)}};
 };
 
 TEST_F(LeaseHolderTest, BelievesLongLeasesOnlyBeforeARestart) {

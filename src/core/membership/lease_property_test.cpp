@@ -119,6 +119,7 @@ class World {
   Prng prng_;
   config::Timing timing_ = [] {
     config::Timing timing;
+    timing.heartbeat = milliseconds(50);
     timing.restart_lease = seconds(2);
     return timing;
   }();

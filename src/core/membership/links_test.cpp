@@ -10,6 +10,7 @@ namespace {
 config::ClusterConfig two_networks() {
   const auto config = config::parse(R"([cluster]
 name = "boutique"
+heartbeat_ms = 50
 [node.alice]
 address = ["10.0.0.1", "fd00::1"]
 [node.bob]

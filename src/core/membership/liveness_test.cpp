@@ -11,6 +11,7 @@ using Kind = LivenessEvent::Kind;
 
 config::ClusterConfig three_nodes() {
   config::ClusterConfig config;
+  config.timing.heartbeat = milliseconds(50);
   for (const char* name : {"alice", "bob", "carol"}) config.nodes.push_back({name, config::NodeRole::data, "", 0});
   return config;
 }

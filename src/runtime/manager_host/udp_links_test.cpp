@@ -76,13 +76,24 @@ class OpenLinks : public Listening {
 
 TEST_F(SealedLinks, HearAMessageOnceAndEachLinkOfIt) {
   bob.send(1, 0b11, request);
+  bob.flush();
   receive(2);
   EXPECT_EQ(heard.size(), 1u);
   EXPECT_EQ(repeated.size(), 1u);
   EXPECT_NE(heard[0].second, repeated[0].second);
   bob.send(1, 0b10, request);
+  bob.flush();
   receive(3);
   EXPECT_EQ(heard.back(), Heard::value_type(2, 1));
+}
+
+TEST_F(SealedLinks, SayInOneDatagramWhatIsSaidAtOnce) {
+  bob.send(1, 0b11, request);
+  bob.send(1, 0b11, request);
+  bob.flush();
+  receive(3);
+  EXPECT_EQ(heard.size(), 2u);
+  EXPECT_EQ(repeated.size(), 1u) << "over the other link";
 }
 
 TEST_F(SealedLinks, BelieveNothingThatIsNotSealedWithTheirKey) {
@@ -101,6 +112,7 @@ TEST_F(SealedLinks, BelieveNothingThatIsNotSealedWithTheirKey) {
   EXPECT_EQ(alice.dropped(), sent);
   EXPECT_TRUE(heard.empty());
   bob.send(1, 0b1, request);
+  bob.flush();
   receive(sent + 1);
   EXPECT_EQ(heard.size(), 1u);
 }
@@ -119,12 +131,14 @@ TEST_F(SealedLinks, TakeNewKeysWhileTheyRun) {
   ASSERT_TRUE(both.send_with(2));
   bob.replace_keys(both);
   bob.send(1, 0b1, request);
+  bob.flush();
   receive(1);
   EXPECT_EQ(heard.size(), 1u);
 }
 
 TEST_F(OpenLinks, BelieveANodeByItsAddress) {
   bob.send(1, 0b1, request);
+  bob.flush();
   receive(1);
   EXPECT_EQ(heard.size(), 1u);
   const Bytes whole = message::encode({2, request}, "test");

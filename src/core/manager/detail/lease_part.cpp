@@ -28,7 +28,13 @@ void Manager::State::speak_with_the_leader() {
   if (next_heartbeat - now <= config.timing.heartbeat / 2) next_heartbeat = now;
 }
 
+/// Something happens here: the others hear it before the heartbeat, a few changes at once.
+void Manager::State::report_soon() {
+  next_heartbeat = std::min(next_heartbeat, reported_at + config.timing.heartbeat / 4);
+}
+
 void Manager::State::send_report() {
+  reported_at = now;
   message::NodeReport report;
   report.node = self->name;
   report.incarnation = incarnation;

@@ -143,7 +143,9 @@ void Manager::State::step_runner(Runner& runner, const transition::Input& input)
   transition::Effects effects;
   runner.machine->step(input, now, effects);
   for (auto& effect : effects) carry_out(runner, effect);
-  if (!effects.empty()) plan_dirty = true;
+  if (effects.empty()) return;
+  plan_dirty = true;
+  report_soon();
 }
 
 void Manager::State::carry_out(Runner& runner, transition::Effect& effect) {

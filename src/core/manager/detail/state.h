@@ -77,6 +77,7 @@ struct Manager::State {
   void heartbeat_when_due();
   bool lease_is_needed();
   void speak_with_the_leader();
+  void report_soon();
   void send_report();
   void ask_for_lease(const message::LeaseRequest& request);
   void lease_requested(const message::LeaseRequest& request);
@@ -271,7 +272,7 @@ struct Manager::State {
   /// What was restored from disk may be old: a machine that found its service running must not kill it because of that.
   /// True once everything was applied that a leader had applied when it first spoke to us.
   bool state_is_current = false;
-  Instant next_heartbeat{}, next_idle_ask{};
+  Instant next_heartbeat{}, next_idle_ask{}, reported_at{};
   Instant plan_at{};
   bool plan_dirty = true;
   std::map<std::string, SeenMaintenance> seen_maintenance;  ///< by scope
