@@ -80,10 +80,10 @@ TEST_F(LivenessTest, TellsAReportThatSaysNothingNew) {
   first.services.push_back({"shop", 3, "Started", "", {{"apache", "Started", 80, -1}}});
   EXPECT_EQ(liveness_.report(first, at(1000), events_), News::changed);
   auto later = first;
-  later.sent_at_ns = 200;
+  later.sent_at_ns = 200'000'000;
   EXPECT_EQ(liveness_.report(later, at(1050), events_), News::nothing);
   EXPECT_EQ(liveness_.age("bob", at(1060)), milliseconds(10));
-  later.sent_at_ns = 300, later.services[0].steps[0].state = "Failed";
+  later.sent_at_ns = 300'000'000, later.services[0].steps[0].state = "Failed";
   EXPECT_EQ(liveness_.report(later, at(1100), events_), News::changed);
 }
 
