@@ -134,5 +134,20 @@ TEST(Restarts, ALostTicketFencesWhereNobodyManagesWhatNeedsIt) {
   EXPECT_TRUE(Graph(cluster).has("stonith-a-reboot@a"));
 }
 
+TEST(Restarts, WhatStartsAfterTheStopOfABundleRestartsWithItUnlessPacemakerHasLookedAlready) {
+  Cluster cluster;
+  cluster.resources = primitive("web") + R"(<bundle id="b"><docker image="i"/></bundle>)";
+  cluster.constraints = R"(<rsc_order id="o" first="b" first-action="stop" then="web" then-action="start"/>)";
+  std::string container = started("b-docker-0");
+  const std::string agent = R"(class="ocf" provider="pacemaker" type="Stateful")";
+  container.replace(container.find(agent), agent.size(), R"(class="ocf" provider="heartbeat" type="docker")");
+  cluster.on_a = container + started("web");
+  cluster.on_b = stopped("web");
+  EXPECT_TRUE(Graph(cluster).before("b_stopped_0", "web_start_0@a"));
+  cluster.with_faults = true;
+  EXPECT_TRUE(Graph(cluster).has("b-docker-0_stop_0@a"));
+  EXPECT_FALSE(Graph(cluster).has("web_stop_0@a"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

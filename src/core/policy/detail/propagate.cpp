@@ -91,6 +91,12 @@ void Propagation::summarize_unrunnable(ActionId id) {
   touched.push_back(id);
 }
 
+void Propagation::summarize_required(ActionId id) {
+  if (!board_.action(id).optional) return;
+  board_.action(id).optional = false;
+  if (!board_.snapshot.with_faults) touched.push_back(id);
+}
+
 void Propagation::block_dependents(ActionId id) {
   const bool start = board_.action(id).task == "start";
   const std::string task = board_.action(id).task;
@@ -192,13 +198,10 @@ void Propagation::apply_alone(const Relation& base, OrderFlags flags) {
 }
 
 void Propagation::printed(const Relation& base, OrderFlags flags, Standing of_then) {
-  const auto print = [this](ActionId id) {
-    if (board_.action(id).print_always) return;
-    board_.action(id).print_always = true;
-    touched.push_back(id);
-  };
-  if ((flags & order_implies_then_printed) != 0 && base.standing.runnable && !base.standing.optional) print(base.then);
-  if ((flags & order_implies_first_printed) != 0 && !of_then.optional) print(base.first);
+  // That concerns the graph alone, and so nothing is touched.
+  if ((flags & order_implies_then_printed) != 0 && base.standing.runnable && !base.standing.optional)
+    board_.action(base.then).print_always = true;
+  if ((flags & order_implies_first_printed) != 0 && !of_then.optional) board_.action(base.first).print_always = true;
   const Action& first = board_.action(base.first);
   const OrderFlags strict = order_implies_then | order_implies_first | order_restart;
   if ((flags & strict) == 0 || first.resource == kNone || first.task != "stop" || first.runnable) return;

@@ -39,6 +39,8 @@ class Propagation {
   void set_unrunnable(ActionId id, ActionId because = kNone);
   /// The same for what a whole's action adds up to from its members', which blocks nobody by itself.
   void summarize_unrunnable(ActionId id);
+  /// With Pacemaker's faults nobody who has been there before looks at it again.
+  void summarize_required(ActionId id);
   /// What must be with a resource that can not start, or be promoted, cannot either.
   void block_dependents(ActionId id);
   void set_runnable(ActionId id);

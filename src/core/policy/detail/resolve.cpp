@@ -91,17 +91,28 @@ class Resolver {
   explicit Resolver(Board& board) : board_(board), propagation_(board), queued_(board.actions.size(), 0) {}
 
   void run() {
-    for (ActionId id = 0; id < board_.actions.size(); ++id) push(id);
+    // What changes is looked at before anything else is, so that others meet it as crm_simulate's do.
     std::uint64_t left = 256 * (board_.actions.size() + 1024);
-    while (!queue_.empty() && left-- > 0) {
-      const ActionId id = queue_.back();
-      queue_.pop_back();
-      queued_[id] = 0;
-      visit(id);
+    for (ActionId next = static_cast<ActionId>(board_.actions.size()); next-- > 0;) {
+      visit(next);
+      while (!queue_.empty() && left-- > 0) {
+        const ActionId id = queue_.back();
+        queue_.pop_back();
+        queued_[id] = 0;
+        visit(id);
+      }
     }
+    add_up_clones();
   }
 
  private:
+  /// Notifications go by what the instances' actions add up to in the end.
+  void add_up_clones() {
+    for (const Resource& resource : board_.resources)
+      if (resource.clone)
+        for (const ActionId id : resource.actions) propagation_.standing(id, kNone);
+  }
+
   void push(ActionId id) {
     if (queued_.size() <= id) queued_.resize(board_.actions.size(), 0);
     if (queued_[id] != 0) return;

@@ -38,7 +38,7 @@ Standing Propagation::of_group(ActionId id, NodeId node) {
     const Standing one = members_standing(found, node);
     if (!one.optional) {
       sum.optional = false;
-      set_required(id);
+      summarize_required(id);
     }
     if (task != action.task && !one.runnable) {
       sum.runnable = false;
@@ -65,7 +65,7 @@ Standing Propagation::of_clone(ActionId id, NodeId node) {
     const Standing one = members_standing(found, node);
     if (!one.optional) {
       sum.optional = false;
-      set_required(id);
+      summarize_required(id);
     }
     any_runnable = any_runnable || one.runnable;
   }
