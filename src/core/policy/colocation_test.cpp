@@ -209,5 +209,32 @@ TEST(Colocation, ACloneCalledByItsInsideIsApartFromAllOfTheSet) {
   }
 }
 
+// Both nodes have two resources that stay where they are, and say nothing of their capacity: the first use of it on a
+// is free, the second is not.
+TEST(Capacity, WhatANodeSaysNothingAboutIsUsedUpFromTheSecondUseOn) {
+  Cluster cluster;
+  cluster.properties =
+      std::string(R"(<nvpair id="p1" name="stonith-enabled" value="false"/>)") + pair("placement-strategy", "balanced");
+  const auto staying = [](const std::string& id, const std::string& cpu) {
+    return primitive(id, meta(id, pair("is-managed", "false")) + "<utilization id='" + id + "u'><nvpair id='" + id +
+                             "n' name='cpu' value='" + cpu + "'/></utilization>");
+  };
+  cluster.on_a = started("r") + started("s");
+  cluster.on_b = started("x") + started("y");
+  for (const std::string cpu : {"0", "2"}) {
+    cluster.resources = staying("r", cpu) + staying("s", cpu) + staying("x", "0") + staying("y", "0") + primitive("z");
+    EXPECT_EQ(Placement(cluster).node_of("z"), cpu == "0" ? "a" : "b");
+  }
+}
+
+TEST(Colocation, ExclusiveDiscoveryHoldsAlsoWhereTheConstraintIsAboutARole) {
+  Cluster cluster;
+  cluster.resources = primitive("x") + primitive("y");
+  cluster.constraints =
+      R"(<rsc_location id="l" rsc="x" role="Promoted" node="a" score="5" resource-discovery="exclusive"/>)";
+  EXPECT_EQ(Placement(cluster).node_of("x"), "");
+  EXPECT_NE(Placement(cluster).node_of("y"), "");
+}
+
 }  // namespace
 }  // namespace bascule::policy::testing

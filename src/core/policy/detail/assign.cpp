@@ -180,8 +180,11 @@ bool finalize(Board& board, ResourceId id, NodeId chosen, bool force) {
   Node& node = board.node(chosen);
   node.assigned.push_back(id);
   ++node.assigned_count;
-  for (const auto& [name, amount] : resource.utilization)
-    if (const auto left = node.utilization.find(name); left != node.utilization.end()) left->second -= amount;
+  // The first use of what the node says nothing about only notes that it has none; those after it count.
+  for (const auto& [name, amount] : resource.utilization) {
+    const auto [left, noted] = node.utilization.try_emplace(name, 0);
+    if (!noted) left->second -= amount;
+  }
   return true;
 }
 
@@ -192,8 +195,7 @@ void unassign(Board& board, ResourceId id) {
   Node& node = board.node(resource.node);
   std::erase(node.assigned, id);
   --node.assigned_count;
-  for (const auto& [name, amount] : resource.utilization)
-    if (const auto left = node.utilization.find(name); left != node.utilization.end()) left->second += amount;
+  for (const auto& [name, amount] : resource.utilization) node.utilization[name] += amount;
   resource.node = kNone;
 }
 

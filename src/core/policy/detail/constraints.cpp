@@ -69,6 +69,8 @@ void add_locations(Board& board, ResourceId id, const cib::LocationConstraint& w
     location.role = limit_of(role);
     location.discovery = discovery_of(written.discovery);
     location.nodes.emplace_back(node, parse_score(score).value_or(0));
+    // Also where the constraint is about a role that nothing has before it is placed.
+    if (location.discovery == Discovery::exclusive) board.resource(id).exclusive_discovery = true;
     add_location(board, id, std::move(location));
     return;
   }
