@@ -276,5 +276,25 @@ TEST(Promotion, AGroupWhoseUnmanagedMemberKeepsTheRoleKeepsItAsAWhole) {
   EXPECT_FALSE(Graph(cluster).has("r:0_demote_0@a"));
 }
 
+TEST(Instances, WhatTheNewestOfThemCannotDoAnywhereTheOthersMay) {
+  Cluster cluster =
+      clone_of(R"(<group id="g">)" + primitive("r") + R"(<primitive id="s" class="systemd" type="s"/></group>)",
+               pair("globally-unique", "true"));
+  std::string misconfigured = recorded("r", "start", 6);
+  misconfigured.replace(misconfigured.find("1:1:6:u"), 7, "1:1:0:u");
+  const auto banned = [&](const std::string& id) {
+    auto document = cib::parse(cluster.xml(), "test");
+    const Plan seen = observe({std::make_shared<const cib::Cib>(std::move(document->cib)), 1'000'000});
+    return seen.board().resource(seen.board().find_resource(id)).scores[seen.board().find_node("a")] <= -kInfinity;
+  };
+  cluster.on_a = started("r");
+  cluster.on_b = misconfigured;
+  EXPECT_TRUE(banned("r:1"));
+  EXPECT_FALSE(banned("c"));
+  cluster.on_a = misconfigured;
+  cluster.on_b = started("r");
+  EXPECT_TRUE(banned("c"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -195,7 +195,8 @@ void role_after_failure(Board& board, const History& history, const Outcome& out
 
 ResourceId whole(const Board& board, ResourceId id) {
   const ResourceId top = board.top_of(id);
-  return board.resource(top).variant == Variant::clone && !board.resource(top).unique ? top : id;
+  const bool anonymous = board.resource(top).variant == Variant::clone && !board.resource(top).unique;
+  return anonymous && !board.resource(id).unique ? top : id;
 }
 
 void take_failure(Board& board, History& history, const Outcome& outcome) {
