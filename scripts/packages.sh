@@ -5,7 +5,7 @@ nlohmann-json3-dev libpugixml-dev libcli11-dev libfmt-dev libspdlog-dev libexpec
 story_packages="python3 iproute2 nftables fuse3 e2fsprogs util-linux procps psmisc kmod iputils-arping mariadb-server \
 apache2 libapache2-mod-php php-mysql resource-agents curl"
 test_packages="libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev drbd-utils dmsetup tshark libnbd-bin clang-format dbus-daemon \
-git pacemaker-cli-utils"
+git pacemaker-cli-utils fence-agents"
 # ./package, and the guests of tests/package.
 package_packages="debhelper dpkg-dev fakeroot"
 guest_packages="mmdebstrap"

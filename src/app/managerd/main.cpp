@@ -187,6 +187,7 @@ int main(int argc, char** argv) {
   app.add_option("--node", options.node, "which node this is")->capture_default_str();
   app.add_option("--run-dir", options.run_dir, "sockets")->capture_default_str();
   app.add_option("--state-dir", options.state_dir, "consensus log, events")->capture_default_str();
+  app.add_option("--fence-agents", options.fence_agents, "directory of the fence agents")->capture_default_str();
   app.add_option("--cgroup", options.cgroup,
                  "below which the services' processes live [the root of the cgroup 2 tree]");
   try {

@@ -55,7 +55,9 @@ Manager::State::State(const config::ClusterConfig& config_in, const std::string&
       next_heartbeat(start),
       plan_at(start),
       started_at(start),
-      now(start) {}
+      now(start) {
+  begin_unfencing();
+}
 
 void Manager::State::dispatch(const Input& input) {
   std::visit(Overloaded{
@@ -97,6 +99,8 @@ void Manager::State::dispatch(const Input& input) {
                  [&](const input::AgentAttribute& in) { agent_attribute(in); },
                  [&](const input::PrepareRestart&) { prepare_restart(); },
                  [&](const input::Change& in) { change(in); },
+                 [&](const input::FenceAgentDone& in) { fence_agent_done(in); },
+                 [&](const input::FenceAbilities& in) { fence_abilities(in); },
              },
              input);
 }
@@ -115,6 +119,7 @@ void Manager::State::run_due() {
   heartbeat_when_due();
   restart_when_ready();
   watch_presence();
+  drive_fencing();
   tick_runners();
   age_maintenance();
   note_boot_when_due();
@@ -129,6 +134,7 @@ Instant Manager::State::next_deadline() const {
   Instant deadline = std::min({raft.next_deadline(), next_heartbeat, liveness.next_deadline(now)});
   for (const auto& runner : runners) deadline = std::min(deadline, runner.machine->next_deadline());
   deadline = std::min(deadline, attributes_due());
+  deadline = std::min(deadline, fencing_deadline());
   if (!may_decide()) return deadline;
   deadline = std::min(deadline, plan_at);
   for (const auto& [scope, agreed] : store.state().maintenance)

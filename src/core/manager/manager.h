@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "core/fencing/fencer.h"
 #include "core/membership/links.h"
 #include "core/transition/service_runner.h"
 #include "wire/cluster_config/config.h"
@@ -94,10 +95,21 @@ struct Change {
   RequestId request = 0;
   message::Command command;
 };
+/// How a RunFenceAgent ended.
+struct FenceAgentDone {
+  std::string node;
+  fencing::input::AgentDone done;
+};
+/// What an agent says of itself. Told for each agent of the configuration once, also when it could not be asked.
+struct FenceAbilities {
+  std::string agent;
+  fencing::Abilities abilities;
+};
 }  // namespace input
 using Input = std::variant<input::Tick, input::Received, input::LinkHeard, input::Persisted, input::PersistFailed,
                            input::VolumeChanged, input::VolumeRefused, input::VolumeStory, input::ForRunner,
-                           input::Machine, input::AgentAttribute, input::PrepareRestart, input::Change>;
+                           input::Machine, input::AgentAttribute, input::PrepareRestart, input::Change,
+                           input::FenceAgentDone, input::FenceAbilities>;
 
 namespace effect {
 struct Send {
@@ -155,6 +167,11 @@ struct ReleaseLease {
   std::string slot;
   std::uint64_t epoch = 0;
 };
+/// Answered by FenceAgentDone.
+struct RunFenceAgent {
+  std::string node;
+  fencing::effect::RunAgent run;
+};
 struct ChangeDone {
   RequestId request = 0;
   bool accepted = false;
@@ -195,11 +212,12 @@ struct AttendVolume {
   bool open = true;
 };
 }  // namespace effect
-using Effect = std::variant<effect::Send, effect::Persist, effect::Promote, effect::Demote, effect::FailIo,
-                            effect::InSync, effect::PeerLost, effect::RunAction, effect::CancelActions,
-                            effect::KillCgroup, effect::Unmount, effect::GrantLease, effect::ReleaseLease,
-                            effect::ChangeDone, effect::Story, effect::KeepDecision, effect::RestartReady, effect::Stop,
-                            effect::Configured, effect::DefineRunner, effect::CloseRunner, effect::AttendVolume>;
+using Effect =
+    std::variant<effect::Send, effect::Persist, effect::Promote, effect::Demote, effect::FailIo, effect::InSync,
+                 effect::PeerLost, effect::RunAction, effect::CancelActions, effect::KillCgroup, effect::Unmount,
+                 effect::GrantLease, effect::ReleaseLease, effect::ChangeDone, effect::Story, effect::KeepDecision,
+                 effect::RestartReady, effect::RunFenceAgent, effect::Stop, effect::Configured, effect::DefineRunner,
+                 effect::CloseRunner, effect::AttendVolume>;
 using Effects = std::vector<Effect>;
 
 /// How this start of a manager came about.

@@ -57,7 +57,8 @@ config::ClusterConfig shop_config(bool autostart) {
   return config;
 }
 
-World::World(config::ClusterConfig config) : config_(std::move(config)) {
+World::World(config::ClusterConfig config, std::function<void(fencing::Abilities&)> say_abilities)
+    : config_(std::move(config)), say_abilities_(std::move(say_abilities)) {
   for (const auto& node : config_.nodes) {
     auto& host = hosts_[node.name];
     host.name = node.name;
@@ -93,6 +94,7 @@ void World::begin(Host& host) {
   host.manager = std::make_unique<Manager>(host.file, host.name, host.disk, seed_++, 0, now_,
                                            Startup{host.file_text, host.joined});
   step(host, input::Tick{});
+  tell_abilities(host);
 }
 
 bool World::has_blockd(const Host& host) const { return host.name == "alice" || host.name == "bob"; }
@@ -116,6 +118,29 @@ void World::power_on(const std::string& name) {
   host.blockd.grow_wanted = host.blockd.shrink_wanted = false;
   begin(host);
   if (has_blockd(host)) tell_block_state(host);
+}
+
+void World::tell_abilities(Host& host) {
+  for (const auto& device : host.file.fences) {
+    fencing::Abilities abilities;
+    if (say_abilities_) say_abilities_(abilities);
+    step(host, input::FenceAbilities{device.agent, abilities});
+  }
+}
+
+/// The agent takes a while, and switches the power off and on.
+void World::run_fence_agent(Host& host, const effect::RunFenceAgent& run) {
+  later(host, milliseconds(200), [this, run](Host& h) {
+    auto& target = hosts_.at(run.node.starts_with("unfence:") ? h.name : run.node);
+    int code = fence_code;
+    if (code == 0 && run.run.action == "off") {
+      switched_off_.push_back(target.name + " by " + h.name);
+      power_off(target.name);
+    }
+    if (code == 0 && run.run.action == "on" && !target.on) power_on(target.name);
+    if (code == 0 && run.run.action == "status") code = target.on ? 0 : 2;
+    step(h, input::FenceAgentDone{run.node, {run.run.run, code, "said so"}});
+  });
 }
 
 void World::power_off(const std::string& name) {
@@ -232,10 +257,11 @@ void World::carry_out(Host& host, Effect& effect) {
   if (auto* configured = std::get_if<effect::Configured>(&effect)) {
     host.file_text = configured->text;
     host.file = *config::parse(configured->text, "test");
-    return;
+    return later(host, milliseconds(5), [this](Host& h) { tell_abilities(h); });
   }
   if (std::holds_alternative<effect::RestartReady>(effect)) return void(host.restart_ready = true);
   if (auto* story = std::get_if<effect::Story>(&effect)) return story_.push_back(story->event);
+  if (const auto* run = std::get_if<effect::RunFenceAgent>(&effect)) return run_fence_agent(host, *run);
   block_effect(host, effect);
 }
 

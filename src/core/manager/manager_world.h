@@ -48,7 +48,8 @@ struct Host {
 
 class World {
  public:
-  explicit World(config::ClusterConfig config);
+  /// `say_abilities` changes what every fence agent says of itself.
+  explicit World(config::ClusterConfig config, std::function<void(fencing::Abilities&)> say_abilities = {});
   /// The same file on every node.
   explicit World(const std::string& text);
   /// A machine that comes with this file, as `bascule join` wrote it; not on yet.
@@ -93,6 +94,9 @@ class World {
   [[nodiscard]] bool told(const std::string& kind, const std::string& subject) const;
   /// How often managers were stepped only because a deadline of theirs had come.
   [[nodiscard]] std::uint64_t ticks() const { return ticks_; }
+  /// Whom fence agents have switched off, "alice by bob", in this order. They answer with `fence_code` (0: done).
+  [[nodiscard]] const std::vector<std::string>& switched_off() const { return switched_off_; }
+  int fence_code = 0;
   /// Breaches of "never two": filled while running.
   [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
 
@@ -109,6 +113,8 @@ class World {
   void carry_out(Host& host, Effect& effect);
   void persist(Host& host, effect::Persist& persist);
   void run_action(Host& host, const effect::RunAction& run);
+  void run_fence_agent(Host& host, const effect::RunFenceAgent& run);
+  void tell_abilities(Host& host);
   void block_effect(Host& host, const Effect& effect);
   void tell_block_state(Host& host);
   void synchronise_replicas();
@@ -129,6 +135,8 @@ class World {
   Instant now_ = instant_from_ns(1'000'000'000);
   std::vector<message::Event> story_;
   std::vector<std::string> breaches_;
+  std::vector<std::string> switched_off_;
+  std::function<void(fencing::Abilities&)> say_abilities_;
   std::map<RequestId, std::optional<std::string>> answers_;
   RequestId next_request_ = 1;
 };

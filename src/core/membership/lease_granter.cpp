@@ -32,6 +32,8 @@ void LeaseGranter::follow() {
   term_.reset();
   answered_at_.clear();
   withheld_.clear();
+  shot_at_.clear();
+  proven_off_.clear();
 }
 
 std::optional<message::LeaseGrant> LeaseGranter::answer(const message::LeaseRequest& request,
@@ -39,7 +41,8 @@ std::optional<message::LeaseGrant> LeaseGranter::answer(const message::LeaseRequ
                                                         Instant leader_lease_until, Instant now) {
   if (!term_ || !state_is_current || now >= leader_lease_until) return std::nullopt;
   // Silence, not an empty grant: should the takeover fail, the node has not been told that it lost anything.
-  if (withheld_.contains(request.node)) return std::nullopt;
+  if (withheld_.contains(request.node) || shot_at_.contains(request.node)) return std::nullopt;
+  proven_off_.erase(request.node);
   auto& answered_at = answered_at_[request.node];
   answered_at = std::max(answered_at, now);
   message::LeaseGrant grant;
@@ -56,6 +59,7 @@ Instant LeaseGranter::lease_over_at(const std::string& node, const store::Cluste
   if (!term_) return never;
   const auto answered = answered_at_.find(node);
   const Instant last = answered == answered_at_.end() ? elected_at_ : std::max(elected_at_, answered->second);
+  if (proven_off_.contains(node)) return elected_at_;
   const Duration lease = lease_of(node, state);
   return last + lease + std::max(margin_, drift_of(lease));
 }
@@ -71,5 +75,12 @@ bool LeaseGranter::begin_takeover(const std::string& node, const store::ClusterS
 }
 
 void LeaseGranter::end_takeover(const std::string& node) { withheld_.erase(node); }
+
+void LeaseGranter::begin_fencing(const std::string& node) { shot_at_.insert(node); }
+
+void LeaseGranter::end_fencing(const std::string& node, bool proven) {
+  shot_at_.erase(node);
+  if (proven && term_) proven_off_.insert(node);
+}
 
 }  // namespace bascule::membership

@@ -45,6 +45,12 @@ class LeaseGranter {
   /// The proposal was applied or refused, or certainly never entered the log. Not on a mere timeout.
   void end_takeover(const std::string& node);
 
+  /// `node` is about to be switched off: from here on it gets no answer, until end_fencing() or another term.
+  void begin_fencing(const std::string& node);
+  /// It is over. `proven`: the node was off at a moment since begin_fencing() (or since no leader could answer it any
+  /// more), so that whatever it was leased has ended, however long it was to last. True until it is answered again.
+  void end_fencing(const std::string& node, bool proven);
+
  private:
   /// How long a lease of the node may last.
   [[nodiscard]] Duration lease_of(const std::string& node, const store::ClusterState& state) const;
@@ -55,6 +61,8 @@ class LeaseGranter {
   Instant elected_at_{};
   std::map<std::string, Instant> answered_at_;  ///< by node, in this term
   std::set<std::string> withheld_;              ///< nodes from which something is being taken over
+  std::set<std::string> shot_at_;               ///< nodes that are being fenced
+  std::set<std::string> proven_off_;            ///< nodes that were fenced and not answered since
 };
 
 }  // namespace bascule::membership

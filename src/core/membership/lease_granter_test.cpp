@@ -51,6 +51,30 @@ TEST_F(LeaseGranterTest, IsSilentWithoutLeadershipLeaseOrCurrentState) {
   EXPECT_FALSE(answer(at(1200)));
 }
 
+TEST_F(LeaseGranterTest, AProvenFencingEndsEveryLeaseAtOnceUntilTheNodeIsAnsweredAgain) {
+  state_.nodes["alice"].restart_lease_ms = 30'000;
+  granter_.lead(3, at(1000));
+  EXPECT_TRUE(answer(at(1100)));
+  granter_.begin_fencing("alice");
+  EXPECT_FALSE(answer(at(1200))) << "nothing is leased after the shot";
+  EXPECT_FALSE(granter_.lease_certainly_over("alice", state_, at(9000)));
+  granter_.end_fencing("alice", true);
+  EXPECT_TRUE(granter_.lease_certainly_over("alice", state_, at(9000)));
+  EXPECT_TRUE(answer(at(9100))) << "it is back";
+  EXPECT_FALSE(granter_.lease_certainly_over("alice", state_, at(9200)));
+}
+
+TEST_F(LeaseGranterTest, AFencingThatFailedOrOfAnotherTermProvesNothing) {
+  granter_.lead(3, at(1000));
+  granter_.begin_fencing("alice");
+  granter_.end_fencing("alice", false);
+  EXPECT_FALSE(granter_.lease_certainly_over("alice", state_, at(1100)));
+  granter_.begin_fencing("alice");
+  granter_.end_fencing("alice", true);
+  granter_.lead(4, at(1200));
+  EXPECT_FALSE(granter_.lease_certainly_over("alice", state_, at(1300))) << "another leader may have answered it";
+}
+
 TEST_F(LeaseGranterTest, WaitsLeaseAndMarginSinceTheElectionForEarlierLeaders) {
   EXPECT_FALSE(granter_.lease_certainly_over("alice", state_, never));
   EXPECT_EQ(granter_.lease_over_at("alice", state_), never);

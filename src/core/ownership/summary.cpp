@@ -23,6 +23,10 @@ std::vector<std::string> absent_nodes(const View& view) {
 }
 
 bool majority_without(const View& view, const std::string& failing) {
+  const auto& config = view.snapshot().config;
+  if (config.two_nodes() && !config.fences_of(failing).empty())  // the other one fences it and goes on alone
+    return std::any_of(config.nodes.begin(), config.nodes.end(),
+                       [&](const auto& node) { return node.name != failing && view.online(node.name); });
   const auto& nodes = view.snapshot().config.nodes;
   const auto left = std::count_if(nodes.begin(), nodes.end(),
                                   [&](const auto& node) { return node.name != failing && view.online(node.name); });

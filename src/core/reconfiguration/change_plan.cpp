@@ -117,7 +117,8 @@ struct Planning {
       else
         changed(*before, node);
     }
-    const auto why = reason_not_to_change_members(from.of_managers(), to.of_managers(), situation.online);
+    const auto why =
+        reason_not_to_change_members(from.of_managers(), to.of_managers(), situation.online, situation.voters);
     if (!why.empty()) refuse(why);
   }
   void removed(const config::Node& node) const {
@@ -145,6 +146,37 @@ struct Planning {
       if (volume.disk.count(node.name) != 0)
         say(fmt::format("bascule-blockd of volume {} is to be started again on {}, for the new address", volume.name,
                         nodes_of(volume)));
+  }
+
+  void fences() const {
+    for (const auto& device : from.fences)
+      if (to.fence(device.name) == nullptr)
+        say(fmt::format("fence device {} is forgotten: it switches off {} no more", device.name, targets_of(device)));
+    for (const auto& device : to.fences) {
+      const auto* before = from.fence(device.name);
+      if (before == nullptr)
+        say(fmt::format("fence device {} is new and can switch off {}; {}", device.name, targets_of(device),
+                        test_of(device)));
+      else if (config::definition_of(*before) != config::definition_of(device))
+        say(fmt::format("fence device {} changes, and its last test says nothing any more; {}", device.name,
+                        test_of(device)));
+      else if (*before != device)
+        say(fmt::format("fence device {} goes on by its new settings", device.name));
+    }
+    if (from.fence_lost_nodes != to.fence_lost_nodes)
+      say(to.fence_lost_nodes ? "a node that is lost and taken over from is fenced as well from then on"
+                              : "a node that is lost is not fenced any more when it is taken over from");
+    for (auto& sentence : to.fence_reactions_without_device()) say(std::move(sentence));
+    const auto before = from.no_takeover(), after = to.no_takeover();
+    if (before != after) say(after.empty() ? "the loss of a node is taken care of from then on" : after);
+  }
+  static std::string targets_of(const config::FenceDevice& device) {
+    std::string names;
+    for (const auto& [node, plug] : device.plugs) names += (names.empty() ? "" : " and ") + node;
+    return names;
+  }
+  static std::string test_of(const config::FenceDevice& device) {
+    return fmt::format("test it: bascule fence test {} --device {}", device.plugs.begin()->first, device.name);
   }
 
   void cluster() const {
@@ -235,6 +267,7 @@ Result<ChangePlan> plan_change(const Situation& situation, const std::string& te
   const Planning planning{situation, *plan};
   planning.cluster();
   planning.nodes();
+  planning.fences();
   planning.volumes();
   planning.services();
   return plan;

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "core/store/state.h"
 #include "wire/cluster_config/config.h"
+#include "wire/raft/types.h"
 
 namespace bascule::reconfiguration {
 
@@ -29,6 +30,7 @@ struct Situation {
   std::string text;                     ///< of it
   const store::ClusterState& state;
   std::function<bool(const std::string& node)> online;
+  std::vector<raft::ServerId> voters = {};  ///< in force; empty: those of `config`
 };
 
 /// What a new configuration would do to the running cluster.

@@ -126,5 +126,54 @@ TEST_F(ChangePlanTest, DifferencesAreByMeaning) {
   EXPECT_EQ(found, (std::vector<Difference>{{"service.shop.prefer", "alice", "bob"}}));
 }
 
+TEST_F(ChangePlanTest, FenceDevicesAreNamed) {
+  const std::string board = "[fence.board]\nagent = \"fence_board\"\nnodes = [\"alice\", \"bob\"]\n";
+  const auto added = plan(shop + board);
+  ASSERT_TRUE(added) << added.error().text();
+  EXPECT_TRUE(says(added->steps,
+                   "fence device board is new and can switch off alice and bob; test it: bascule fence "
+                   "test alice --device board"));
+  const auto fenced = *config::parse(shop + board, "shop");
+  const auto from_fenced = [&](const std::string& text) {
+    return plan_change({fenced, shop + board, state_, [](const std::string&) { return true; }}, text, "new");
+  };
+  const auto other = from_fenced(shop + board + "parameters = { ip = \"10.0.0.9\" }\n");
+  ASSERT_TRUE(other);
+  EXPECT_TRUE(says(other->steps, "fence device board changes, and its last test says nothing any more"));
+  const auto slower = from_fenced(shop + board + "timeout = \"90s\"\n");
+  ASSERT_TRUE(slower);
+  EXPECT_TRUE(says(slower->steps, "fence device board goes on by its new settings"));
+  const auto removed = from_fenced(shop);
+  ASSERT_TRUE(removed);
+  EXPECT_TRUE(says(removed->steps, "fence device board is forgotten"));
+}
+
+TEST_F(ChangePlanTest, TheWitnessIsNotGivenUpWithoutAWordAboutIt) {
+  const std::string carol = "[node.carol]\naddress = \"10.0.0.3\"\nrole = \"witness\"\n";
+  const auto two = plan(with(shop, carol, ""));
+  ASSERT_TRUE(two) << two.error().text();
+  EXPECT_TRUE(says(two->steps, "No automatic takeover: two nodes with neither witness nor fencing"));
+  EXPECT_TRUE(two->refusals.empty());
+}
+
+TEST_F(ChangePlanTest, OfTwoVotersOnlyOneThatIsAloneForgetsTheOther) {
+  const std::string bob = "[node.bob]\naddress = \"10.0.0.2\"\n";
+  const std::string two = "[cluster]\nname = \"pair\"\n[node.alice]\naddress = \"10.0.0.1\"\n" + bob;
+  const auto config = config::parse(two, "two");
+  ASSERT_TRUE(config) << config.error().text();
+  state_ = {};
+  state_.nodes["bob"].standby = true;
+  const auto planned = [&](std::vector<raft::ServerId> voters) {
+    return plan_change({*config, two, state_, [](const std::string& name) { return name == "alice"; }, voters},
+                       with(two, bob, ""), "new");
+  };
+  const auto both = planned({1, 2});
+  ASSERT_TRUE(both) << both.error().text();
+  EXPECT_TRUE(says(both->refusals, "bascule fence confirm"));
+  const auto alone = planned({1});
+  ASSERT_TRUE(alone) << alone.error().text();
+  EXPECT_EQ(alone->refusals, std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace bascule::reconfiguration

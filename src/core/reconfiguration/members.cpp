@@ -115,10 +115,14 @@ MemberStep next_member_step(const Configuration& now_in_force, const config::Clu
 }
 
 std::string reason_not_to_change_members(const config::ClusterConfig& from, const config::ClusterConfig& to,
-                                         const std::function<bool(const std::string&)>& online) {
+                                         const std::function<bool(const std::string&)>& online,
+                                         const std::vector<raft::ServerId>& in_force) {
+  const auto votes_now = [&](const config::Node& node) {
+    return node.votes() && (in_force.empty() || std::find(in_force.begin(), in_force.end(), node.id) != in_force.end());
+  };
   std::size_t votes = 0, staying = 0;
   for (const auto& node : from.nodes) {
-    if (!node.votes()) continue;
+    if (!votes_now(node)) continue;
     ++votes;
     const auto* later = to.node(node.id);
     staying += later != nullptr && later->name == node.name && online(node.name) ? 1 : 0;
@@ -128,6 +132,9 @@ std::string reason_not_to_change_members(const config::ClusterConfig& from, cons
     return later != nullptr && later->votes() == node.votes();
   });
   if (same || 2 * staying > votes) return {};
+  if (votes == 2 && staying == 1)
+    return "two nodes decide together, and one of them does not leave by a vote: add a witness first, or switch that "
+           "node off and say so on the other one: bascule fence confirm NODE";
   return fmt::format(
       "only {} of the {} voters of now would stay and are online, and a majority of them has to agree to each step: "
       "bring them online, or remove fewer nodes at a time",

@@ -33,9 +33,11 @@ struct MemberStep {
                                           raft::ServerId self, const std::function<MemberView(raft::ServerId)>& view);
 
 /// Why the members cannot get from one configuration to the other, or empty: of the voters of now, those that stay and
-/// are online have to be a majority of the voters of now, or nothing could be decided on the way.
+/// are online have to be a majority of the voters of now, or nothing could be decided on the way. `in_force`: the
+/// voters of now, where they are fewer than those of `from` (one of two nodes went on alone); empty: those of `from`.
 [[nodiscard]] std::string reason_not_to_change_members(const config::ClusterConfig& from,
                                                        const config::ClusterConfig& to,
-                                                       const std::function<bool(const std::string&)>& online);
+                                                       const std::function<bool(const std::string&)>& online,
+                                                       const std::vector<raft::ServerId>& in_force = {});
 
 }  // namespace bascule::reconfiguration

@@ -357,6 +357,10 @@ struct Rules {
   Applied operator()(const message::UseToken& c) const { return use_token(state, c); }
   Applied operator()(const message::UpdateAttributes& c) const { return update_attributes(state, c); }
   Applied operator()(const message::NoteBoot& c) const { return note_boot(state, c); }
+  Applied operator()(const message::FenceByHand&) const { return refuse("that is for one node, not for the log"); }
+  Applied operator()(const message::RequestFencing& c) const { return request_fencing(state, c); }
+  Applied operator()(const message::RecordFencing& c) const { return record_fencing(state, c); }
+  Applied operator()(const message::RecordFenceTest& c) const { return record_fence_test(state, c); }
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/store/detail/fence_json.h"
 #include "core/store/store.h"
 
 /// The snapshot: versioned JSON, FORMAT.md. Reading uses the library's typed access, whose exceptions end in restore().
@@ -189,6 +190,7 @@ ClusterState state_of(const Json& json) {
   for (const auto& [name, service] : json.at("services").items()) state.services[name] = service_of(service);
   read_operations(json, state);
   read_membership(json, state);
+  state.fencing = detail::fencing_of(json.at("fencing"));
   return state;
 }
 
@@ -214,6 +216,7 @@ Bytes Store::snapshot() const {
   for (const auto& [name, service] : state_.services) json["services"][name] = json_of(service);
   write_operations(state_, json);
   write_membership(json, state_);
+  json["fencing"] = detail::json_of(state_.fencing);
   for (const auto id : order_) {
     const auto& answer = answers_.at(id);
     json["proposals"].push_back({{"id", id}, {"accepted", answer.accepted}, {"why", answer.why}});

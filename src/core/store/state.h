@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -102,6 +103,44 @@ struct JoinToken {
   bool operator==(const JoinToken&) const = default;
 };
 
+/// A fencing that is under way.
+struct FencingOrder {
+  std::uint64_t order = 0;
+  std::string by;
+  std::string reason;
+
+  bool operator==(const FencingOrder&) const = default;
+};
+
+/// A fencing as it ended.
+struct Fenced {
+  std::string node, by, how, text, reason;
+  bool proven = false;
+  std::uint64_t took_ms = 0, at_ms = 0;  ///< `at_ms`: wall clock of `by`
+
+  bool operator==(const Fenced&) const = default;
+};
+
+/// How the last trials of a fence device went.
+struct FenceTest {
+  std::uint64_t passed_at_ms = 0;  ///< 0: never
+  std::uint64_t tried_at_ms = 0;
+  bool passed = false;           ///< the last one
+  std::uint64_t definition = 0;  ///< config::definition_of() the device as it was tried
+  std::string node, by, text;
+
+  bool operator==(const FenceTest&) const = default;
+};
+
+struct FencingState {
+  static constexpr std::size_t kept = 64;
+  std::map<std::string, FencingOrder> orders;  ///< by node
+  std::deque<Fenced> history;                  ///< the newest last, at most `kept`
+  std::map<std::string, FenceTest> tests;      ///< by device
+
+  bool operator==(const FencingState&) const = default;
+};
+
 struct ClusterState {
   std::map<std::string, NodeState> nodes;
   std::map<std::string, VolumeState> volumes;
@@ -114,6 +153,7 @@ struct ClusterState {
   std::vector<ConfigurationVersion> configurations;
   std::uint64_t highest_node_id = 0;        ///< ever given
   std::map<std::string, JoinToken> tokens;  ///< by the hash of the secret
+  FencingState fencing;
   std::uint64_t applied_index = 0;
 
   [[nodiscard]] std::uint64_t configuration() const {

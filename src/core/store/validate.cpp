@@ -114,6 +114,24 @@ struct Check {
     return c.node == message::cluster_attributes ? Result<void>() : known_node(config, c.node);
   }
   Result<void> operator()(const message::NoteBoot& c) const { return known_node(config, c.node); }
+  Result<void> operator()(const message::FenceByHand& c) const {
+    if (auto result = known_node(config, c.node); !result) return result;
+    if (c.act == "confirm" || c.act == "start-alone") return {};
+    if (config.fences_of(c.node).empty()) return fail("nothing can fence " + c.node, "", "no [fence.NAME] names it");
+    if (c.device.empty()) return {};
+    if (auto result = known("fence device", c.device, config.fences); !result) return result;
+    if (config.fence(c.device)->plugs.contains(c.node)) return {};
+    return fail(c.device + " does not switch off " + c.node, "fence." + c.device, "");
+  }
+  Result<void> operator()(const message::RequestFencing& c) const {
+    if (auto result = known_node(config, c.node); !result) return result;
+    if (config.fences_of(c.node).empty()) return fail("nothing can fence " + c.node, "", "no [fence.NAME] names it");
+    return known_node(config, c.by);
+  }
+  Result<void> operator()(const message::RecordFencing& c) const { return known_node(config, c.node); }
+  Result<void> operator()(const message::RecordFenceTest& c) const {
+    return known("fence device", c.device, config.fences);
+  }
   Result<void> operator()(const message::RecordFailure& c) const {
     if (auto result = known_service(config, c.service); !result) return result;
     return known_node(config, c.node);

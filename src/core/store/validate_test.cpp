@@ -78,6 +78,9 @@ TEST(Validate, AcceptsWhatIsKnown) {
                           RecordFailure{"shop", "bob", 1, true, ""},
                           NoteBoot{"carol", "b"},
                           UpdateAttributes{"carol", true, {{"a", "b"}}, {}}};
+  EXPECT_EQ(validate(RequestFencing{"bob", "alice", 1, ""}, boutique()).error().what, "nothing can fence bob");
+  EXPECT_EQ(validate(RecordFenceTest{"pdu", "bob", "alice", true, "", 1}, boutique()).error().what,
+            "there is no fence device \"pdu\"");
   for (const auto& command : good) EXPECT_TRUE(validate(command, boutique())) << text(command);
 }
 

@@ -120,12 +120,46 @@ std::vector<Operation> parts_of_commands() {
   };
 }
 
+std::vector<Operation> fence_operations() {
+  return {
+      {"fence",
+       "fence node",
+       Level::disrupt,
+       "Switches another node off by its fence devices; `bascule fence NODE` is the same.",
+       "fence node bob",
+       {node}},
+      {"fence_test",
+       "fence test",
+       Level::disrupt,
+       "Asks the fence devices of a node whether they answer; with --really they switch it off and on.",
+       "fence test bob --device pdu",
+       {node,
+        {"device", Kind::text, false, "only this device"},
+        {"really", Kind::flag, false, "switch the node off and on"}}},
+      {"fence_confirm",
+       "fence confirm",
+       Level::disrupt,
+       "A person has made sure that a node is off: what it had may run elsewhere. Of two nodes, this one goes on "
+       "alone.",
+       "fence confirm bob",
+       {node}},
+      {"start_alone",
+       "start-alone",
+       Level::disrupt,
+       "Of two nodes, starts this one without the other although it may have missed what the other did alone: that is "
+       "lost.",
+       "start-alone bob",
+       {node}},
+  };
+}
+
 }  // namespace
 
 const std::vector<Operation>& operations() {
   static const std::vector<Operation> table = [] {
     auto all = commands();
     for (auto& operation : parts_of_commands()) all.push_back(std::move(operation));
+    for (auto& operation : fence_operations()) all.push_back(std::move(operation));
     return all;
   }();
   return table;

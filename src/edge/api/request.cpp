@@ -123,6 +123,12 @@ decltype(Request::body) body_of(const std::string& name, const json& object) {
   if (name == "halt") return message::SetHalt{true, text("by")};
   if (name == "resume") return message::SetHalt{false, text("by")};
   if (name == "history") return history_of(object);
+  if (name == "fence") return message::FenceByHand{text("node"), "fence", ""};
+  if (name == "fence_test")
+    return message::FenceByHand{text("node"), value_of<bool>(object, "really") ? "test-really" : "test",
+                                text("device")};
+  if (name == "fence_confirm") return message::FenceByHand{text("node"), "confirm", ""};
+  if (name == "start_alone") return message::FenceByHand{text("node"), "start-alone", ""};
   return StatusRequest{};
 }
 

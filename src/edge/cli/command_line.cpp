@@ -7,6 +7,7 @@
 #include "core/explain/inject.h"
 #include "edge/cli/detail/command_line.h"
 #include "edge/cli/drbdmeta_command.h"
+#include "edge/cli/fence_commands.h"
 #include "edge/cli/manual.h"
 #include "edge/cli/volume_options.h"
 
@@ -46,7 +47,7 @@ void CommandLine::add_parameter(CLI::App& app, const api::Parameter& parameter, 
   if (parameter.kind == api::Parameter::Kind::number)
     app.add_option("--" + name, options_.since, help);
   else if (parameter.kind == api::Parameter::Kind::flag)
-    app.add_flag("--" + name, options_.follow, help);
+    app.add_flag("--" + name, name == "follow" ? options_.follow : options_.flags[name], help);
   else if (parameter.kind == api::Parameter::Kind::lifetime)
     app.add_option("--" + name, options_.values[name], help)->check(CLI::IsMember({"permanent", "transient"}));
   else if (parameter.required && (first || parameter.kind == api::Parameter::Kind::text))
@@ -78,6 +79,8 @@ void CommandLine::add_operation(const api::Operation& operation) {
     app->callback([this, &operation] { chosen_ = [this, &operation] { return attributes(operation); }; });
   } else if (operation.name == "events") {
     app->callback([this] { chosen_ = [this] { return events(); }; });
+  } else if (is_about_fencing(operation)) {
+    add_fence_options(*app, operation);
   } else {
     app->add_flag("--no-wait", options_.no_wait, "do not wait until it is done");
     if (operation.command.starts_with("volume "))
@@ -154,6 +157,7 @@ void CommandLine::add_local_commands() {
                                                               {"simulate", &CommandLine::simulate},
                                                               {"why", &CommandLine::why},
                                                               {"what-if", &CommandLine::what_if},
+                                                              {"fence history", &CommandLine::fence_history},
                                                               {"key create", &CommandLine::key},
                                                               {"key list", &CommandLine::key},
                                                               {"key add", &CommandLine::key},
@@ -337,7 +341,8 @@ int CommandLine::run(const std::vector<std::string>& arguments) {
     if (!operation.command.empty()) add_operation(operation);
   add_local_commands();
   try {
-    app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    const auto words = with_fence_node(arguments);
+    app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {
     return app_.exit(error, around_.out, around_.err) == 0 ? ok : unusable;
   }

@@ -1,6 +1,8 @@
 // What this machine and the daemons on it say, judged.
 #include "edge/cli/doctor_command.h"
 
+#include <algorithm>
+#include <chrono>
 #include <ostream>
 
 #include "edge/cli/blockd_client.h"
@@ -57,6 +59,18 @@ void add_peer(const json& link, const std::string& node, doctor::Facts& facts) {
   }
 }
 
+/// Of each node the device that was seen to work least lately.
+void add_fencing(const json& devices, std::int64_t now_s, doctor::Facts& facts) {
+  for (const auto& device : devices) {
+    const auto passed_at_s = number(device, "passed_at_ms") / 1000;
+    const auto age_s = passed_at_s == 0 ? -1 : std::max<std::int64_t>(now_s - passed_at_s, 0);
+    for (const auto& node : member(device, "nodes")) {
+      const auto [known, is_new] = facts.fencing_test_age_s.emplace(node.get<std::string>(), age_s);
+      if (!is_new && known->second >= 0 && (age_s < 0 || age_s > known->second)) known->second = age_s;
+    }
+  }
+}
+
 }  // namespace
 
 void add_status(const json& status, doctor::Facts& facts) {
@@ -67,6 +81,9 @@ void add_status(const json& status, doctor::Facts& facts) {
   for (const auto& service : member(status, "services"))
     for (auto& address : facts.addresses)
       if (address.service == text(service, "name")) address.served = !text(service, "owner").empty();
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  add_fencing(member(member(status, "fencing"), "devices"),
+              std::chrono::duration_cast<std::chrono::seconds>(now).count(), facts);
 }
 
 void add_volume_state(const json& state, doctor::DiskFacts& disk) {

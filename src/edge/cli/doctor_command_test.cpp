@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "edge/doctor/judge.h"
 
 namespace bascule::cli {
@@ -22,6 +24,21 @@ TEST(DoctorCommand, TheManagersStatusTellsWhoIsHeardAndWhatIsServed) {
   EXPECT_EQ(facts.peers[1].heard, false);
   EXPECT_TRUE(facts.addresses[0].served);
   EXPECT_FALSE(facts.addresses[1].served);
+}
+
+TEST(DoctorCommand, OfEachNodeTheFenceDeviceCountsThatWasLeastLatelySeenToWork) {
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto earlier = [&](std::int64_t seconds) { return now.count() - seconds * 1000; };
+  doctor::Facts facts;
+  add_status({{"fencing",
+               {{"devices",
+                 {{{"name", "a"}, {"nodes", {"alice", "bob"}}, {"passed_at_ms", earlier(1000)}},
+                  {{"name", "b"}, {"nodes", {"bob"}}, {"passed_at_ms", 0}},
+                  {{"name", "c"}, {"nodes", {"alice"}}, {"passed_at_ms", earlier(5000)}}}}}}},
+             facts);
+  EXPECT_EQ(facts.fencing_test_age_s["bob"], -1);
+  EXPECT_NEAR(facts.fencing_test_age_s["alice"], 5000, 60);
 }
 
 TEST(DoctorCommand, ADaemonTellsWhatBothDisksCouldHold) {

@@ -34,7 +34,7 @@ Result<void> write_new(const std::string& path, const std::string& text) {
 }
 
 std::string told(const Imported& imported, const std::string& output) {
-  std::string text;
+  auto text = fmt::format("No automatic takeover: {} nodes with neither witness nor fencing.\n", imported.nodes.size());
   for (const auto& remark : imported.remarks) text += fmt::format("{}: {}\n", remark.where, remark.text);
   const std::string to = output.empty() ? "can be imported" : "imported to " + output;
   return text + fmt::format("{} volumes on {} nodes {}; {} remarks.\n", imported.volumes.size(), imported.nodes.size(),

@@ -232,11 +232,13 @@ Result<void> Importing::take(const Resource& resource) {
 
 std::string Importing::head() const {
   return fmt::format(
+      "# No automatic takeover: {} nodes with neither witness nor fencing.\n"
       "# Made by `bascule import drbd` from {} for {}.\n"
       "# The other machines go on with DRBD: they are peers, and DRBD's own rules hold (authority = \"operator\").\n"
-      "# When both run Bascule: make the peer a data node, add a witness, and remove authority.\n"
+      "# When both run Bascule: make the peer a data node, add a witness (or [fence.NAME] for both nodes), "
+      "and remove authority.\n"
       "[cluster]\nname = \"drbd\"\n",
-      document_.file, node_);
+      imported_.nodes.size(), document_.file, node_);
 }
 
 std::string Importing::nodes_text() const {

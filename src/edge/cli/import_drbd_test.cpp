@@ -205,6 +205,7 @@ TEST_F(ImportCommand, CheckWritesNothing) {
   const std::string file = directory + "/cluster.toml";
   ASSERT_EQ(import_with({"--check", "--output", file}), ok) << err.str();
   EXPECT_NE(out.str().find("can be imported; 1 remarks"), std::string::npos) << out.str();
+  EXPECT_TRUE(out.str().starts_with("No automatic takeover: 2 nodes with neither witness nor fencing")) << out.str();
   EXPECT_FALSE(std::filesystem::exists(file));
 }
 

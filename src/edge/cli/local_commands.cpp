@@ -63,12 +63,17 @@ int CommandLine::volume_create() {
 int CommandLine::config_check() {
   const auto config = config::load(options_.config_file);
   if (!config) return failed(config.error(), refused);
+  const std::string first = config->no_takeover();
+  const auto notes = config->fence_reactions_without_device();
   if (options_.as_json)
-    around_.out << json{{"ok", true}, {"cluster", config->name}} << "\n";
-  else
-    around_.out << fmt::format("{}: cluster {} with {} nodes, {} volumes, {} services: nothing wrong.\n",
+    around_.out << json{{"ok", true}, {"cluster", config->name}, {"no_takeover", first}, {"notes", notes}} << "\n";
+  else {
+    around_.out << (first.empty() ? "" : first + " (add a witness, or [fence.NAME] for both).\n")
+                << fmt::format("{}: cluster {} with {} nodes, {} volumes, {} services: nothing wrong.\n",
                                options_.config_file, config->name, config->nodes.size(), config->volumes.size(),
                                config->services.size());
+    for (const auto& note : notes) around_.out << "Note: " << note << ".\n";
+  }
   return ok;
 }
 

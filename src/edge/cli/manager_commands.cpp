@@ -128,6 +128,8 @@ json CommandLine::request_of(const api::Operation& operation) const {
     const auto value = options_.values.find(std::string(parameter.name));
     if (value != options_.values.end() && !value->second.empty()) request[std::string(parameter.name)] = value->second;
   }
+  for (const auto& [name, set] : options_.flags)
+    if (set) request[name] = true;
   return request;
 }
 

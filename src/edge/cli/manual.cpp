@@ -32,6 +32,9 @@ std::vector<LocalCommand> own_commands() {
       {"node up", "[--node NODE] [--timeout SECONDS]",
        "Ends the standby of `node down`, as soon as there is a majority; a standby of another origin stays.",
        "node up"},
+      {"fence history", "",
+       "Who was fenced, by whom, how, why, and what came of it; and when each device was last tested.",
+       "fence history"},
       {"key create", "[FILE]", "Makes the key file of a new cluster: whoever has it can speak for its nodes.",
        "key create /etc/bascule/cluster.key"},
       {"key list", "[FILE]", "Which keys there are, and which one is in use; never the keys themselves.", "key list"},
@@ -151,6 +154,10 @@ std::string usage(const api::Operation& operation) {
   std::string out;
   bool first = true;
   for (const auto& parameter : operation.parameters) {
+    if (operation.command.starts_with("fence ") && parameter.name == "really") {
+      out += " [--really] [--yes]";
+      continue;
+    }
     const bool is_flag = parameter.kind == api::Parameter::Kind::flag;
     const std::string value =
         is_flag ? "" : " " + upper(parameter.kind == api::Parameter::Kind::node ? "node" : parameter.name);

@@ -7,6 +7,8 @@
 #include <array>
 #include <vector>
 
+#include "edge/cli/fence_commands.h"
+
 namespace bascule::cli {
 namespace {
 
@@ -282,6 +284,7 @@ std::string status_text(const json& status, const json& before, Style style) {
                                 text(status, "summary"));
   out += operations_text(status, style) + problems_text(status, style) + "\n" + quorum_text(status) +
          nodes_text(status, style) + services_text(status, style);
+  out += fence_devices_text(status);
   const std::string volumes = volumes_text(status, before, "", style);
   return volumes.empty() ? out : out + "\nVolumes\n" + volumes;
 }

@@ -24,6 +24,7 @@
 #include "runtime/keys/key_file.h"
 #include "runtime/manager_host/agent_runner.h"
 #include "runtime/manager_host/block_client.h"
+#include "runtime/manager_host/fence_runner.h"
 #include "runtime/manager_host/join_door.h"
 #include "runtime/manager_host/kept_files.h"
 #include "runtime/manager_host/udp_links.h"
@@ -87,6 +88,7 @@ struct ManagerHost::State {
   void open_data_node();
   void change(message::Command command, Done done);
   void tell_machine(const std::string& boot);
+  void open_fencing();
   void step(const manager::Input& input);
   void carry_out(manager::Effect& effect);
   void arm_timer();
@@ -124,6 +126,7 @@ struct ManagerHost::State {
   std::optional<units::Units> units;  ///< of a data node
   std::map<std::string, std::unique_ptr<AgentRunner>> runners;
   asio::steady_timer wall_timer;
+  std::unique_ptr<FenceRunner> fence_runner;
   std::optional<address::AddressWatch> address_watch;
   std::optional<mount::MountWatch> mount_watch;
   std::unique_ptr<watchdog::Client> watchdog_client;
@@ -159,6 +162,7 @@ Result<void> ManagerHost::State::open() {
                     [this](message::Command command, Done done) { change(std::move(command), std::move(done)); });
   join_door->open(config, *config.node(options.node));
   if (config.node(options.node)->role == config::NodeRole::data) open_data_node();
+  open_fencing();
   tell_machine(boot_of_this_host());
   return {};
 }
@@ -281,11 +285,21 @@ void ManagerHost::State::configured(const manager::effect::Configured& now) {
   options.config_text = now.text;
   watchdog_to_read = watchdog_client != nullptr;
   tell_watchdog();
+  if (fence_runner) fence_runner->ask_abilities(config);
 }
 
 /// Until it was delivered: bascule-watchdogd has to know the leases and addresses of new services.
 void ManagerHost::State::tell_watchdog() {
   if (watchdog_to_read && watchdog_client->configure()) watchdog_to_read = false;
+}
+
+void ManagerHost::State::open_fencing() {
+  fence_runner = std::make_unique<FenceRunner>(
+      io,
+      FenceRunner::Where{options.fence_agents, process::node_directory(config.name, options.node), options.cgroup,
+                         options.state_dir + "/fence-agents"},
+      [](const std::string& line) { spdlog::info("{}", line); }, [this](manager::Input input) { step(input); });
+  fence_runner->ask_abilities(config);
 }
 
 void ManagerHost::State::open_runner(const config::Service& service, const std::string& directory) {
@@ -373,6 +387,7 @@ void ManagerHost::State::carry_out(manager::Effect& effect) {
     releases.push_back(*e);
     return send_releases();
   }
+  if (auto* e = std::get_if<me::RunFenceAgent>(&effect)) return fence_runner->run(e->node, e->run);
   if (auto* e = std::get_if<me::ChangeDone>(&effect)) {
     const auto it = waiting.find(e->request);
     if (it == waiting.end()) return;

@@ -22,6 +22,7 @@ struct Options {
   std::string cgroup;       ///< below which the services' processes live; empty: the root of the cgroup 2 tree
   std::string config_file;  ///< where the agreed configuration is kept; empty: nowhere
   std::string config_text;  ///< what stands there at the start
+  std::string fence_agents = "/usr/sbin";  ///< where the fence agents are
 };
 
 /// Runs a Manager on a real machine: UDP to the others, files, blockd's control sockets, watchdogd, agents. One thread;

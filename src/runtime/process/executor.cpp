@@ -207,6 +207,7 @@ Completion Executor::State::completion_of(Action& action) const {
       ::waitid(P_PIDFD, static_cast<id_t>(action.exited.native_handle()), &info, WEXITED | WNOHANG) == 0;
   if (!reaped) fate = std::string("its exit code is not known: ") + ::strerror(errno);
   completion.return_code = reaped ? exit_code(info, fate) : agents::ocf::timed_out;
+  completion.printed = action.output.tail;
   completion.reason = agents::exit_reason(action.errors.tail, agents::exit_reason_prefix);
   completion.output = last_words(action.errors.tail.empty() ? action.output.tail : action.errors.tail);
   int error = 0;

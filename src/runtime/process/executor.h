@@ -24,6 +24,7 @@ struct Launch {
   std::vector<std::string> arguments;              ///< behind argv[0]
   std::map<std::string, std::string> environment;  ///< all of it: nothing of the manager's own is passed on
   Duration timeout{};
+  std::string input = {};  ///< what it reads on stdin; empty: nothing
 };
 
 /// How it ended. Exactly one for each run(), never from within run().
@@ -31,7 +32,8 @@ struct Completion {
   int return_code = 0;  ///< exit code; -1: timed out, cancelled or died of a signal; -2: could not be run
   bool timed_out = false;
   bool cancelled = false;
-  std::string reason;  ///< the agent's ocf-exit-reason, else the last line of stderr, else what happened to it
+  std::string printed = {};  ///< the last 16 KiB of stdout
+  std::string reason;        ///< the agent's ocf-exit-reason, else the last line of stderr, else what happened to it
   Duration took{};
   std::string output = {};  ///< the last of stderr, or of stdout if it said nothing there: at most told_bytes_max
 };

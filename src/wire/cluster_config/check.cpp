@@ -48,7 +48,7 @@ void check_votes(const ClusterConfig& config, const Places& places, Findings& fi
     findings.add(places.nodes.back(), fmt::format("{} nodes are more than {}", config.nodes.size(), nodes_max));
   else if (votes > voters_max)
     findings.add(places.nodes.back(), fmt::format("{} voting nodes are more than {}", votes, voters_max));
-  else if (votes > 0 && votes % 2 == 0)
+  else if (votes > 0 && votes % 2 == 0 && !(votes == 2 && !has(NodeRole::witness)))
     findings.add(places.nodes.back(),
                  fmt::format("{} nodes are an even number of votes: half of them is no majority", votes),
                  has(NodeRole::witness) ? "add or remove one node"

@@ -105,6 +105,31 @@ struct Service {
   bool operator==(const Service&) const = default;
 };
 
+enum class FenceAction {
+  reboot,
+  off,  ///< somebody has to switch it on again
+};
+
+/// One way to switch nodes off: one of Debian's fence agents with its parameters.
+struct FenceDevice {
+  std::string name;
+  std::string agent;                              ///< "fence_ipmilan"
+  std::map<std::string, std::string> parameters;  ///< `name=value` lines on its stdin
+  std::map<std::string, std::string> plugs;       ///< node that it can switch off -> what the agent calls the node
+  std::uint32_t level = 1;                        ///< 1-9; all devices of a level must succeed, else the next is tried
+  FenceAction action = FenceAction::reboot;
+  bool verify = true;              ///< reboot is off, a status that says "off", and on; off is looked at too
+  Duration timeout = seconds(60);  ///< of one run of the agent
+  std::uint32_t retries = 2;       ///< of one action, after the first attempt
+  Duration delay{};                ///< before the first action
+  Duration delay_max{};            ///< and up to that much more, at random
+
+  bool operator==(const FenceDevice&) const = default;
+};
+
+/// Another one for another agent, other parameters or other plugs: what a test of the device was about.
+[[nodiscard]] std::uint64_t definition_of(const FenceDevice& device);
+
 struct Timing {
   Duration heartbeat = milliseconds(75);
   Duration election_min = milliseconds(150);
@@ -127,6 +152,11 @@ struct ClusterConfig {
   std::vector<Node> nodes;
   std::vector<Volume> volumes;
   std::vector<Service> services;
+  std::vector<FenceDevice> fences;
+  /// With a majority: a node that was lost, and from which something was taken over, is fenced as well.
+  bool fence_lost_nodes = false;
+  /// Of two nodes, the one that holds less waits this much longer before it fences: they never shoot each other.
+  Duration fence_head_start = seconds(2);
   Timing timing;
   std::uint16_t port = 7788;  ///< UDP port of the managers
   /// The cluster's keys (wire/sealed). Unset: `key_file = "none"`, and managers believe whoever speaks.
@@ -138,6 +168,15 @@ struct ClusterConfig {
   [[nodiscard]] const Service* service(const std::string& name) const;
   /// What the managers decide about: without the peers, which have no manager, and without the operator's volumes.
   [[nodiscard]] ClusterConfig of_managers() const;
+  /// Two votes, so no majority without the other: going on alone takes proven fencing.
+  [[nodiscard]] bool two_nodes() const;
+  [[nodiscard]] const FenceDevice* fence(const std::string& name) const;
+  /// The devices that can switch a node off, by level, then in the order of the file.
+  [[nodiscard]] std::vector<const FenceDevice*> fences_of(const std::string& node) const;
+  /// Services whose `on_fail = "fence"` has nothing to fence some of their nodes with, a sentence each.
+  [[nodiscard]] std::vector<std::string> fence_reactions_without_device() const;
+  /// What people are told first; empty when losing a node is taken care of (README.md of this room).
+  [[nodiscard]] std::string no_takeover() const;
   /// The service that lives on this volume, or null.
   [[nodiscard]] const Service* service_of_volume(const std::string& volume) const;
 };

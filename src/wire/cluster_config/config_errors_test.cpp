@@ -74,8 +74,11 @@ const std::vector<Mistake> config_mistakes{
      cluster + "[node.alice]\naddress = \"10.0.0.1\"\n[node.bob]\naddress = "
                "\"10.0.0.1\"\n[node.carol]\naddress=\"10.0.0.3\"\n",
      "line 5, node.bob.address", "10.0.0.1 is already the address of alice", ""},
-    {"TwoVotes", cluster + "[node.alice]\naddress = \"10.0.0.1\"\n[node.bob]\naddress = \"10.0.0.2\"\n",
-     "line 5, node.bob", "even number of votes", "witness"},
+    {"OneOfTwoVotesIsAWitness",
+     cluster + "[node.alice]\naddress = \"10.0.0.1\"\n[node.bob]\naddress = \"10.0.0.2\"\nrole = \"witness\"\n",
+     "line 5, node.bob", "even number of votes", "add or remove one node"},
+    {"FourVotes", frame_text + "[node.dora]\naddress = \"10.0.0.9\"\n", "line 10, node.dora", "even number of votes",
+     ""},
     {"OnlyWitnesses", cluster + "[node.w]\naddress = \"10.0.0.1\"\nrole = \"witness\"\n", "line 3, node.w",
      "every node is a witness or a peer", ""},
     {"VolumeWithoutDisk", frame_text + "[volume.data]\nsize = \"1G\"\n", "line 10, volume.data", "no disk", "disk ="},

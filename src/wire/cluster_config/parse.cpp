@@ -73,7 +73,7 @@ void read_cluster(const Section& root, Reading& reading) {
                          "begin with [cluster] and name = \"...\"");
     return;
   }
-  std::vector<std::string> known{"name", "port", "key_file"};
+  std::vector<std::string> known{"name", "port", "key_file", "fence_lost_nodes", "fence_head_start_ms"};
   for (const auto& timing_key : timing_keys) known.emplace_back(timing_key.key);
   const Section section(*node->as_table(), root.place("cluster"), reading.findings, known);
   reading.places.cluster = section.place();
@@ -83,6 +83,9 @@ void read_cluster(const Section& root, Reading& reading) {
                          "letters, digits, dash, dot and underscore, at most 40");
   if (const auto port = section.integer("port", 1, 65535)) reading.config.port = static_cast<std::uint16_t>(*port);
   read_key_file(section, reading.config);
+  reading.config.fence_lost_nodes = section.flag("fence_lost_nodes").value_or(false);
+  if (const auto start = section.integer("fence_head_start_ms", 100, 600'000))
+    reading.config.fence_head_start = milliseconds(*start);
   for (const auto& timing_key : timing_keys)
     if (const auto value = section.integer(timing_key.key, timing_key.low, timing_key.high))
       reading.config.timing.*timing_key.field = milliseconds(*value);
@@ -165,12 +168,21 @@ void read_services(const Section& root, Reading& reading) {
   }
 }
 
+void read_fences(const Section& root, Reading& reading) {
+  for (const auto& named : root.named_tables("fence")) {
+    check_name(named, name_length_max, reading.findings);
+    reading.config.fences.push_back(read_fence(named, reading.findings));
+    check_fence(reading.config.fences.back(), reading.config.nodes, named.place, reading.findings);
+  }
+}
+
 void read_all(const toml::table& table, Reading& reading) {
-  const Section root(table, {}, reading.findings, {"cluster", "node", "volume", "service"});
+  const Section root(table, {}, reading.findings, {"cluster", "node", "volume", "service", "fence"});
   read_cluster(root, reading);
   read_nodes(root, reading);
   read_volumes(root, reading);
   read_services(root, reading);
+  read_fences(root, reading);
   check_together(reading.config, reading.places, reading.findings);
 }
 

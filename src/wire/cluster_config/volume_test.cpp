@@ -186,8 +186,6 @@ const std::vector<Mistake> volume_mistakes{
      "line 11", "both of its nodes are peers", "data"},
     {"NoVote", "[cluster]\nname = \"c\"\n[node.old]\naddress = \"10.0.0.9\"\nrole = \"peer\"\n", "line 3, node.old",
      "every node is a peer", ""},
-    {"TwoVotesAndAPeer", data_and_peer + "[node.bob]\naddress = \"10.0.0.2\"\n", "line 8", "even number of votes",
-     "witness"},
     {"ServiceOfTheOperator",
      voters + volume + "authority = \"operator\"\n[service.s]\nvolume = \"data\"\nrun = \"ocf:Dummy\"\n",
      "line 13, service.s.volume", "is the operator's", "cluster"},

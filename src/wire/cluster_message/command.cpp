@@ -20,7 +20,8 @@ constexpr std::array<const char*, std::variant_size_v<Command>> operation_names 
     "initialise_volume", "grant_ownership",   "request_stop",      "release_ownership", "shrink_in_sync",
     "grow_in_sync",      "record_failure",    "set_restart_lease", "set_maintenance",   "age_maintenance",
     "restart_service",   "restart_done",      "set_halt",          "set_config",        "issue_token",
-    "use_token",         "update_attributes", "note_boot"};
+    "use_token",         "update_attributes", "note_boot",         "request_fencing",   "record_fencing",
+    "record_fence_test", "fence_by_hand"};
 
 struct JsonWriter {
   Json& object;
@@ -180,6 +181,21 @@ struct Sentence {
     return fmt::format("{}attributes of {}: {}", c.transient ? "transient " : "", c.node, changes);
   }
   std::string operator()(const NoteBoot& c) const { return c.node + " was booted"; }
+  std::string operator()(const RequestFencing& c) const {
+    return fmt::format("fence {} from {}{}", c.node, c.by, because(c.reason));
+  }
+  std::string operator()(const RecordFencing& c) const {
+    return fmt::format("{} {} {}{}", c.by, c.proven ? "has fenced" : "could not fence", c.node, because(c.text));
+  }
+  std::string operator()(const FenceByHand& c) const {
+    if (c.act == "confirm") return c.node + " is certainly off";
+    if (c.act == "start-alone") return "start without " + c.node;
+    return fmt::format("{} {}{}", c.act == "fence" ? "fence" : "try the fencing of", c.node,
+                       c.device.empty() ? "" : " by " + c.device);
+  }
+  std::string operator()(const RecordFenceTest& c) const {
+    return fmt::format("{} tried {} on {}: {}", c.by, c.device, c.node, c.passed ? "passed" : "failed");
+  }
 };
 
 }  // namespace

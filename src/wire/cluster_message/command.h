@@ -175,11 +175,6 @@ struct UseToken {
   std::string from;  ///< the address that it came from
 };
 
-using Command = std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume,
-                             GrantOwnership, RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure,
-                             SetRestartLease, SetMaintenance, AgeMaintenance, RestartService, RestartDone, SetHalt,
-                             SetConfig, IssueToken, UseToken, UpdateAttributes, NoteBoot>;
-
 /// In the place of a node: attributes of the cluster as a whole (Pacemaker's crm_config).
 inline constexpr const char* cluster_attributes = "#cluster";
 inline constexpr std::size_t failure_output_bytes_max = 1024;
@@ -187,6 +182,48 @@ inline constexpr std::size_t attribute_changes_max = 128;  ///< of one command
 inline constexpr std::size_t attributes_max = 256;         ///< of one node and lifetime
 inline constexpr std::size_t attribute_name_bytes_max = 128;
 inline constexpr std::size_t attribute_value_bytes_max = 1024;
+// Fencing.
+/// What a person asks of the node that he talks to. It is carried out there and never becomes an entry of the log.
+struct FenceByHand {
+  std::string node;    ///< whom it is about; start-alone: whom it does not wait for
+  std::string act;     ///< "fence", "test", "test-really", "confirm" (it is off) or "start-alone"
+  std::string device;  ///< only this one; empty: all of the node
+};
+/// `node` is to be switched off by `by`, which runs the agents. One order at a time for each node.
+struct RequestFencing {
+  std::string node;
+  std::string by;
+  std::uint64_t order = 0;  ///< random
+  std::string reason;
+};
+/// What came of it. Closes the order of that number, if it is open; 0: nobody ordered it here (two nodes).
+struct RecordFencing {
+  std::string node;
+  std::string by;
+  std::uint64_t order = 0;
+  std::string how;      ///< the devices and what they did, or that a person confirmed it
+  bool proven = false;  ///< the node was off at a moment in between
+  std::string text;     ///< a sentence
+  std::string reason;
+  std::uint64_t took_ms = 0;
+  std::uint64_t at_ms = 0;  ///< the wall clock of `by`
+};
+/// A device was tried out by `by` on `node`.
+struct RecordFenceTest {
+  std::string device;
+  std::string node;
+  std::string by;
+  bool passed = false;
+  std::string text;
+  std::uint64_t at_ms = 0;       ///< the wall clock of `by`
+  std::uint64_t definition = 0;  ///< config::definition_of() the device as it was tried
+};
+
+using Command =
+    std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume, GrantOwnership,
+                 RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure, SetRestartLease,
+                 SetMaintenance, AgeMaintenance, RestartService, RestartDone, SetHalt, SetConfig, IssueToken, UseToken,
+                 UpdateAttributes, NoteBoot, RequestFencing, RecordFencing, RecordFenceTest, FenceByHand>;
 
 /// A command with the id its proposer gave it, so that a repeated proposal is applied once.
 struct Proposal {

@@ -66,6 +66,15 @@ inline Command command(Prng& prng, int kind) {
       return UpdateAttributes{word(prng), flag(prng), {{"pingd", word(prng)}, {word(prng), "1"}}, {word(prng)}};
     case 22:
       return NoteBoot{word(prng), word(prng)};
+    case 23:
+      return RequestFencing{word(prng), word(prng), number(prng), word(prng)};
+    case 24:
+      return RecordFencing{word(prng), word(prng), number(prng), word(prng),  flag(prng),
+                           word(prng), word(prng), number(prng), number(prng)};
+    case 25:
+      return FenceByHand{word(prng), word(prng), word(prng)};
+    case 26:
+      return RecordFenceTest{word(prng), word(prng), word(prng), flag(prng), word(prng), number(prng), number(prng)};
     default:
       return RecordFailure{word(prng), word(prng), number(prng), flag(prng),  word(prng),
                            word(prng), word(prng), word(prng),   number(prng)};

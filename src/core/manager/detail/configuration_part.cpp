@@ -71,6 +71,7 @@ void Manager::State::reconfigure(std::uint64_t version, const std::string& next_
     if (before.volume(volume.name) == nullptr && volume.disk.count(self->name) != 0)
       story("blockd-awaited", volume.name, "bascule-blockd --volume " + volume.name + " is awaited here");
   tell_links();
+  follow_fence_devices(before);
   std::vector<raft::ServerId> preferred;
   for (const auto& node : config.nodes)
     if (node.role == config::NodeRole::witness) preferred.push_back(node.id);
@@ -112,7 +113,8 @@ Result<reconfiguration::ChangePlan> Manager::State::plan_configuration(const std
   const auto online = [this](const std::string& node) {
     return liveness.presence(node, now) == membership::Presence::online;
   };
-  return reconfiguration::plan_change({whole, agreed_text, store.state(), online}, wanted, "the configuration");
+  return reconfiguration::plan_change({whole, agreed_text, store.state(), online, raft.status().configuration.voters},
+                                      wanted, "the configuration");
 }
 
 /// The first change first makes version 0 of what the files say, so that there is something to go back to.

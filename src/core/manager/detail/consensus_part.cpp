@@ -120,6 +120,7 @@ void Manager::State::leader_changed(const consensus::LeaderChanged& change) {
   else
     granter.follow();
   told_lease_over.clear();
+  fence.answered.clear();
   for (auto it = pending.begin(); it != pending.end();) it = it->second.decision ? pending.erase(it) : std::next(it);
   if (change.leader != 0) {
     const auto* leader = config.node(change.leader);

@@ -12,16 +12,20 @@ constexpr Duration member_look_interval = milliseconds(200);
 /// A node that is no member any more is spoken with for so long, to learn that it is none.
 }  // namespace
 
-/// Resumable: what is to be done next follows from the members in force and the agreed configuration alone.
+/// Resumable: what is to be done next follows from the members in force and the agreed configuration alone. Of two
+/// nodes the one that went on alone takes the other in again, also if nobody ever changed the configuration.
 void Manager::State::follow_members() {
-  if (!followed || !may_decide() || now < next_member_look) return;
+  if (!may_decide() || now < next_member_look) return;
   next_member_look = now + member_look_interval;
   const auto status = raft.status();
+  const bool alone_of_two = config.two_nodes() && status.configuration.voters.size() == 1;
+  if (!followed && !alone_of_two) return;
   if (!status.configuration_committed || status.transferring_to != 0) return;
   const auto view = [&](raft::ServerId id) -> reconfiguration::MemberView {
     if (id == self->id) return {true, true};
     const auto* node = linked_node(id);
     if (node == nullptr || liveness.presence(node->name, now) != membership::Presence::online) return {};
+    if (fence.running.contains(node->name) || store.state().fencing.orders.contains(node->name)) return {};
     const auto peer =
         std::find_if(status.peers.begin(), status.peers.end(), [id](const auto& one) { return one.id == id; });
     return {true, peer != status.peers.end() && peer->match_index >= status.commit_index};

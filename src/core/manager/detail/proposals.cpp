@@ -13,6 +13,7 @@ constexpr Duration forwarded_is_fresh = seconds(1);
 
 /// A change is judged on a state that is not older than the question: what a person was just told is true here too.
 void Manager::State::change(const input::Change& change) {
+  if (std::holds_alternative<message::FenceByHand>(change.command)) return fence_by_hand(change);
   const auto id = prng.next();
   ask_for_currentness(id, asked.emplace(id, Asked{change, {}, now + people_wait}).first->second);
 }
@@ -123,6 +124,7 @@ void Manager::State::proposal_refused(const message::ForwardReply& reply) {
 }
 
 void Manager::State::proposal_done(const consensus::ProposalDone& done) {
+  if (fence.reform != 0 && done.id == fence.reform) return reform_done(done);
   const bool entered_the_log =
       done.outcome == consensus::ProposalOutcome::Committed || done.outcome == consensus::ProposalOutcome::Unknown;
   if (entered_the_log) return;  // apply() or the next leader tells
@@ -139,6 +141,7 @@ void Manager::State::proposal_applied(const message::Proposal& proposal, const s
   recently_forwarded.erase(proposal.id);
   restart_proposal_applied(proposal, applied.accepted);
   attributes_applied(proposal.id);
+  fencing_command_applied(proposal.command, applied.accepted);
   const auto it = pending.find(proposal.id);
   if (it == pending.end()) return;
   if (it->second.request)
@@ -149,7 +152,10 @@ void Manager::State::proposal_applied(const message::Proposal& proposal, const s
 }
 
 void Manager::State::forget(std::map<std::uint64_t, Pending>::iterator entry) {
-  if (!entry->second.lost.empty()) granter.end_takeover(entry->second.lost);
+  if (!entry->second.lost.empty()) {
+    granter.end_takeover(entry->second.lost);
+    fence_after_takeover(entry->second.lost);
+  }
   plan_dirty = true;
   pending.erase(entry);
 }

@@ -207,7 +207,7 @@ void Manager::State::note_currentness(std::uint64_t leader_applied_index) {
 }
 
 void Manager::State::tell_ownership() {
-  if (!state_is_current) return;
+  if (!state_is_current || !unfenced()) return;
   bool gained = false;
   for (auto& runner : runners) {
     const auto ownership = ownership_of(runner);

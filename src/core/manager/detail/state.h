@@ -10,6 +10,7 @@
 
 #include "base/prng.h"
 #include "core/consensus/raft.h"
+#include "core/manager/detail/fence_state.h"
 #include "core/manager/manager.h"
 #include "core/membership/lease_granter.h"
 #include "core/membership/lease_holder.h"
@@ -219,6 +220,56 @@ struct Manager::State {
   void follow_members();
   void members_changed(const consensus::ConfigurationChanged& change);
 
+  // ---- fence_part: fencing, in any cluster --------------------------------------------------------------------------
+  void drive_fencing();
+  [[nodiscard]] Instant fencing_deadline() const;
+  void begin_fencing(const std::string& node, Fencing fencing, Duration head_start);
+  void step_fencer(const std::string& node, const fencing::Input& input);
+  void proven_off(const std::string& node, const fencing::effect::ProvenOff& proof);
+  void fencing_ended(const std::string& node, const fencing::effect::Ended& ended);
+  void fence_agent_done(const input::FenceAgentDone& in);
+  void fence_abilities(const input::FenceAbilities& in);
+  void fencing_command_applied(const message::Command& command, bool accepted);
+  void follow_fencing_orders();
+  void close_abandoned(const std::string& node, const store::FencingOrder& order);
+  void fence_after_takeover(const std::string& node);
+  void fence_for_failures();
+  [[nodiscard]] bool may_order_fencing(const std::string& node) const;
+  [[nodiscard]] bool fencing_is_suspended(const std::string& service, const std::string& node) const;
+  void follow_fence_devices(const config::ClusterConfig& before);
+  void record(message::Command command);
+  void record_when_possible();
+  [[nodiscard]] bool has_unrecorded(std::uint64_t order) const;
+  [[nodiscard]] std::string executor_for(const std::string& node) const;
+  void begin_unfencing();
+  void run_unfencing();
+  void unfenced_by_all();
+  void unfencing_done(const std::string& device, const fencing::input::AgentDone& done);
+  [[nodiscard]] bool unfenced() const { return fence.may_start; }
+
+  // ---- fence_by_hand: what people ask of it ------------------------------------------------------------------------
+  void fence_by_hand(const input::Change& change);
+  void fence_asked(const input::Change& change, const message::FenceByHand& order);
+  void answer_fence(RequestId request, const std::string& refusal);
+  void begin_trial(const input::Change& change, const message::FenceByHand& order);
+  void next_trial();
+  void trial_done(const fencing::input::AgentDone& done);
+  void off_by_hand(const input::Change& change, const message::FenceByHand& order);
+  void confirm_with_majority(const std::string& node, const std::string& how);
+  void fencing_json(nlohmann::ordered_json& status) const;
+
+  // ---- two_nodes_part: two nodes without a witness -----------------------------------------------------------------
+  /// Of exactly two voters in force, of which this node is one; null otherwise.
+  [[nodiscard]] const config::Node* the_other() const;
+  void drive_two_nodes();
+  void become_current();
+  void fence_the_other(const config::Node& other);
+  [[nodiscard]] bool may_be_fenced(const config::Node& other);
+  void go_on_without(const std::string& node, Instant since, bool told, const std::string& how);
+  void reform_done(const consensus::ProposalDone& done);
+  void lead_alone();
+  [[nodiscard]] std::size_t holdings(const std::string& node) const;
+
   // ---- the story ---------------------------------------------------------------------------------------------------
   void story(const std::string& kind, const std::string& subject, const std::string& text,
              std::map<std::string, std::string> fields = {});
@@ -278,6 +329,7 @@ struct Manager::State {
   std::map<std::string, SeenMaintenance> seen_maintenance;  ///< by scope
   std::set<std::string> told_lease_over;                    ///< nodes whose lease end was told in this leadership
 
+  FenceState fence;
   Instant started_at{};
   std::optional<Restart> restart;
   Instant end_restart_leases_at{};                                                   ///< not asked for again before

@@ -242,6 +242,7 @@ std::string Manager::State::status_json() const {
   }
   json["volumes"] = Json::array();
   for (const auto& volume : config.volumes) json["volumes"].push_back(volume_json(source, volume, store.state(), plan));
+  fencing_json(json);
   return json.dump();
 }
 

@@ -19,5 +19,9 @@ namespace bascule::store::detail {
 [[nodiscard]] Applied use_token(ClusterState& state, const message::UseToken& command);
 [[nodiscard]] Applied update_attributes(ClusterState& state, const message::UpdateAttributes& command);
 [[nodiscard]] Applied note_boot(ClusterState& state, const message::NoteBoot& command);
+// fence_rules.cpp
+[[nodiscard]] Applied request_fencing(ClusterState& state, const message::RequestFencing& c);
+[[nodiscard]] Applied record_fencing(ClusterState& state, const message::RecordFencing& c);
+[[nodiscard]] Applied record_fence_test(ClusterState& state, const message::RecordFenceTest& c);
 
 }  // namespace bascule::store::detail

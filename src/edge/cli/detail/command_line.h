@@ -34,6 +34,8 @@ struct Options {
   std::map<std::string, std::string> values;  ///< parameters of the operation that are text
   std::uint64_t since = 0;
   bool follow = false;
+  std::map<std::string, bool> flags;  ///< other flags of the operation
+  bool yes = false;
   ImportRequest drbd_import;
   KeyRequest key;
   ConfigRequest config_change;
@@ -75,6 +77,10 @@ class CommandLine {
   int events();
   int attributes(const api::Operation& operation);
   int change(const api::Operation& operation);
+  void add_fence_options(CLI::App& app, const api::Operation& operation);
+  int fence(const api::Operation& operation);
+  int fence_history();
+  [[nodiscard]] bool confirmed(const std::string& warning, const std::string& word) const;
   int volume_status();
   int volume_state_without_manager(const Error& why);
   int volume_create();

@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -135,6 +136,16 @@ pid_t fork_child(Prepared& prepared, int cgroup, int& pidfd) {
   return child;
 }
 
+/// A file in memory, so that nobody has to feed the agent while it runs.
+Descriptor open_input(const std::string& text) {
+  if (text.empty()) return Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  Descriptor file(::memfd_create("agent-input", MFD_CLOEXEC));
+  if (!file.valid()) return file;
+  const bool written = ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (!written || ::lseek(file.get(), 0, SEEK_SET) != 0) return Descriptor(-1);
+  return file;
+}
+
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> result;
   for (std::string& one : strings) result.push_back(one.data());
@@ -147,14 +158,14 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 Result<Spawned> spawn(const Launch& launch, const std::string& marker, int cgroup) {
   auto output = make_pipe(), errors = make_pipe(), failure = make_pipe();
   if (!output || !errors || !failure) return fail("an agent cannot be run", launch.path, "no pipe");
-  const Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!null.valid()) return fail_errno("an agent cannot be run", "/dev/null", errno);
+  const Descriptor input = open_input(launch.input);
+  if (!input.valid()) return fail_errno("an agent cannot be run", "its stdin", errno);
   std::vector<std::string> arguments = {launch.path}, environment;
   arguments.insert(arguments.end(), launch.arguments.begin(), launch.arguments.end());
   for (const auto& [name, value] : launch.environment) environment.push_back(name + "=" + value);
   if (!marker.empty()) environment.push_back(marker);
 
-  Prepared prepared{launch.path.c_str(), pointers(arguments), pointers(environment), null.get(),
+  Prepared prepared{launch.path.c_str(), pointers(arguments), pointers(environment), input.get(),
                     output->write.get(), errors->write.get(), failure->write.get(),  -1,
                     ::getpid()};
   int pidfd = -1;

@@ -25,6 +25,10 @@ struct Places {
 /// One [service.NAME].
 [[nodiscard]] Service read_service(const Section::Named& named, Findings& findings);
 
+/// One [fence.NAME], and whether the nodes that it names are there.
+[[nodiscard]] FenceDevice read_fence(const Section::Named& named, Findings& findings);
+void check_fence(const FenceDevice& device, const std::vector<Node>& nodes, const Place& place, Findings& findings);
+
 /// What single tables cannot know: votes, names that refer to each other, addresses and disks used twice.
 void check_together(const ClusterConfig& config, const Places& places, Findings& findings);
 

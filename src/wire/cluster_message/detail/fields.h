@@ -64,6 +64,24 @@ template <typename V, Is<SetRestartLease> T>
 void fields(V& visit, T& c) {
   visit("node", c.node), visit("version", c.version), visit("lease_ms", c.lease_ms);
 }
+template <typename V, Is<FenceByHand> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("act", c.act), visit("device", c.device);
+}
+template <typename V, Is<RequestFencing> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("by", c.by), visit("order", c.order), visit("reason", c.reason);
+}
+template <typename V, Is<RecordFencing> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("by", c.by), visit("order", c.order), visit("how", c.how), visit("proven", c.proven);
+  visit("text", c.text), visit("reason", c.reason), visit("took_ms", c.took_ms), visit("at_ms", c.at_ms);
+}
+template <typename V, Is<RecordFenceTest> T>
+void fields(V& visit, T& c) {
+  visit("device", c.device), visit("node", c.node), visit("by", c.by), visit("passed", c.passed);
+  visit("text", c.text), visit("at_ms", c.at_ms), visit("definition", c.definition);
+}
 template <typename V, Is<RecordFailure> T>
 void fields(V& visit, T& c) {
   visit("service", c.service), visit("node", c.node), visit("epoch", c.epoch);
