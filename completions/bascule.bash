@@ -8,11 +8,12 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
     --to|--on|--node) _bascule_names nodes; return ;;
     --service) _bascule_names services; return ;;
   esac
-  if [ -z "$1" ]; then echo attribute clear completion config doctor drain drbdmeta drbdsetup events history import join key leave maintenance move node online restart simulate standby start status stop volume what-if why; return; fi
+  if [ -z "$1" ]; then echo attribute clear completion config doctor drain drbdmeta drbdsetup events fence history import join key leave maintenance move node online restart simulate standby start start-alone status stop volume what-if why; return; fi
   if [ -z "$2" ]; then case "$1" in
     attribute) echo delete list set ;;
     config) echo apply check diff history node plan undo ;;
     drbdsetup) echo cstate dstate events2 get-gi role show-gi status ;;
+    fence) echo confirm history node test ;;
     import) echo drbd ;;
     key) echo add create drop list use ;;
     maintenance) echo off on ;;
@@ -28,6 +29,10 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
     'clear') _bascule_names services ;;
     'volume primary') _bascule_names volumes ;;
     'volume secondary') _bascule_names volumes ;;
+    'fence node') _bascule_names nodes ;;
+    'fence test') _bascule_names nodes ;;
+    'fence confirm') _bascule_names nodes ;;
+    'start-alone') _bascule_names nodes ;;
     'volume status') _bascule_names volumes ;;
     'volume create') _bascule_names volumes ;;
     'volume up') _bascule_names volumes ;;

@@ -132,6 +132,17 @@ int CommandLine::operate(const std::string& words) {
   return run_operation(words, operate_, around_);
 }
 
+namespace {
+/// Of `import drbd`. `options` are those of the command line.
+void add_import_options(CLI::App& app, auto& options) {
+  app.add_option("--config", options.drbd_import.file, "DRBD's configuration; what drbdadm would take if not given");
+  app.add_option("--node", options.node, "the machine that takes DRBD's place")->capture_default_str();
+  app.add_option("--output", options.drbd_import.output, "a new file for cluster.toml instead of the terminal");
+  app.add_flag("--check", options.check, "write nothing, only say whether it can be imported");
+}
+
+}  // namespace
+
 void CommandLine::add_local_commands() {
   add_volume_actions();
   add_drbdsetup();
@@ -185,13 +196,7 @@ void CommandLine::add_local_commands() {
     add_config_options(*app, words);
     add_member_options(*app, words);
     if (words == "config check") app->add_option("file", options_.config_file, "configuration")->capture_default_str();
-    if (words == "import drbd") {
-      app->add_option("--config", options_.drbd_import.file,
-                      "DRBD's configuration; what drbdadm would take if not given");
-      app->add_option("--node", options_.node, "the machine that takes DRBD's place")->capture_default_str();
-      app->add_option("--output", options_.drbd_import.output, "a new file for cluster.toml instead of the terminal");
-      app->add_flag("--check", options_.check, "write nothing, only say whether it can be imported");
-    }
+    if (words == "import drbd") add_import_options(*app, options_);
     add_cib_options(*app, words);
     if (words == "key use" || words == "key drop")
       app->add_option("number", options_.key.id, "which key")->required()->check(CLI::Range(1u, 4294967295u));

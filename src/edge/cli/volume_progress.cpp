@@ -17,12 +17,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kProgressPause = std::chrono::milliseconds(500);
 
-struct Progress {
+struct WorkDone {
   const char* what = nullptr;  ///< null: nothing runs
   std::int64_t done = 0, total = 0;
 };
 
-Progress progress_of(const json& state) {
+WorkDone progress_of(const json& state) {
   const std::string connection = text(state, "connection");
   if (connection.starts_with("Verify"))
     return {"verify", number(member(state, "verify"), "done_bytes"), number(member(state, "verify"), "total_bytes")};
@@ -60,7 +60,7 @@ int finished(const json& state, bool verified, const VolumeRequest& request, con
 }  // namespace
 
 std::string progress_text(const json& state, std::int64_t rate) {
-  const Progress now = progress_of(state);
+  const WorkDone now = progress_of(state);
   if (now.what == nullptr) return "";
   const std::int64_t thousandths = now.total > 0 ? std::clamp<std::int64_t>(now.done * 1000 / now.total, 0, 1000) : 0;
   std::string out = fmt::format("{} {}.{} % ({} of {})", now.what, thousandths / 10, thousandths % 10,
@@ -77,7 +77,7 @@ int follow_sync(const VolumeRequest& request, const Surroundings& around) {
   for (;; std::this_thread::sleep_for(kProgressPause)) {
     const auto state = blockd_state(request.run_dir, request.volume);
     if (!state) return volume_failed(state.error(), no_contact, request, around);
-    const Progress now = progress_of(*state);
+    const WorkDone now = progress_of(*state);
     const bool looking = text(*state, "connection") == "WFConnection" || text(*state, "connection") == "Unconnected";
     verified = verified || text(*state, "connection").starts_with("Verify") || text(*state, "why").starts_with("verif");
     if (now.what == nullptr && !looking) return finished(*state, verified, request, around);
