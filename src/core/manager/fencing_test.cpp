@@ -86,6 +86,17 @@ TEST_F(FencingManagerTest, OfTwoNodesThatOnlyDoNotHearEachOtherExactlyOneSurvive
   ASSERT_TRUE(within(seconds(20), [&] { return in_sync("alice").size() == 2; }));
 }
 
+TEST_F(FencingManagerTest, WhoFencedLatelyAndServesShootsFirstAllTheSame) {
+  begin(two_nodes(true));
+  world->power_off("alice");
+  ASSERT_TRUE(within(seconds(15), [&] { return world->serves("bob", "shop"); }));
+  ASSERT_TRUE(within(seconds(5), [&] { return world->host("alice").on && in_sync("bob").size() == 2; }));
+  world->cut("alice", "bob");
+  world->run(seconds(15));
+  EXPECT_EQ(world->switched_off(), (std::vector<std::string>{"alice by bob", "alice by bob"}));
+  EXPECT_TRUE(world->serves("bob", "shop"));
+}
+
 TEST_F(FencingManagerTest, OfTwoNodesWithoutFencingNobodyTakesOverAndTheFirstLineSaysSo) {
   begin(two_nodes(false));
   EXPECT_EQ(status("alice")["summary"].get<std::string>().find(

@@ -91,10 +91,10 @@ TEST_F(FenceCheck, TwoNodesWithNeitherWitnessNorFencingAreToldInTheFirstLine) {
 }
 
 TEST(FenceQuestions, WhatCanLoseDataIsDoneOnlyWhenTheNodeWasTyped) {
-  for (const std::vector<std::string> words : {std::vector<std::string>{"fence", "bob"},
-                                               {"fence", "confirm", "bob"},
-                                               {"fence", "test", "bob", "--really"},
-                                               {"start-alone", "bob"}}) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"fence", "bob"},
+                                                                 {"fence", "confirm", "bob"},
+                                                                 {"fence", "test", "bob", "--really"},
+                                                                 {"start-alone", "bob"}}) {
     const auto no = type(words, "yes\n");
     EXPECT_EQ(no.code, refused) << words[0];
     EXPECT_NE(no.out.find("Type bob to go on"), std::string::npos) << no.out;

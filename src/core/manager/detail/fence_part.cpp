@@ -82,7 +82,7 @@ void Manager::State::proven_off(const std::string& node, const fencing::effect::
 void Manager::State::fencing_ended(const std::string& node, const fencing::effect::Ended& ended) {
   auto& fencing = fence.running.at(node);
   const bool proven = ended.state == fencing::State::Proven;
-  fence.not_before[node] = now + fence_again_after;
+  if (!proven) fence.not_before[node] = now + fence_again_after;
   story("fencing-ended", node, ended.text);
   if (!fencing.recorded && (ended.state != fencing::State::Cancelled || fencing.order != 0))
     record(message::RecordFencing{node, self->name, fencing.order, ended.how, proven, ended.text, fencing.reason,

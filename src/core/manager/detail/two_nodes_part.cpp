@@ -8,7 +8,8 @@ namespace bascule::manager {
 
 namespace {
 constexpr Duration two_nodes_ask_again = milliseconds(300);
-}
+constexpr Duration proof_again_after = seconds(10);
+}  // namespace
 
 const config::Node* Manager::State::the_other() const {
   const auto& voters = raft.status().configuration.voters;
@@ -82,6 +83,7 @@ void Manager::State::reform_done(const consensus::ProposalDone& done) {
   for (const auto request : fence.reform_requests) answer_fence(request, alone ? "" : why);
   fence.reform_requests.clear();
   if (alone) return lead_alone();
+  fence.not_before[fence.alone_without] = now + proof_again_after;
   story("takeover-refused", self->name, self->name + " does not go on without " + fence.alone_without + ": " + why);
 }
 
