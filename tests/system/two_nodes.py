@@ -239,8 +239,11 @@ def fenced(pair):
     bob.run(["sh", "-c", "rm -f /run/Dummy-*.state /run/resource-agents/Dummy-*.state"])
     pair.wait_for("a failure has its node fenced", lambda: pair.shots[2:] == ["bob by alice"], 40)
     pair.wait_for("and the service runs on the other one", lambda: pair.serves("alice"), 30)
-    history = json.loads(pair.bascule("alice", "--json", "fence", "history").out)["fencing"]["history"]
-    expect("failed there" in history[-1]["reason"], f"history: {history[-1]}")
+    pair.wait_for("the history tells why", lambda: any("failed there" in one["reason"] and one["proven"] for one in
+                                                       pair.status("alice").get("fencing", {}).get("history", [])), 20)
+    pair.wait_for("bob is on again and there", pair.both_vote, 40)
+    pair.run_on(2)
+    expect(len(pair.shots) == 3, f"shots after the failure was answered: {pair.shots}")
     print("on_fail: the node was fenced", flush=True)
 
 
