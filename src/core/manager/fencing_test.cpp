@@ -90,7 +90,7 @@ TEST_F(FencingManagerTest, WhoFencedLatelyAndServesShootsFirstAllTheSame) {
   begin(two_nodes(true));
   world->power_off("alice");
   ASSERT_TRUE(within(seconds(15), [&] { return world->serves("bob", "shop"); }));
-  ASSERT_TRUE(within(seconds(5), [&] { return world->host("alice").on && in_sync("bob").size() == 2; }));
+  ASSERT_TRUE(within(seconds(5), [&] { return world->host("alice").on && status("bob")["quorum"]["votes"] == 2; }));
   world->cut("alice", "bob");
   world->run(seconds(15));
   EXPECT_EQ(world->switched_off(), (std::vector<std::string>{"alice by bob", "alice by bob"}));
