@@ -166,7 +166,9 @@ struct Planning {
     if (from.fence_lost_nodes != to.fence_lost_nodes)
       say(to.fence_lost_nodes ? "a node that is lost and taken over from is fenced as well from then on"
                               : "a node that is lost is not fenced any more when it is taken over from");
-    for (auto& sentence : to.fence_reactions_without_device()) say(std::move(sentence));
+    const auto known = from.fence_reactions_without_device();
+    for (auto& sentence : to.fence_reactions_without_device())
+      if (std::find(known.begin(), known.end(), sentence) == known.end()) say(std::move(sentence));
     const auto before = from.no_takeover(), after = to.no_takeover();
     if (before != after) say(after.empty() ? "the loss of a node is taken care of from then on" : after);
   }

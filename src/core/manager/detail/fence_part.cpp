@@ -28,6 +28,8 @@ void Manager::State::drive_fencing() {
   record_when_possible();
   fence_for_failures();
   if (!fence.to_unfence.empty() && now >= fence.unfence_again) run_unfencing();
+  if (now < fence.look_at_the_other) return;
+  fence.look_at_the_other = now + config.timing.heartbeat;
   drive_two_nodes();
 }
 

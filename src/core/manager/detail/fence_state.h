@@ -54,6 +54,7 @@ struct FenceState {
   std::uint64_t reform = 0;  ///< under way
   std::string alone_without, alone_because;
   std::vector<RequestId> reform_requests;
+  Instant look_at_the_other{};
   Instant read_again{};
 };
 
