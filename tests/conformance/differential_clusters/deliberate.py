@@ -40,19 +40,10 @@ def other_id(node_id, number):
     return str(int(digest(node_id, number)[:8], 16) % 1_000_000 + 1_000)
 
 
-def change_order_of_constraints(root, number):
-    """No constraint comes before another; only their ids, scores, and what they are about say what each is worth."""
-    constraints = root.find("configuration/constraints")
-    if constraints is not None:
-        constraints[:] = sorted(constraints, key=lambda each: digest(each.get("id"), number))
-
-
 def digest(name, number):
     return hashlib.sha256(f"{name}/{number}".encode()).hexdigest()
 
 
 CHANGES = {
     "crm_simulate goes by the order of a hash table: with other ids for the same nodes its answer is ours": change_node_ids,
-    "crm_simulate goes by the order in which constraints are written: in another order its answer is ours":
-        change_order_of_constraints,
 }
