@@ -10,6 +10,11 @@ bool needs_restart(const config::Service& from, const config::Service& to) {
   same.stickiness = to.stickiness;
   same.autostart = to.autostart;
   same.migration_threshold = to.migration_threshold;
+  same.after = to.after;
+  same.with = to.with;
+  same.apart = to.apart;
+  same.keeps_without_quorum = to.keeps_without_quorum;
+  if (same.copy && to.copy && same.copy->node == to.copy->node) same.copy = to.copy;  // others came or went
   if (same.steps.size() != to.steps.size()) return true;
   for (std::size_t i = 0; i < same.steps.size(); ++i) {
     auto& step = same.steps[i];

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "core/store/detail/copies.h"
 #include "core/store/detail/rules.h"
 #include "core/store/operations.h"
 
@@ -53,15 +54,38 @@ Applied apply_operation(ClusterState& state, const message::AgeMaintenance& c) {
   return {.changed = true, .accepted = true, .why = {}, .events = {}};
 }
 
+namespace {
+
+void ask_restart(ServiceState& service, const std::string& step) {
+  ++service.restarts_asked;
+  service.restart_step = step;
+}
+
+/// Each copy that runs is restarted where it is.
+Applied restart_copies(const std::vector<ServiceState*>& copies, const message::RestartService& c) {
+  std::size_t running = 0;
+  for (auto* copy : copies) {
+    if (!copy->owner || copy->stop_requested) continue;
+    if (copy->restarts_asked != copy->restarts_done) return refuse_operation(c.service + " is being restarted already");
+    ++running;
+  }
+  if (running == 0) return refuse_operation(c.service + " runs nowhere");
+  for (auto* copy : copies)
+    if (copy->owner && !copy->stop_requested) ask_restart(*copy, c.step);
+  return done({"restart", c.service, fmt::format("{} copies of {} are to be restarted", running, c.service), {}});
+}
+
+}  // namespace
+
 Applied apply_operation(ClusterState& state, const message::RestartService& c) {
+  if (const auto copies = copies_of(state, c.service); !copies.empty()) return restart_copies(copies, c);
   const auto found = state.services.find(c.service);
   if (found == state.services.end() || !found->second.owner) return refuse_operation(c.service + " runs nowhere");
   auto& service = found->second;
   if (service.stop_requested) return refuse_operation(fmt::format("{} is stopping {}", *service.owner, c.service));
   if (service.restarts_asked != service.restarts_done)
     return refuse_operation(c.service + " is being restarted already");
-  ++service.restarts_asked;
-  service.restart_step = c.step;
+  ask_restart(service, c.step);
   const auto what = c.step.empty() ? c.service : fmt::format("{} of {} and what comes after it", c.step, c.service);
   return done({"restart", c.service, fmt::format("{} is to be restarted on {}", what, *service.owner), {}});
 }

@@ -1,5 +1,7 @@
 #include "core/store/operations.h"
 
+#include "wire/cluster_config/config.h"
+
 namespace bascule::store {
 namespace {
 
@@ -30,7 +32,8 @@ std::string scope_option(const std::string& scope) {
 const std::string* in_maintenance(const ClusterState& state, const std::string& service, const std::string& node) {
   if (const auto* scope = agreed(state, cluster_scope)) return scope;
   if (!service.empty())
-    if (const auto* scope = agreed(state, service_scope(service))) return scope;
+    for (const auto& name : {service, config::written_name(service)})
+      if (const auto* scope = agreed(state, service_scope(name))) return scope;
   return node.empty() ? nullptr : agreed(state, node_scope(node));
 }
 

@@ -16,7 +16,8 @@ inline constexpr const char* cluster_scope = "cluster";
 /// The option of `bascule maintenance` that names it: "", "--service shop", "--node alice".
 [[nodiscard]] std::string scope_option(const std::string& scope);
 
-/// The scope by which this service on this node is in maintenance, or null. An empty name is none.
+/// The scope by which this service on this node is in maintenance, or null. An empty name is none. What "web" is in,
+/// its copies "web@alice" are in.
 [[nodiscard]] const std::string* in_maintenance(const ClusterState& state, const std::string& service,
                                                 const std::string& node);
 

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
+
+#include "core/store/detail/copies.h"
 
 /// The rules of every command. A rule first looks for a reason to refuse, and only then changes anything.
 namespace bascule::store::detail {
@@ -47,9 +50,17 @@ Applied set_standby(ClusterState& state, const message::SetStandby& c) {
   return accept({"online", c.node, c.node + " may run services again", {}});
 }
 
+/// What is said of "web" holds for its copies, whatever was said of one of them before.
+bool forget_targets_of_copies(ClusterState& state, const std::string& name) {
+  bool any = false;
+  for (auto* copy : copies_of(state, name)) any = std::exchange(copy->target, std::nullopt).has_value() || any;
+  return any;
+}
+
 Applied set_target(ClusterState& state, const message::SetTarget& c) {
   const auto target = c.started ? Target::Started : Target::Stopped;
-  if (known_or_new(state.services, c.service).target == target) return nothing_to_do();
+  const bool forgot = forget_targets_of_copies(state, c.service);
+  if (known_or_new(state.services, c.service).target == target && !forgot) return nothing_to_do();
   auto& service = state.services[c.service];
   service.target = target;
   if (!c.started) service.move_to.reset(), service.move_from.reset();
@@ -107,17 +118,25 @@ Applied let_fade(std::map<std::string, ServiceFailure>& failures, const message:
                  Fields{{"node", c.node}}});
 }
 
+bool clear_failures_of(ServiceState& service, const std::string& node) {
+  const auto before = service.failures.size();
+  if (node.empty())
+    service.failures.clear();
+  else
+    service.failures.erase(node);
+  return service.failures.size() != before;
+}
+
 Applied clear_failures(ClusterState& state, const message::ClearFailures& c) {
   const auto found = state.services.find(c.service);
-  if (found == state.services.end()) return nothing_to_do();
-  auto& failures = found->second.failures;
-  if (c.version != 0) return let_fade(failures, c);
-  const auto before = failures.size();
-  if (c.node.empty())
-    failures.clear();
-  else
-    failures.erase(c.node);
-  if (failures.size() == before) return nothing_to_do();
+  auto those = copies_of(state, c.service);
+  if (found != state.services.end()) {
+    if (c.version != 0) return let_fade(found->second.failures, c);
+    those.push_back(&found->second);
+  }
+  bool any = false;
+  for (auto* one : those) any = clear_failures_of(*one, c.node) || any;
+  if (!any) return nothing_to_do();
   const auto where = c.node.empty() ? "" : " on " + c.node;
   return accept({"target", c.service, fmt::format("the failures of {}{} are forgotten", c.service, where), {}});
 }

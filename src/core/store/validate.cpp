@@ -21,7 +21,9 @@ Result<void> known(const char* kind, const std::string& name, const Things& thin
               std::string("known ") + kind + "s: " + names_of(things));
 }
 
+/// Also the name of what has copies: what is said of it is said of each.
 Result<void> known_service(const ClusterConfig& config, const std::string& name) {
+  if (!config.services_of(name).empty()) return {};
   return known("service", name, config.services);
 }
 Result<void> known_volume(const ClusterConfig& config, const std::string& name) {
@@ -56,6 +58,14 @@ Result<void> place(const ClusterConfig& config, const std::string& service, cons
   return data_node(config, node);
 }
 
+Result<void> one_place(const ClusterConfig& config, const std::string& name) {
+  const auto* service = config.service(name);
+  if (service != nullptr && !service->copy) return {};
+  if (auto result = known_service(config, name); !result) return result;
+  return fail(name + " cannot be moved", "", "its copies run on several nodes, each where it belongs",
+              "bascule standby NODE, or: bascule stop " + config::written_name(name) + "@NODE");
+}
+
 Result<void> scope(const ClusterConfig& config, const std::string& written) {
   if (written == cluster_scope) return {};
   const auto name = written.substr(std::min(written.size(), written.find(':') + 1));
@@ -67,7 +77,7 @@ Result<void> scope(const ClusterConfig& config, const std::string& written) {
 
 Result<void> step(const ClusterConfig& config, const std::string& service, const std::string& step) {
   if (auto result = known_service(config, service); !result || step.empty()) return result;
-  return known("step", step, config.service(service)->steps);
+  return known("step", step, config.services_of(service).front()->steps);
 }
 
 struct Check {
@@ -82,7 +92,8 @@ struct Check {
   Result<void> operator()(const message::SetStandby& c) const { return data_node(config, c.node); }
   Result<void> operator()(const message::SetTarget& c) const { return known_service(config, c.service); }
   Result<void> operator()(const message::MoveService& c) const {
-    return c.to.empty() ? known_service(config, c.service) : place(config, c.service, c.to);
+    if (auto result = one_place(config, c.service); !result || c.to.empty()) return result;
+    return place(config, c.service, c.to);
   }
   Result<void> operator()(const message::HoldVolume& c) const {
     return c.node.empty() ? known_volume(config, c.volume) : replica(config, c.volume, c.node);

@@ -34,6 +34,22 @@ const Service* ClusterConfig::service(const std::string& wanted) const {
   return find(services, [&](const Service& one) { return one.name == wanted; });
 }
 
+std::string written_name(const std::string& name) { return name.substr(0, name.find('@')); }
+
+std::vector<const Service*> ClusterConfig::services_of(const std::string& written) const {
+  std::vector<const Service*> found;
+  for (const auto& one : services)
+    if (one.name == written || (one.copy && one.copy->of == written)) found.push_back(&one);
+  return found;
+}
+
+std::vector<const Service*> ClusterConfig::related(const std::string& named) const {
+  std::vector<const Service*> found;
+  for (const auto& one : services)
+    if (one.name == named || (one.copy && one.copy->of + "@*" == named)) found.push_back(&one);
+  return found;
+}
+
 ClusterConfig ClusterConfig::of_managers() const {
   ClusterConfig part = *this;
   std::erase_if(part.nodes, [](const Node& one) { return !one.runs_manager(); });

@@ -91,8 +91,17 @@ struct Step {
   bool operator==(const Step&) const = default;
 };
 
+/// That a service is one of several copies of what was written as one.
+struct Copy {
+  std::string of;            ///< the service as written: "web"
+  std::string node;          ///< the only node it runs on (`copies = "all"`); empty: one of a number, anywhere
+  std::uint32_t number = 0;  ///< from 0
+  std::uint32_t count = 1;   ///< of all copies
+  bool operator==(const Copy&) const = default;
+};
+
 struct Service {
-  std::string name;
+  std::string name;                    ///< of a copy "web@alice" or "web@1": no written name has an @
   std::optional<std::string> volume;   ///< promoted before the first step, demoted after the last stop
   std::vector<std::string> addresses;  ///< service addresses "10.0.0.10" guarded by the kernel's address lease
   std::optional<std::string> preferred_node;
@@ -102,6 +111,16 @@ struct Service {
   bool start_failure_is_fatal = true;     ///< one failed start bans the node; otherwise it counts like any failure
   Duration failure_timeout = seconds(600);  ///< after the last failure on a node all of them there fade; 0: never
   std::vector<Step> steps;                  ///< started in this order, stopped in reverse; mount and address come first
+  std::optional<Copy> copy = {};
+  bool keeps_without_quorum = false;  ///< `without_quorum`: of a copy: it goes on although its lease ended
+  bool promotable = false;            ///< its agents know promote and demote; the role is a service of its own
+  /// The Promoted role of the copies of this name: "starts" by promoting the copy beside it, and stops by demoting it.
+  bool is_role = false;
+  bool notify = false;  ///< agents hear of what happens to the other copies
+  /// Relations. What is named is a service, or with "@*" behind it any copy of it.
+  std::vector<std::string> after = {};  ///< starts after them and stops before them
+  std::vector<std::string> with = {};   ///< only on the node of each of them
+  std::vector<std::string> apart = {};  ///< never on the node of any of them
   bool operator==(const Service&) const = default;
 };
 
@@ -166,6 +185,10 @@ struct ClusterConfig {
   [[nodiscard]] const Node* node(std::uint32_t id) const;
   [[nodiscard]] const Volume* volume(const std::string& name) const;
   [[nodiscard]] const Service* service(const std::string& name) const;
+  /// The copies of a service that was written with `copies`, or what runs under this very name; empty: neither.
+  [[nodiscard]] std::vector<const Service*> services_of(const std::string& written) const;
+  /// What a relation names: "db", or the copies of "web" for "web@*".
+  [[nodiscard]] std::vector<const Service*> related(const std::string& name) const;
   /// What the managers decide about: without the peers, which have no manager, and without the operator's volumes.
   [[nodiscard]] ClusterConfig of_managers() const;
   /// Two votes, so no majority without the other: going on alone takes proven fencing.
@@ -180,6 +203,9 @@ struct ClusterConfig {
   /// The service that lives on this volume, or null.
   [[nodiscard]] const Service* service_of_volume(const std::string& volume) const;
 };
+
+/// "web" of "web@alice"; of any other name that name.
+[[nodiscard]] std::string written_name(const std::string& service);
 
 /// Reads and checks a configuration. Every mistake is one Error that names line and key; the first is returned.
 /// `file` is only used in messages.

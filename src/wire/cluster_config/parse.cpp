@@ -184,6 +184,8 @@ void read_all(const toml::table& table, Reading& reading) {
   read_services(root, reading);
   read_fences(root, reading);
   check_together(reading.config, reading.places, reading.findings);
+  check_relations(reading.config, reading.places, reading.findings);
+  if (!reading.findings.first()) expand_copies(reading.config, reading.places, reading.findings);
 }
 
 }  // namespace

@@ -303,7 +303,8 @@ void read_run(const Section& section, Service& service) {
 Service read_service(const Section::Named& named, Findings& findings) {
   const Section section(*named.table, named.place, findings,
                         {"volume", "prefer", "mount", "address", "run", "stickiness", "autostart",
-                         "migration_threshold", "start_failure_is_fatal", "failure_timeout"});
+                         "migration_threshold", "start_failure_is_fatal", "failure_timeout", "copies", "without_quorum",
+                         "promotable", "notify", "after", "with", "apart"});
   Service service;
   service.name = named.name;
   service.volume = section.text("volume");
@@ -317,6 +318,8 @@ Service read_service(const Section::Named& named, Findings& findings) {
   read_mount(section, service);
   read_addresses(section, service);
   read_run(section, service);
+  read_relations(section, service);
+  read_copies(section, service);
   if (service.steps.empty())
     findings.add(named.place, "the service has nothing to run", "give it a mount, an address or run = [ ... ]");
   return service;

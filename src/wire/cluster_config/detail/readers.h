@@ -29,6 +29,15 @@ struct Places {
 [[nodiscard]] FenceDevice read_fence(const Section::Named& named, Findings& findings);
 void check_fence(const FenceDevice& device, const std::vector<Node>& nodes, const Place& place, Findings& findings);
 
+/// `copies`, `without_quorum`, `promotable`, `notify`. `copy` is only half filled in until expand_copies().
+void read_copies(const Section& section, Service& service);
+/// `after`, `with`, `apart`.
+void read_relations(const Section& section, Service& service);
+/// Unknown names, and circles.
+void check_relations(const ClusterConfig& config, const Places& places, Findings& findings);
+/// Each service with copies becomes one service per copy, and the Promoted role one more.
+void expand_copies(ClusterConfig& config, const Places& places, Findings& findings);
+
 /// What single tables cannot know: votes, names that refer to each other, addresses and disks used twice.
 void check_together(const ClusterConfig& config, const Places& places, Findings& findings);
 
