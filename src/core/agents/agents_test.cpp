@@ -79,5 +79,34 @@ TEST(Invocation, NoParameterCanTakeTheNameOfAVariableOfOurs) {
   EXPECT_EQ(run.environment.at("OCF_RESKEY_CRM_meta_interval"), "0");
 }
 
+TEST(Invocation, ACopyIsAnAnonymousClone) {
+  config::Step step;
+  step.name = step.type = "apache";
+  step.standard = "ocf";
+  step.provider = "heartbeat";
+  Request request;
+  request.service = "web@bob";
+  request.operation = "start";
+  request.copy = config::Copy{"web", "bob", 1, 3};
+  auto environment = invocation(step, request).environment;
+  EXPECT_EQ(environment["OCF_RESOURCE_INSTANCE"], "web_apache") << "the same for all copies";
+  EXPECT_EQ(environment["OCF_RESKEY_CRM_meta_clone"], "1");
+  EXPECT_EQ(environment["OCF_RESKEY_CRM_meta_clone_max"], "3");
+  EXPECT_EQ(environment["OCF_RESKEY_CRM_meta_globally_unique"], "false");
+  EXPECT_FALSE(environment.contains("OCF_RESKEY_CRM_meta_promoted_max"));
+  request.promotable = true;
+  environment = invocation(step, request).environment;
+  EXPECT_EQ(environment["OCF_RESKEY_CRM_meta_promoted_max"], "1");
+  EXPECT_EQ(environment["OCF_RESKEY_CRM_meta_master_max"], "1");
+  request.copy.reset();
+  EXPECT_FALSE(invocation(step, request).environment.contains("OCF_RESKEY_CRM_meta_clone"));
+}
+
+TEST(Ocf, WhatAMonitorSaysOfThePromotedRole) {
+  for (const int code : {8, 191}) EXPECT_EQ(found_promoted(code), Found::running) << code;
+  for (const int code : {0, 7, 190}) EXPECT_EQ(found_promoted(code), Found::not_running) << code;
+  for (const int code : {1, 5, 9, -1}) EXPECT_EQ(found_promoted(code), Found::failed) << code;
+}
+
 }  // namespace
 }  // namespace bascule::agents

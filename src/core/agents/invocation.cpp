@@ -12,7 +12,8 @@ void add_ocf(std::map<std::string, std::string>& environment, const config::Step
   environment["OCF_ROOT"] = ocf_root;
   environment["OCF_RA_VERSION_MAJOR"] = "1";
   environment["OCF_RA_VERSION_MINOR"] = "1";
-  environment["OCF_RESOURCE_INSTANCE"] = request.service + "_" + step.name;
+  // As Pacemaker's anonymous clones: all copies of one have the same name.
+  environment["OCF_RESOURCE_INSTANCE"] = config::written_name(request.service) + "_" + step.name;
   environment["OCF_RESOURCE_TYPE"] = step.type;
   environment["OCF_RESOURCE_PROVIDER"] = step.provider;
   environment["OCF_EXIT_REASON_PREFIX"] = std::string(exit_reason_prefix);
@@ -26,6 +27,24 @@ void add_meta(std::map<std::string, std::string>& environment, const Request& re
   environment["OCF_RESKEY_CRM_meta_on_node"] = request.node;
   environment["OCF_RESKEY_CRM_meta_on_node_uuid"] = request.node;
   environment["OCF_RESKEY_crm_feature_set"] = "3.16.2";
+}
+
+/// What Pacemaker tells the agents of an anonymous clone with one copy per node.
+void add_copy(std::map<std::string, std::string>& environment, const Request& request) {
+  if (!request.copy) return;
+  const auto count = std::to_string(request.copy->count);
+  environment["OCF_RESKEY_CRM_meta_clone"] = std::to_string(request.copy->number);
+  if (request.copy->count != 0) environment["OCF_RESKEY_CRM_meta_clone_max"] = count;
+  environment["OCF_RESKEY_CRM_meta_clone_node_max"] = "1";
+  environment["OCF_RESKEY_CRM_meta_globally_unique"] = "false";
+  environment["OCF_RESKEY_CRM_meta_interleave"] = "true";
+  environment["OCF_RESKEY_CRM_meta_notify"] = request.notify ? "true" : "false";
+  if (!request.promotable) return;
+  for (const char* key : {"promoted", "master"}) {
+    environment[std::string("OCF_RESKEY_CRM_meta_") + key + "_max"] = "1";
+    environment[std::string("OCF_RESKEY_CRM_meta_") + key + "_node_max"] = "1";
+  }
+  environment["OCF_RESKEY_CRM_meta_promotable"] = "true";
 }
 
 /// The agents' shell library logs with these; without a facility and a file it writes to stderr, which we capture.
@@ -71,6 +90,7 @@ Invocation ocf_invocation(const config::Step& step, const Request& request, cons
                                                                            : level->second;
   add_ocf(result.environment, step, request, root);
   add_meta(result.environment, request);
+  add_copy(result.environment, request);
   add_surroundings(result.environment);
   add_tools(result.environment, request);
   return result;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,10 @@ struct Request {
   Duration interval{};     ///< of a recurring monitor; 0 otherwise, which makes a monitor a probe in the agent's eyes
   std::string device;      ///< the volume's device for a Filesystem step that names none; may be empty
   std::string tools = {};  ///< directory of the tools that agents call (edge/agent_tools); empty: Pacemaker's, if there
-  std::string socket = {};        ///< of the manager, for these tools
+  std::string socket = {};                ///< of the manager, for these tools
+  std::optional<config::Copy> copy = {};  ///< of a service with copies, which one this is; count 0: not known
+  bool promotable = false;
+  bool notify = false;
   std::uint32_t check_level = 0;  ///< of a monitor; 0: what the step's parameter OCF_CHECK_LEVEL says
 };
 

@@ -79,6 +79,20 @@ Found found_by_monitor(int return_code, bool probe) {
   }
 }
 
+Found found_promoted(int return_code) {
+  switch (return_code) {
+    case ocf::running_promoted:
+    case ocf::degraded_promoted:
+      return Found::running;
+    case ocf::success:
+    case ocf::not_running:
+    case ocf::degraded:
+      return Found::not_running;
+    default:
+      return Found::failed;
+  }
+}
+
 std::string exit_reason(std::string_view errors, std::string_view prefix) {
   std::string last, reason;
   while (!errors.empty()) {

@@ -49,6 +49,10 @@ enum class Found {
 [[nodiscard]] bool is_degraded(int return_code);
 [[nodiscard]] Found found_by_monitor(int return_code, bool probe);
 
+/// The same of the Promoted role: 8 and 191 have it; 0, 7 and 190 do not, and are fine without; 9 and all others
+/// failed.
+[[nodiscard]] Found found_promoted(int return_code);
+
 /// The text behind the last line of `errors` that begins with `prefix`; without such a line the last line that is not
 /// empty. At most 400 bytes, control characters replaced.
 [[nodiscard]] std::string exit_reason(std::string_view errors, std::string_view prefix);

@@ -75,6 +75,7 @@ void Manager::State::dispatch(const Input& input) {
                                     if (liveness.report(report, now, events) == membership::News::changed)
                                       plan_dirty = true;
                                     tell(events);
+                                    relations_may_have_changed();
                                   },
                                   [&](const message::LeaseRequest& request) { lease_requested(request); },
                                   [&](const message::LeaseGrant& grant) { lease_granted(grant); },
@@ -92,6 +93,8 @@ void Manager::State::dispatch(const Input& input) {
                  [&](const input::VolumeRefused& in) { tell_volume(in.volume, in.operation + ": " + in.why); },
                  [&](const input::VolumeStory& in) { story(in.kind, in.volume, in.text, in.fields); },
                  [&](const input::ForRunner& in) {
+                   if (const auto* done = std::get_if<transition::input::ActionDone>(&in.input))
+                     action_ended(in.runner, *done);
                    for (auto& runner : runners)
                      if (runner.name == in.runner) step_runner(runner, in.input);
                  },
@@ -121,6 +124,8 @@ void Manager::State::run_due() {
   watch_presence();
   drive_fencing();
   tick_runners();
+  begin_deferred();
+  tell_what_went_on();
   age_maintenance();
   note_boot_when_due();
   watch_failures();

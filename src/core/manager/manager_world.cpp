@@ -229,7 +229,7 @@ void World::carry_out(Host& host, Effect& effect) {
   if (auto* run = std::get_if<effect::RunAction>(&effect)) return run_action(host, *run);
   if (auto* kill = std::get_if<effect::KillCgroup>(&effect)) {
     for (auto& [step_name, agent] : host.agents)
-      if (step_name != "IPaddr2" && step_name != "Filesystem") agent.running = false;
+      if (step_name != "IPaddr2" && step_name != "Filesystem") agent.running = agent.promoted = false;
     return later(host, block_delay, [this, runner = kill->runner](Host& h) {
       step(h, input::ForRunner{runner, transition::input::CgroupKilled{}});
     });
@@ -279,8 +279,15 @@ void World::run_action(Host& host, const effect::RunAction& run) {
     int code = 0;
     if (run.action.operation == "start") code = agent.start_code;
     if (run.action.operation == "start" && code == 0) agent.running = true;
+    const bool role = run.action.operation == "promote" || run.action.operation == "demote";
+    if (run.action.operation == "stop" && agent.running && agent.promoted)
+      breaches_.push_back(h.name + " stopped what was promoted");
     if (run.action.operation == "stop") agent.running = false;
+    if (!agent.running) agent.promoted = false;
+    if (role && !agent.running) code = 7;
+    if (role && agent.running) agent.promoted = run.action.operation == "promote";
     if (run.action.operation == "monitor") code = agent.running ? agent.monitor_code : 7;
+    if (run.action.operation == "monitor" && code == 0 && agent.promoted) code = 8;
     step(h, input::ForRunner{run.runner, transition::input::ActionDone{run.action.action, code, "", agent_delay}});
   });
 }
@@ -383,12 +390,17 @@ bool World::serves(const std::string& name, const std::string& service) {
 }
 
 void World::check_never_two() {
-  std::vector<std::string> answering;
+  std::vector<std::string> answering, promoted;
   for (auto& [name, host] : hosts_) {
     const auto lease = host.leases.find("service:shop");
     const bool leased = lease != host.leases.end() && lease->second.second > now_;
+    const auto role_lease = host.leases.find("service:db");
+    const bool role = role_lease != host.leases.end() && role_lease->second.second > now_;
+    if (host.on && role && host.agents["Stateful"].promoted) promoted.push_back(name);
     if (host.on && leased && host.agents["IPaddr2"].running) answering.push_back(name);
   }
+  if (promoted.size() > 1)
+    breaches_.push_back("two nodes are promoted at " + std::to_string(to_ms(now_.time_since_epoch())) + " ms");
   if (answering.size() > 1)
     breaches_.push_back("two nodes answer at " + std::to_string(to_ms(now_.time_since_epoch())) + " ms");
 }

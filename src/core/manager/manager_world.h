@@ -16,6 +16,7 @@ namespace bascule::manager::test {
 
 struct PretendedAgent {
   bool running = false;
+  bool promoted = false;
   int start_code = 0;    ///< what its start will answer
   int monitor_code = 0;  ///< what its monitor will answer while running
 };

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "core/ownership/detail/placement.h"
+#include "core/ownership/detail/relations.h"
 #include "core/store/operations.h"
 
 namespace bascule::ownership {
@@ -45,10 +46,11 @@ Result<void> check_move(const View& view, const config::Service& service, const 
 Result<void> check_standby(const View& view, const std::string& node, bool wait) {
   if (auto free = check_maintenance(view, fmt::format("{} cannot go into standby", node), "", node); !free) return free;
   if (wait) return {};
+  const View then = detail::without(view, node);
   for (const auto& service : view.snapshot().config.services) {
     if (view.service(service.name).owner != node || !view.wants_started(service)) continue;
-    if (detail::best_place(view, service, node)) continue;
-    const auto why = detail::why_no_place(view, service, node).why;
+    if (service.copy || then.future(service.name)) continue;
+    const auto why = detail::why_no_place(then, service, node).why;
     return fail(fmt::format("{} cannot go into standby", node), "",
                 fmt::format("{} has no other place: {}", service.name, why),
                 fmt::format("to let it leave as soon as it can: bascule drain {}; to stop it instead: bascule stop {}",
@@ -125,7 +127,8 @@ struct Check {
 }  // namespace
 
 Result<void> admissible(const Snapshot& snapshot, const message::Command& command) {
-  const View view(snapshot);
+  View view(snapshot);
+  (void)detail::decide_services(view);
   return std::visit(Check{view}, command);
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/ownership/detail/relations.h"
 #include "core/store/operations.h"
 
 namespace bascule::ownership::detail {
@@ -19,20 +20,50 @@ std::string braced(const std::set<std::string>& names) {
 
 bool may_be_primary(const std::string& disk) { return disk == "UpToDate" || disk == "Consistent"; }
 
+/// The failure that bans it from the node, and of which copy it is; null: none.
+const config::Service* who_bans(const View& view, const config::Service& service, const std::string& node) {
+  auto all = std::vector<const config::Service*>{&service};
+  if (service.copy && !is_pinned(service)) all = view.snapshot().config.services_of(service.copy->of);
+  for (const auto* one : all) {
+    const auto& failures = view.service(one->name).failures;
+    const auto found = failures.find(node);
+    if (found == failures.end()) continue;
+    const auto& failure = found->second;
+    if (failure.reaction != "restart" || failure.start_failed ||
+        failure.count >= std::max<std::uint32_t>(service.migration_threshold, 1))
+      return one;
+  }
+  return nullptr;
+}
+
 std::string reason_of_ban(const View& view, const config::Service& service, const std::string& node) {
-  const auto& state = view.service(service.name);
-  if (!banned(state, service, node)) return {};
-  const auto& failure = state.failures.at(node);
-  if (failure.reaction != "restart") return fmt::format("{} failed on {}: {}", service.name, node, failure.text);
-  if (failure.start_failed) return fmt::format("{} failed to start on {}: {}", service.name, node, failure.text);
-  return fmt::format("{} failed {} times on {}, last: {}", service.name, failure.count, node, failure.text);
+  const auto* who = who_bans(view, service, node);
+  if (who == nullptr) return {};
+  const auto& failure = view.service(who->name).failures.at(node);
+  if (failure.reaction != "restart") return fmt::format("{} failed on {}: {}", who->name, node, failure.text);
+  if (failure.start_failed) return fmt::format("{} failed to start on {}: {}", who->name, node, failure.text);
+  return fmt::format("{} failed {} times on {}, last: {}", who->name, failure.count, node, failure.text);
+}
+
+/// Something that belongs to it could not be there, or is there and wants to be apart from it.
+int unwelcome(const View& view, const config::Service& service, const std::string& node) {
+  int count = 0;
+  const auto names_it = [&](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), service.name) != names.end();
+  };
+  for (const auto& other : view.snapshot().config.services) {
+    if (names_it(other.with) && banned(view, other, node)) ++count;
+    if (names_it(other.apart) && view.service(other.name).owner == node) ++count;
+  }
+  return count;
 }
 
 /// Smaller is better.
 auto rank(const View& view, const config::Service& service, const std::string& node) {
   const auto& state = view.service(service.name);
-  return std::make_tuple(state.move_from == node, state.move_to != node, service.preferred_node != node,
-                         state.last_owner != node, node);
+  const int score = service.is_role ? promotion_score(view, service, node).value_or(0) : 0;
+  return std::make_tuple(state.move_from == node, state.move_to != node, unwelcome(view, service, node), -score,
+                         service.preferred_node != node, state.last_owner != node, node);
 }
 
 /// The one case in which a machine that could start is not enough: only lost nodes have every acknowledged write.
@@ -64,6 +95,7 @@ std::string hint_of(const View& view, const config::Service& service, const std:
     if (view.standby(node)) return view.standby_hint(node);
     if (!reason_of_ban(view, service, node).empty())
       return fmt::format("remove the cause, then: bascule clear {}", service.name);
+    if (!reason_of_relations(view, service, node).empty()) return "";
     if (service.volume && !view.volume(*service.volume).in_sync.contains(node))
       return fmt::format("wait until {} has a complete copy of {}", node, *service.volume);
   }
@@ -87,11 +119,8 @@ bool first_copy(const View& view, const std::string& volume, const std::string& 
 
 }  // namespace
 
-bool banned(const store::ServiceState& state, const config::Service& service, const std::string& node) {
-  const auto found = state.failures.find(node);
-  if (found == state.failures.end()) return false;
-  if (found->second.reaction != "restart") return true;
-  return found->second.start_failed || found->second.count >= std::max<std::uint32_t>(service.migration_threshold, 1);
+bool banned(const View& view, const config::Service& service, const std::string& node) {
+  return who_bans(view, service, node) != nullptr;
 }
 
 std::vector<std::string> places(const View& view, const config::Volume& volume) {
@@ -109,7 +138,8 @@ std::vector<std::string> places(const View& view, const config::Service& service
   }
   std::vector<std::string> nodes;
   for (const auto& node : view.snapshot().config.nodes)
-    if (node.role == config::NodeRole::data) nodes.push_back(node.name);
+    if (node.role == config::NodeRole::data && (!is_pinned(service) || service.copy->node == node.name))
+      nodes.push_back(node.name);
   std::sort(nodes.begin(), nodes.end());
   return nodes;
 }
@@ -133,6 +163,7 @@ std::string reason_against(const View& view, const config::Service& service, con
   if (view.standby(node)) return view.standby_reason(node);
   if (view.snapshot().state.maintenance.contains(store::node_scope(node))) return node + " is in maintenance";
   if (auto ban = reason_of_ban(view, service, node); !ban.empty()) return ban;
+  if (auto others = reason_of_relations(view, service, node); !others.empty()) return others;
   return service.volume ? reason_against_copy(view, *service.volume, node) : "";
 }
 
@@ -154,7 +185,7 @@ Explanation why_no_place(const View& view, const config::Service& service, const
   std::string reasons;
   for (const auto& node : nodes) {
     const auto reason = reason_against(view, service, node);
-    if (!reason.empty()) reasons += (reasons.empty() ? "" : "; ") + reason;
+    if (!reason.empty() && reasons.find(reason) == std::string::npos) reasons += (reasons.empty() ? "" : "; ") + reason;
   }
   return {reasons, hint_of(view, service, nodes)};
 }

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/ownership/detail/rules.h"
+#include "core/ownership/detail/relations.h"
 #include "core/ownership/detail/summary.h"
 
 namespace bascule::ownership {
@@ -18,12 +18,12 @@ Explanation take(detail::Outcome&& outcome, bool may_decide, Plan& plan) {
 }  // namespace
 
 Plan plan(const Snapshot& snapshot) {
-  const detail::View view(snapshot);
+  detail::View view(snapshot);
   Plan plan;
   for (const auto& volume : snapshot.config.volumes)
     plan.volumes[volume.name] = take(decide(view, volume), snapshot.may_decide, plan);
-  for (const auto& service : snapshot.config.services)
-    plan.services[service.name] = take(decide(view, service), snapshot.may_decide, plan);
+  for (auto& [name, outcome] : detail::decide_services(view))
+    plan.services[name] = take(std::move(outcome), snapshot.may_decide, plan);
   summarise(view, plan);
   return plan;
 }

@@ -63,6 +63,9 @@ struct Plan {
 /// that was decided on, except its next step.
 [[nodiscard]] Plan plan(const Snapshot& snapshot);
 
+/// Whether it is to run by its target (of a copy: also by that of all copies) and the configuration's autostart.
+[[nodiscard]] bool is_wanted(const store::ClusterState& state, const config::Service& service);
+
 /// Whether what a person asks for makes sense now, before it is proposed: a move or standby with nowhere to go, a
 /// volume by hand on a stale copy. The error says why and what to do. Names are store::validate's business.
 [[nodiscard]] Result<void> admissible(const Snapshot& snapshot, const message::Command& command);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/ownership/detail/placement.h"
-#include "core/ownership/detail/rules.h"
+#include "core/ownership/detail/relations.h"
 #include "core/store/operations.h"
 
 /// The rules of a service, in the order of their precedence (see the list at the end).
@@ -105,6 +105,18 @@ Said volume_not_begun(const View& view, const Service& service) {
   return explain(fmt::format("{} has no data yet: {}", *service.volume, explanation.why), explanation.hint);
 }
 
+/// A copy that belongs to one node waits for it. Only of a node that is to go is it taken away.
+Said away_with_its_node(const View& view, const Service& service) {
+  const auto& owner = view.service(service.name).owner;
+  if (!is_pinned(service) || owner != service.copy->node || view.online(*owner)) return std::nullopt;
+  const auto& node = view.node(*owner);
+  const auto why = *owner + " is not online";
+  if (!node.lost || !node.lease_certainly_over || !view.standby(*owner))
+    return explain(why, "start " + *owner + " again");
+  const message::ReleaseOwnership command{service.name, "", view.service(service.name).epoch, 0};
+  return Outcome{Decision{command, fmt::format("{} and in standby", why), *owner}, {why, ""}, never};
+}
+
 Said take_over(const View& view, const Service& service) {
   const auto holder = view.holder(service);
   if (!holder || view.online(*holder)) return std::nullopt;
@@ -144,9 +156,33 @@ Said failed_on_owner(const View& view, const Service& service) {
   // Also without another place: only what was released can be started anew.
   if (report != nullptr && report->epoch == state.epoch && report->state == "Failed")
     return stop(view, service, fmt::format("{} failed on {}: {}", service.name, *owner, report->why));
+  if (!banned(view, service, *owner)) return std::nullopt;
+  if (is_pinned(service)) return stop(view, service, why_no_place(view, service).why);
   const auto place = best_place(view, service, owner);
-  if (!banned(state, service, *owner) || !place) return std::nullopt;
+  if (!place) return std::nullopt;
   return stop(view, service, fmt::format("{} failed on {}, it goes to {}", service.name, *owner, *place));
+}
+
+/// With whom it belongs, after whom it comes, from whom it is to be apart: no longer so where it is.
+Said parted(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  if (!owner) return std::nullopt;
+  const auto reason = reason_of_relations(view, service, *owner);
+  return reason.empty() ? std::nullopt : Said(stop(view, service, reason));
+}
+
+/// What belongs to it has failed here too often, and could go on elsewhere with it.
+Said companion_failed(const View& view, const Service& service) {
+  const auto owner = owner_here(view, service);
+  if (!owner || service.copy) return std::nullopt;
+  for (const auto& other : view.snapshot().config.services) {
+    const bool belongs = std::find(other.with.begin(), other.with.end(), service.name) != other.with.end();
+    if (!belongs || !view.wants_started(other) || !banned(view, other, *owner)) continue;
+    const auto place = best_place(view, service, owner);
+    if (place && !banned(view, other, *place))
+      return stop(view, service, fmt::format("{} failed on {}, both go to {}", other.name, *owner, *place));
+  }
+  return std::nullopt;
 }
 
 Said sent_by_hand(const View& view, const Service& service) {
@@ -169,6 +205,7 @@ Said sent_by_hand(const View& view, const Service& service) {
 Said owner_in_standby(const View& view, const Service& service) {
   const auto owner = owner_here(view, service);
   if (!owner || !view.standby(*owner)) return std::nullopt;
+  if (service.copy) return stop(view, service, view.standby_reason(*owner));
   if (const auto place = best_place(view, service, owner))
     return stop(view, service, fmt::format("{}, {} takes over", view.standby_reason(*owner), *place));
   auto [why, hint] = why_no_place(view, service, owner);
@@ -213,11 +250,14 @@ constexpr ServiceRule service_rules[] = {
     halted,
     volume_in_other_hands,
     volume_not_begun,
+    away_with_its_node,
     take_over,
     volume_of_another_owner,
     being_stopped,
     blocked,
+    parted,
     failed_on_owner,
+    companion_failed,
     owner_in_standby,
     sent_by_hand,
     failback,

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/ownership/detail/placement.h"
+#include "core/ownership/detail/relations.h"
 #include "core/store/operations.h"
 
 namespace bascule::ownership::detail {
@@ -36,8 +37,15 @@ bool majority_without(const View& view, const std::string& failing) {
 std::vector<const config::Service*> services_on(const View& view, const std::string& node) {
   std::vector<const config::Service*> services;
   for (const auto& service : view.snapshot().config.services)
-    if (view.wants_started(service) && view.service(service.name).owner == node) services.push_back(&service);
+    if (!service.copy && view.wants_started(service) && view.service(service.name).owner == node)
+      services.push_back(&service);
   return services;
+}
+
+/// A copy is missed only where it could be: not on a node that is away or in standby.
+bool is_missed(const View& view, const config::Service& service) {
+  if (!view.wants_started(service) || view.runs(service)) return false;
+  return !is_pinned(service) || (view.online(service.copy->node) && !view.standby(service.copy->node));
 }
 
 struct Forecast {
@@ -59,10 +67,11 @@ Forecast if_fails(const View& view, const std::string& node, const std::vector<c
       return {fmt::format("{}{} stays down: {} is in maintenance.", start, service->name, store::scope_text(*scope)),
               true};
   std::set<std::string> heirs;
+  const View then = without(view, node);
   for (const auto* service : services) {
-    const auto heir = best_place(view, *service, node);
+    const auto heir = then.future(service->name);
     if (!heir)
-      return {fmt::format("{}{} stops: {}.", start, service->name, why_no_place(view, *service, node).why), false};
+      return {fmt::format("{}{} stops: {}.", start, service->name, why_no_place(then, *service, node).why), false};
     heirs.insert(*heir);
   }
   return {fmt::format("{}{} {} over.", start, listed(to_vector(heirs)), heirs.size() == 1 ? "takes" : "take"), true};
@@ -78,7 +87,7 @@ std::vector<Forecast> forecasts(const View& view) {
 
 void find_services_down(const View& view, Plan& plan) {
   for (const auto& service : view.snapshot().config.services)
-    if (view.wants_started(service) && !view.runs(service))
+    if (is_missed(view, service))
       plan.problems.push_back(fmt::format("{} does not run: {}", service.name, with_hint(plan.services[service.name])));
 }
 
@@ -149,8 +158,7 @@ std::string about_data(const View& view) {
 
 bool any_service_down(const View& view) {
   const auto& services = view.snapshot().config.services;
-  return std::any_of(services.begin(), services.end(),
-                     [&](const auto& s) { return view.wants_started(s) && !view.runs(s); });
+  return std::any_of(services.begin(), services.end(), [&](const auto& s) { return is_missed(view, s); });
 }
 
 }  // namespace

@@ -64,9 +64,17 @@ const message::ServiceReport* View::report(const std::string& node_name, const s
 }
 
 bool View::wants_started(const config::Service& service) const {
-  if (snapshot_.state.halted) return false;
-  const auto& target = this->service(service.name).target;
-  return target ? *target == store::Target::Started : service.autostart;
+  return !snapshot_.state.halted && is_wanted(snapshot_.state, service);
+}
+
+std::optional<std::string> View::future(const std::string& name) const {
+  const auto found = futures_.find(name);
+  return found == futures_.end() ? std::nullopt : found->second.node;
+}
+
+std::string View::future_why(const std::string& name) const {
+  const auto found = futures_.find(name);
+  return found == futures_.end() ? "" : found->second.why;
 }
 
 std::optional<std::string> View::holder(const config::Service& service) const {
@@ -95,3 +103,18 @@ std::string listed(const std::vector<std::string>& names, const char* last) {
 std::vector<std::string> to_vector(const std::set<std::string>& names) { return {names.begin(), names.end()}; }
 
 }  // namespace bascule::ownership::detail
+
+namespace bascule::ownership {
+
+bool is_wanted(const store::ClusterState& state, const config::Service& service) {
+  const auto target_of = [&](const std::string& name) {
+    const auto found = state.services.find(name);
+    return found == state.services.end() ? std::nullopt : found->second.target;
+  };
+  // What is said of all copies forgets what was said of one before, so the latest word counts.
+  const auto own = target_of(service.name);
+  const auto target = own || !service.copy ? own : target_of(service.copy->of);
+  return target ? *target == store::Target::Started : service.autostart;
+}
+
+}  // namespace bascule::ownership

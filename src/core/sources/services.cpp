@@ -33,8 +33,9 @@ class Compiler {
     cib_.properties.push_back(set_of("bascule", {{"stonith-enabled", "false"}, {"no-quorum-policy", "stop"}}));
     for (const config::Node& node : config_.nodes)
       if (node.role == config::NodeRole::data) add_node(node);
-    for (const config::Service& service : config_.services) names_.insert(service.name);
+    for (const config::Service& service : config_.services) names_.insert(config::written_name(service.name));
     for (const config::Service& service : config_.services) add_service(service);
+    for (const config::Service& service : config_.services) add_relations(service);
     return std::move(cib_);
   }
 
@@ -54,6 +55,11 @@ class Compiler {
   }
 
   void add_service(const config::Service& service) {
+    if (service.is_role) return prefer(service, service.name, "Promoted");
+    if (service.copy) {
+      if (service.copy->number == 0) add_clone(service);
+      return;
+    }
     const std::string volume = service.volume ? add_volume(*config_.volume(*service.volume)) : "";
     if (service.steps.empty()) {
       if (!volume.empty()) prefer(service, volume, "Promoted");
@@ -83,6 +89,67 @@ class Compiler {
     for (const cib::Node& node : cib_.nodes)
       if (!volume.disk.contains(node.name)) add_location(name + "-not-on-" + node.name, name, node.name, "-INFINITY");
     return name;
+  }
+
+  /// All copies of a service, by the first of them.
+  void add_clone(const config::Service& copy) {
+    config::Service one = copy;
+    one.name = copy.copy->of;
+    cib::Resource clone;
+    clone.kind = cib::Resource::Kind::clone;
+    clone.id = one.name;
+    std::vector<cib::NameValue> meta{{"clone-max", std::to_string(copy.copy->count)},
+                                     {"clone-node-max", "1"},
+                                     {"interleave", "true"},
+                                     {"migration-threshold", std::to_string(copy.migration_threshold)}};
+    if (copy.promotable) meta.insert(meta.end(), {{"promotable", "true"}, {"promoted-max", "1"}});
+    if (!copy.autostart) meta.push_back({"target-role", "Stopped"});
+    clone.meta.push_back(set_of(one.name + "-meta", std::move(meta)));
+    cib::Resource inside;
+    inside.kind = cib::Resource::Kind::group;
+    inside.id = unique_name(one.name + "-copy");
+    for (const config::Step& step : one.steps) inside.children.push_back(step_of(one, step));
+    if (one.steps.size() == 1) inside = cib::Resource(inside.children.front());
+    clone.children.push_back(std::move(inside));
+    cib_.resources.push_back(std::move(clone));
+  }
+
+  /// What runs on several nodes is one clone here, and the Promoted role is a role of it.
+  void add_relations(const config::Service& service) {
+    if (service.copy && service.copy->number != 0) return;
+    for (const auto& name : service.after)
+      if (config::written_name(name) != config::written_name(service.name)) add_order(service, name);
+    for (const auto& name : service.with)
+      if (config::written_name(name) != config::written_name(service.name)) add_colocation(service, name, infinity);
+    for (const auto& name : service.apart) add_colocation(service, name, "-INFINITY");
+  }
+
+  [[nodiscard]] bool names_a_role(const std::string& name) const {
+    const auto* service = config_.service(name);
+    return service != nullptr && service->is_role;
+  }
+
+  void add_order(const config::Service& service, const std::string& name) {
+    const auto mine = config::written_name(service.name), first = config::written_name(name);
+    cib::OrderConstraint order;
+    order.id = mine + "-after-" + first;
+    order.first = first;
+    order.first_action = names_a_role(name) ? "promote" : "start";
+    order.then = mine;
+    order.then_action = "start";
+    cib_.constraints.emplace_back(std::move(order));
+  }
+
+  void add_colocation(const config::Service& service, const std::string& name, const char* score) {
+    const auto mine = config::written_name(service.name), with = config::written_name(name);
+    cib::ColocationConstraint colocation;
+    colocation.id = mine + (score == infinity ? "-with-" : "-apart-") + with;
+    colocation.resource = mine;
+    if (service.is_role) colocation.resource_role = "Promoted";
+    colocation.with = with;
+    if (names_a_role(name)) colocation.with_role = "Promoted";
+    colocation.score = score;
+    cib_.constraints.emplace_back(std::move(colocation));
   }
 
   void add_group(const config::Service& service) {

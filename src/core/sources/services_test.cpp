@@ -92,5 +92,36 @@ TEST(Services, MayBeCalledAsTheirVolume) {
   EXPECT_TRUE(contains(actions(cib), "shop-apache_start_0 bob"));
 }
 
+TEST(Services, WithCopiesAreClonesAndRelationsAreConstraints) {
+  const std::string copies = R"([cluster]
+name = "boutique"
+[node.alice]
+address = "10.77.0.1"
+[node.bob]
+address = "10.77.0.2"
+[node.carol]
+address = "10.77.0.3"
+role = "witness"
+[service.web]
+copies = "all"
+run = "ocf:heartbeat:apache"
+[service.db]
+promotable = true
+prefer = "bob"
+run = "ocf:pacemaker:Stateful"
+[service.vip]
+with = "db"
+after = ["db", "web"]
+address = "10.77.0.10/24"
+)";
+  const std::vector<std::string> done = actions(compiled(copies));
+  EXPECT_TRUE(contains(done, "web-apache:0_start_0 bob") || contains(done, "web-apache:0_start_0 alice"))
+      << testing::PrintToString(done);
+  EXPECT_TRUE(contains(done, "web-apache:1_start_0 bob") || contains(done, "web-apache:1_start_0 alice"));
+  EXPECT_TRUE(contains(done, "db-Stateful:0_promote_0 bob") || contains(done, "db-Stateful:1_promote_0 bob"))
+      << testing::PrintToString(done);
+  EXPECT_TRUE(contains(done, "vip-address_start_0 bob")) << testing::PrintToString(done);
+}
+
 }  // namespace
 }  // namespace bascule::sources

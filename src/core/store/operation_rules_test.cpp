@@ -97,5 +97,27 @@ TEST_F(OperationRules, TheSnapshotHasIt) {
   EXPECT_EQ(restored->state(), state());
 }
 
+TEST_F(OperationRules, WhatIsSaidOfTheWrittenNameHoldsForItsCopies) {
+  for (const char* node : {"alice", "bob"})
+    ASSERT_TRUE(apply(GrantOwnership{std::string("web@") + node, "", node, "", 0, 0, "first start"}).accepted);
+  ASSERT_TRUE(apply(GrantOwnership{"website", "", "alice", "", 0, 0, "first start"}).accepted);
+  apply(SetTarget{"web@bob", false});
+  EXPECT_TRUE(apply(SetTarget{"web", true}).changed);
+  EXPECT_FALSE(state().services.at("web@bob").target) << "the latest word counts";
+  apply(RecordFailure{"web@bob", "bob", 1, true, "rc 5"});
+  apply(RecordFailure{"website", "alice", 1, true, "rc 5"});
+  EXPECT_TRUE(apply(ClearFailures{"web", ""}).changed);
+  EXPECT_TRUE(state().services.at("web@bob").failures.empty());
+  EXPECT_FALSE(state().services.at("website").failures.empty());
+  EXPECT_TRUE(apply(RestartService{"web", ""}).accepted);
+  EXPECT_EQ(state().services.at("web@alice").restarts_asked, 1u);
+  EXPECT_EQ(state().services.at("web@bob").restarts_asked, 1u);
+  EXPECT_EQ(state().services.at("website").restarts_asked, 0u);
+  EXPECT_FALSE(apply(RestartService{"web", ""}).accepted) << "one at a time";
+  apply(SetMaintenance{"service:web", true, "", "", 0, 0});
+  EXPECT_NE(in_maintenance(state(), "web@bob", "bob"), nullptr);
+  EXPECT_EQ(in_maintenance(state(), "website", "bob"), nullptr);
+}
+
 }  // namespace
 }  // namespace bascule::store

@@ -84,5 +84,19 @@ TEST(Validate, AcceptsWhatIsKnown) {
   for (const auto& command : good) EXPECT_TRUE(validate(command, boutique())) << text(command);
 }
 
+TEST(Validate, CopiesAreKnownByTheirWrittenNameAndDoNotMove) {
+  auto config = boutique();
+  config::Service copy;
+  copy.name = "web@alice";
+  copy.copy = config::Copy{"web", "alice", 0, 1};
+  config.services.push_back(copy);
+  EXPECT_TRUE(validate(SetTarget{"web", true}, config));
+  EXPECT_TRUE(validate(SetTarget{"web@alice", true}, config));
+  EXPECT_TRUE(validate(SetMaintenance{"service:web", true, "", "", 0, 0}, config));
+  EXPECT_FALSE(validate(SetTarget{"web@bob", true}, config));
+  for (const char* name : {"web", "web@alice"})
+    EXPECT_EQ(validate(MoveService{name, "dora"}, config).error().what, std::string(name) + " cannot be moved");
+}
+
 }  // namespace
 }  // namespace bascule::store

@@ -45,7 +45,7 @@ class World {
   void settle() {
     calm_ = true;
     attached_ = with_volume_;
-    owned_ = maintenance_ = block_recorded_ = false;
+    owned_ = maintenance_ = block_recorded_ = waits_ = pause_ = false;
     give(input::Ownership{});
     tell_volume("");
     advance(seconds(300));
@@ -84,7 +84,11 @@ class World {
   }
 
   void disturb() {
-    switch (prng_.below(18)) {
+    switch (prng_.below(19)) {
+      case 18:
+        waits_ = !waits_;
+        pause_ = waits_ && prng_.chance(2, 3);
+        return give_ownership();
       case 14:
       case 15:
         maintenance_ = !maintenance_;
@@ -137,6 +141,8 @@ class World {
     one.restart = owned_ ? restart_ : 0;
     one.restart_step = prng_.chance(1, 2) ? "mysql" : "";
     one.blocked = block_recorded_;
+    if (waits_) one.waits_for = "waiting for db";
+    one.pause = pause_;
     give(one);
   }
 
@@ -279,6 +285,8 @@ class World {
       if (run.operation == "start") ADD_FAILURE() << "a start beside " << other.run.operation;
     }
     if (run.operation == "start") expect_right(epoch_);
+    if (run.operation == "start" && runner_.report().state == "Starting" && pause_)
+      ADD_FAILURE() << "started although what it comes after does not run";
     if (run.operation != "monitor") expect_no_maintenance();
     const auto late = calm_ ? prng_.below(50) : prng_.below(prng_.chance(1, 20) ? 40000 : 900);
     actions_[run.action] = {run, now_ + milliseconds(static_cast<std::int64_t>(late))};
@@ -329,6 +337,7 @@ class World {
   Instant now_ = instant_from_ns(1'000'000'000);
   std::uint64_t epoch_ = 1;
   bool owned_ = false, stop_requested_ = false, attached_ = false, calm_ = false, maintenance_ = false;
+  bool waits_ = false, pause_ = false;
   std::uint64_t restart_ = 0;
   bool block_told_ = false, block_recorded_ = false;
   std::uint64_t lease_epoch_ = 0;

@@ -92,6 +92,7 @@ void ServiceRunner::State::apply_rules() {
       &State::rule_lease_back,
       &State::rule_grace_over,
       &State::rule_stop_requested,
+      &State::rule_pause,
       // Promoting, Starting, Started
       &State::rule_promoted,
       &State::rule_promote_failed,
@@ -114,6 +115,7 @@ void ServiceRunner::State::apply_rules() {
       &State::rule_failed_over,
       &State::rule_stale_mount,
       &State::rule_unexpected_primary,
+      &State::rule_waits,
       &State::rule_release,
       &State::rule_start,
   };

@@ -30,6 +30,8 @@ struct Ownership {
   std::string reason = {};    ///< why it was given to this node, or is to stop
   std::uint64_t restart = 0;  ///< the restart in place that is to be done; 0: none
   std::string restart_step = {};
+  std::string waits_for = {};  ///< what it comes after and what does not run; a sentence: nothing is started
+  bool pause = false;          ///< that is certainly so: what runs is stopped, and stays this node's
 
   bool operator==(const Ownership&) const = default;
 };
@@ -64,7 +66,7 @@ namespace effect {
 struct RunAction {
   ActionId action = 0;
   std::size_t step_index = 0;
-  std::string operation;  ///< start, stop, monitor
+  std::string operation;  ///< start, stop, monitor; of a role promote, demote, monitor
   Duration timeout{};
   Duration interval{};            ///< of a recurring monitor; 0 otherwise
   std::string device;             ///< of the volume, for a Filesystem step without its own device parameter

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "core/transition/service_runner.h"
@@ -90,7 +91,10 @@ class Story {
     out_ << line << '\n';
     service_.name = words[1];
     service_.start_failure_is_fatal = words[2] != "retry";
-    if (words[2] != "-" && words[2] != "retry") service_.volume = words[2];
+    service_.keeps_without_quorum = words[2] == "keep";
+    service_.is_role = words[2] == "role";
+    static const std::set<std::string> without_volume{"-", "retry", "keep", "role"};
+    if (!without_volume.contains(words[2])) service_.volume = words[2];
     for (std::size_t index = 3; index < words.size(); ++index) {
       config::Step step;
       const auto slash = words[index].find('/');
@@ -133,6 +137,8 @@ class Story {
       if (words[index] == "stop") one.stop_requested = true;
       if (words[index] == "blocked") one.blocked = true;
       if (words[index] == "maintenance") one.maintenance = true;
+      if (words[index] == "waits" || words[index] == "pause") one.waits_for = "waiting for db, which it comes after";
+      if (words[index] == "pause") one.pause = true;
       if (words[index] != "restart") continue;
       one.restart = std::stoull(words.at(index + 1));
       one.restart_step = index + 2 < words.size() ? words[index + 2] : "";

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <ostream>
 #include <thread>
+#include <vector>
 
 #include "edge/cli/connection.h"
 
@@ -43,13 +44,7 @@ Result<Progress> look(const std::string& socket, const Goal& goal, std::uint64_t
   return progress(goal, *status);
 }
 
-}  // namespace
-
-Progress progress(const Goal& goal, const json& status) {
-  if (goal.kind == Goal::Kind::none) return Progress::reached;
-  if (goal.kind == Goal::Kind::emptied)
-    return owns_anything(status, goal.subject) ? Progress::on_the_way : Progress::reached;
-  const json& service = named(member(status, "services"), goal.subject);
+Progress progress_of(const Goal& goal, const json& service) {
   const std::string state = text(service, "state"), owner = text(service, "owner");
   if (state == "Failed") return Progress::failed;
   if (goal.kind == Goal::Kind::stopped)
@@ -58,6 +53,35 @@ Progress progress(const Goal& goal, const json& status) {
   if (goal.kind == Goal::Kind::started) return Progress::reached;
   const bool there = goal.to.empty() ? owner != goal.from : owner == goal.to;
   return there ? Progress::reached : Progress::on_the_way;
+}
+
+/// A copy on a node that is away, or for which there is no room, is not waited for.
+Progress progress_of_copies(const Goal& goal, const std::vector<json>& copies) {
+  std::size_t reached = 0, owned = 0;
+  for (const auto& copy : copies) {
+    owned += text(copy, "owner").empty() ? 0 : 1;
+    const auto one = progress_of(goal, copy);
+    if (one == Progress::failed) return one;
+    reached += one == Progress::reached ? 1 : 0;
+  }
+  const auto wanted = goal.kind == Goal::Kind::started ? std::max<std::size_t>(owned, 1) : copies.size();
+  return reached >= wanted ? Progress::reached : Progress::on_the_way;
+}
+
+}  // namespace
+
+Progress progress(const Goal& goal, const json& status) {
+  if (goal.kind == Goal::Kind::none) return Progress::reached;
+  if (goal.kind == Goal::Kind::emptied)
+    return owns_anything(status, goal.subject) ? Progress::on_the_way : Progress::reached;
+  const json& services = member(status, "services");
+  std::vector<json> copies;
+  if (services.is_array() && goal.kind != Goal::Kind::moved)
+    for (const auto& service : services)
+      if (text(service, "copy_of") == goal.subject) copies.push_back(service);
+  if (copies.empty()) return progress_of(goal, named(services, goal.subject));
+  if (const auto& role = named(services, goal.subject); !role.is_null()) copies.push_back(role);
+  return progress_of_copies(goal, copies);
 }
 
 int follow_through(const std::string& socket, const Goal& goal, std::uint64_t since, Duration timeout, bool quiet,

@@ -53,7 +53,7 @@ class Operator {
   int refused_by(const Error& error) const;
   int finish(json result, const std::string& text, int code) const;
   int restart_one(const std::string& service, json& result);
-  int restart_each();
+  int restart_each(const std::string& copied);
   int wait_for_restart(const std::string& service, const json& before, json& result);
   int waited(Waited outcome, json result, const std::string& done, const StatusWatch& watch,
              const std::string& failure) const;
@@ -207,13 +207,15 @@ std::string restart_text(const json& result) {
   return out;
 }
 
-/// Up to the first that does not come back: the others are left as they are.
-int Operator::restart_each() {
+/// Up to the first that does not come back: the others are left as they are. `copied`: only the copies of that service.
+int Operator::restart_each(const std::string& copied) {
   const auto status = change({{"op", "status"}});
   if (!status) return refused_by(status.error());
   std::vector<std::string> services;
   for (const auto& service : member(*status, "services"))
-    if (text(service, "state") == "Started") services.push_back(text(service, "name"));
+    if (text(service, "state") == "Started" && text(service, "role").empty() &&
+        (copied.empty() || text(service, "copy_of") == copied))
+      services.push_back(text(service, "name"));
   for (std::size_t index = 0; index < services.size(); ++index) {
     json result;
     const int code = restart_one(services[index], result);
@@ -235,7 +237,10 @@ int Operator::restart() {
     return failed({"it is not clear what", "", "name one service, or all by --all (without --step)",
                    "bascule restart shop --step apache"},
                   unusable);
-  if (request_.all) return restart_each();
+  if (request_.all) return restart_each("");
+  if (const auto status = change({{"op", "status"}}); status)
+    for (const auto& service : member(*status, "services"))
+      if (text(service, "copy_of") == request_.service) return restart_each(request_.service);
   json result;
   const int code = restart_one(request_.service, result);
   if (code != ok) return code;

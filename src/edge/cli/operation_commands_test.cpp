@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "edge/cli/follow_through.h"
 #include "edge/cli/operation_progress.h"
 
 namespace bascule::cli {
@@ -41,6 +42,25 @@ TEST(OperationProgress, ANodeIsSafeToPowerOffWhenTheOthersHaveAMajorityAndTheDat
   status["volumes"][0]["in_sync"] = {"alice", "bob"};
   status["nodes"][2]["online"] = false;
   EXPECT_EQ(reasons_not_to_power_off(status, "alice").at(0), "without alice there are 1 of 3 votes: no majority");
+}
+
+TEST(OperationProgress, WhatIsSaidOfCopiesIsReachedWhenAllOfThemAreThere) {
+  auto status = cluster();
+  status["services"] = json::parse(R"([
+    {"name":"web@alice","copy_of":"web","owner":"alice","state":"Started","target":"Started"},
+    {"name":"web@bob","copy_of":"web","owner":"bob","state":"Starting","target":"Started"}])");
+  const Goal started{Goal::Kind::started, "web", "", ""}, stopped{Goal::Kind::stopped, "web", "", ""};
+  EXPECT_EQ(progress(started, status), Progress::on_the_way);
+  EXPECT_EQ(not_started(status).size(), 1u);
+  status["nodes"][1]["online"] = false;
+  EXPECT_TRUE(not_started(status).empty()) << "bob is away";
+  status["services"][1]["owner"] = nullptr;
+  EXPECT_EQ(progress(started, status), Progress::reached);
+  EXPECT_EQ(progress(stopped, status), Progress::on_the_way);
+  status["services"][0]["owner"] = nullptr;
+  EXPECT_EQ(progress(stopped, status), Progress::reached);
+  status["services"][1]["state"] = "Failed";
+  EXPECT_EQ(progress(started, status), Progress::failed);
 }
 
 TEST(OperationCommands, TimesAreReadAsTheyAreSaid) {

@@ -86,10 +86,23 @@ std::vector<std::string> still_running(const json& status) {
   return waiting;
 }
 
+namespace {
+
+/// A copy of a node that is away or in standby: nothing is missing.
+bool belongs_to_absent(const json& status, const json& service) {
+  const std::string name = text(service, "name");
+  if (text(service, "copy_of").empty()) return false;
+  const json& node = named(member(status, "nodes"), name.substr(name.find('@') + 1));
+  return !node.is_null() && (!flag(node, "online") || flag(node, "standby"));
+}
+
+}  // namespace
+
 std::vector<std::string> not_started(const json& status) {
   std::vector<std::string> waiting;
   for (const auto& service : list_in(status, "services"))
-    if (text(service, "target") == "Started" && text(service, "state") != "Started")
+    if (text(service, "target") == "Started" && text(service, "state") != "Started" &&
+        !belongs_to_absent(status, service))
       waiting.push_back(with_why(service, text(service, "name") + " does not run yet"));
   return waiting;
 }

@@ -177,12 +177,13 @@ std::string services_text(const json& status, Style style) {
   for (const auto& service : services) {
     const auto lease = number(service, "lease_ms_left", -1);
     const auto owner = text(service, "owner");
-    out += without_trailing_spaces(fmt::format(
-               "  {:<12} {} {:<12} {:<22} {}", text(service, "name"), state(text(service, "state"), 10, style),
-               owner.empty() ? "nowhere" : "on " + owner,
-               lease > 0 ? fmt::format("lease {} left", age_text(lease)) : "no lease",
-               number(service, "age_ms", -1) < 0 ? "" : "told " + age_text(number(service, "age_ms")) + " ago")) +
-           "\n";
+    const std::string place = (text(service, "role").empty() ? "on " : "promoted on ") + owner;
+    out +=
+        without_trailing_spaces(fmt::format(
+            "  {:<12} {} {:<12} {:<22} {}", text(service, "name"), state(text(service, "state"), 10, style),
+            owner.empty() ? "nowhere" : place, lease > 0 ? fmt::format("lease {} left", age_text(lease)) : "no lease",
+            number(service, "age_ms", -1) < 0 ? "" : "told " + age_text(number(service, "age_ms")) + " ago")) +
+        "\n";
     if (const auto why = text(service, "why"); !why.empty()) out += fmt::format("      why: {}\n", why);
     if (const auto hint = text(service, "hint"); !hint.empty()) out += fmt::format("      what to do: {}\n", hint);
     out += failures_text(service) + steps_text(service, style);

@@ -123,11 +123,7 @@ void read_copies(const Section& section, Service& service) {
   read_count(section, service);
   service.promotable = section.flag("promotable").value_or(false);
   if (service.promotable && !service.copy) service.copy = Copy{service.name, {}, 0, 0};
-  service.notify = section.flag("notify").value_or(false);
   read_without_quorum(section, service);
-  if (service.notify && !service.copy)
-    section.findings().add(section.place("notify"), "only what has copies tells them of each other",
-                           "write copies or promotable, or leave it out");
   if (!service.copy) return;
   refuse_exclusive_things(section, service);
   if (service.promotable) check_promotable(section, service);

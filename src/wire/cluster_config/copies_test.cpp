@@ -88,7 +88,6 @@ const std::vector<Mistake> copies_mistakes{
     {"PromotableGroup",
      copies_frame + "[service.db]\npromotable = true\nrun = [\"ocf:Dummy\", \"ocf:pacemaker:Stateful\"]\n", "line 11",
      "one OCF agent", ""},
-    {"NotifyAlone", copies_frame + "[service.s]\nnotify = true\n" + agent, "line 11", "only what has copies", ""},
     {"LongName",
      copies_frame + "[node.x]\naddress = \"10.0.0.4\"\nvotes = false\n[node.alexandria]\naddress = \"10.0.0.5\"\n" +
          "votes = false\n[service." + std::string(40, 'a') + "]\ncopies = \"all\"\n" + agent,

@@ -304,7 +304,7 @@ Service read_service(const Section::Named& named, Findings& findings) {
   const Section section(*named.table, named.place, findings,
                         {"volume", "prefer", "mount", "address", "run", "stickiness", "autostart",
                          "migration_threshold", "start_failure_is_fatal", "failure_timeout", "copies", "without_quorum",
-                         "promotable", "notify", "after", "with", "apart"});
+                         "promotable", "after", "with", "apart"});
   Service service;
   service.name = named.name;
   service.volume = section.text("volume");

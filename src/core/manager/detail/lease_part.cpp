@@ -76,7 +76,7 @@ void Manager::State::lease_granted(const message::LeaseGrant& grant) {
   note_currentness(grant.applied_index);
   const auto outcome = holder.grant(grant, now);
   for (const auto& lease : outcome.extended) {
-    out->push_back(effect::GrantLease{lease.name, lease.epoch, lease.end});
+    if (!keeps_without_quorum(lease.name)) out->push_back(effect::GrantLease{lease.name, lease.epoch, lease.end});
     for (auto& runner : runners)
       if (runner.slot() == lease.name) step_runner(runner, transition::input::Lease{lease.epoch, lease.end});
   }

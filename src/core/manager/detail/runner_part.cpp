@@ -29,6 +29,8 @@ void Manager::State::reconcile_runners() {
 void Manager::State::reconcile_service(const std::string& name) {
   const bool runs_services = self->role == config::NodeRole::data;
   const auto* wanted = is_configured && runs_services ? config.service(name) : nullptr;
+  const bool elsewhere = wanted != nullptr && wanted->copy && !wanted->copy->node.empty();
+  if (elsewhere && wanted->copy->node != self->name) wanted = nullptr;  // another node's copy
   const auto* runs = runs_services ? definition_that_runs(name) : nullptr;
   const bool stale = runs != nullptr && (wanted == nullptr || reconfiguration::needs_restart(*runs, *wanted));
   const auto* target = stale ? runs : wanted;
@@ -129,6 +131,7 @@ void Manager::State::define(Runner& runner, const config::Service& definition) {
   runner.timing = config.timing;
   runner.retiring = runner.ever_told = false;
   runner.told = {};
+  forget_actions(runner.name);
   runner.machine = std::make_unique<transition::ServiceRunner>(definition, self->name, config.timing);
   out->push_back(effect::DefineRunner{runner.name, definition, true});
   if (runner.volume && volumes.count(*runner.volume) != 0) tell_volume(*runner.volume, "");
@@ -141,8 +144,10 @@ void Manager::State::close_runner(const std::string& name) {
 
 void Manager::State::step_runner(Runner& runner, const transition::Input& input) {
   transition::Effects effects;
+  const auto before = runner.machine->report().state;
   runner.machine->step(input, now, effects);
   for (auto& effect : effects) carry_out(runner, effect);
+  if (runner.machine->report().state != before) runner_went_on = true;
   if (effects.empty()) return;
   plan_dirty = true;
   report_soon();
@@ -150,16 +155,17 @@ void Manager::State::step_runner(Runner& runner, const transition::Input& input)
 
 void Manager::State::carry_out(Runner& runner, transition::Effect& effect) {
   namespace te = transition::effect;
-  if (auto* run = std::get_if<te::RunAction>(&effect))
-    return void(out->push_back(effect::RunAction{runner.name, *run}));
-  if (std::holds_alternative<te::CancelActions>(effect))
+  if (auto* run = std::get_if<te::RunAction>(&effect)) return begin_action(runner, *run);
+  if (std::holds_alternative<te::CancelActions>(effect)) {
+    cancel_deferred(runner.name);
     return void(out->push_back(effect::CancelActions{runner.name}));
+  }
   if (auto* wanted = std::get_if<te::PromoteVolume>(&effect)) return promote(runner, *wanted);
   if (auto* demote = std::get_if<te::DemoteVolume>(&effect))
     return void(out->push_back(effect::Demote{runner.volume.value_or(""), demote->force}));
   if (std::holds_alternative<te::FailHeldIo>(effect))
     return void(out->push_back(effect::FailIo{runner.volume.value_or("")}));
-  if (std::holds_alternative<te::KillCgroup>(effect)) return void(out->push_back(effect::KillCgroup{runner.name}));
+  if (std::holds_alternative<te::KillCgroup>(effect)) return kill_cgroup(runner);
   if (std::holds_alternative<te::Unmount>(effect))
     return void(out->push_back(effect::Unmount{runner.name, runner.volume.value_or("")}));
   if (auto* wanted = std::get_if<te::Propose>(&effect)) {
@@ -197,6 +203,7 @@ transition::input::Ownership Manager::State::ownership_of(const Runner& runner) 
     const auto failure = service->second.failures.find(self->name);
     ownership.blocked = failure != service->second.failures.end() && failure->second.reaction == "block";
   }
+  add_relations(runner, ownership);
   return ownership;
 }
 

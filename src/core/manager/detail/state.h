@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -157,6 +158,29 @@ struct Manager::State {
   void tell_volume(const std::string& volume, const std::string& refusal);
   void tick_runners();
 
+  // ---- relations_part: services that come after others --------------------------------------------------------------
+  void with_present_view(const std::function<void(const ownership::Snapshot&)>& look) const;
+  [[nodiscard]] bool has_relations() const;
+  void add_relations(const Runner& runner, transition::input::Ownership& ownership) const;
+  void relations_may_have_changed();
+  void tell_what_went_on();
+  [[nodiscard]] bool keeps_without_quorum(const std::string& lease) const;
+
+  // ---- role_part: a promotable copy and its Promoted role
+  // ------------------------------------------------------------
+  struct Deferred {
+    std::string runner;
+    transition::effect::RunAction action;
+  };
+  [[nodiscard]] Runner* partner_of(const Runner& runner);
+  [[nodiscard]] bool action_has_to_wait(const Runner& runner, const std::string& operation);
+  void begin_action(Runner& runner, const transition::effect::RunAction& action);
+  void action_ended(const std::string& name, const transition::input::ActionDone& done);
+  void cancel_deferred(const std::string& runner);
+  void forget_actions(const std::string& runner);
+  void begin_deferred();
+  void kill_cgroup(Runner& runner);
+
   // ---- failure_part: failures that fade, and what goes with a boot -------------------------------------------------
   struct SeenFailure {
     std::uint64_t version = 0;
@@ -305,6 +329,9 @@ struct Manager::State {
   membership::LeaseHolder holder;
   membership::LeaseGranter granter;
   std::vector<Runner> runners;
+  std::map<std::pair<std::string, transition::ActionId>, std::string> under_way;  ///< operations of promotable services
+  std::vector<Deferred> deferred;                                                 ///< in the order they were asked for
+  std::vector<Deferred> never_begun;                                              ///< cancelled before they began
   std::map<std::string, Volume> volumes;
 
   std::uint64_t persisted_sequence = 0;
@@ -326,6 +353,7 @@ struct Manager::State {
   Instant next_heartbeat{}, next_idle_ask{}, reported_at{};
   Instant plan_at{};
   bool plan_dirty = true;
+  bool runner_went_on = false;                              ///< a machine here is in another state than before
   std::map<std::string, SeenMaintenance> seen_maintenance;  ///< by scope
   std::set<std::string> told_lease_over;                    ///< nodes whose lease end was told in this leadership
 

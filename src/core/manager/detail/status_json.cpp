@@ -100,7 +100,7 @@ Json service_json(const Source& source, const config::Service& service, const st
                   const ownership::Plan& plan) {
   const auto found = state.services.find(service.name);
   const store::ServiceState agreed = found == state.services.end() ? store::ServiceState{} : found->second;
-  const bool wanted = agreed.target ? *agreed.target == store::Target::Started : service.autostart;
+  const bool wanted = ownership::is_wanted(state, service);
   const auto speaker = speaker_for(source, service, agreed);
   const auto* report = find_service(source.liveness.newest_report(speaker), service.name);
   const bool known = report != nullptr && source.known(speaker);
@@ -116,6 +116,11 @@ Json service_json(const Source& source, const config::Service& service, const st
   json["hint"] = explanation.hint;
   json["maintenance"] = store::in_maintenance(state, service.name, agreed.owner.value_or("")) != nullptr;
   json["restarts"] = {{"asked", agreed.restarts_asked}, {"done", agreed.restarts_done}};
+  if (service.copy) json["copy_of"] = service.copy->of;
+  if (service.is_role) json["role"] = "Promoted";
+  for (const auto& [key, names] :
+       {std::pair("after", &service.after), {"with", &service.with}, {"apart", &service.apart}})
+    if (!names->empty()) json[key] = *names;
   json["steps"] = report != nullptr ? steps_json(*report, known) : Json::array();
   return json;
 }

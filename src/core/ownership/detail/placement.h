@@ -16,7 +16,12 @@ namespace bascule::ownership::detail {
 /// Why the volume cannot be primary on this node now; empty if it can.
 [[nodiscard]] std::string reason_against_copy(const View& view, const std::string& volume, const std::string& node);
 /// It failed there: at its start, or as often as its migration threshold allows.
-[[nodiscard]] bool banned(const store::ServiceState& state, const config::Service& service, const std::string& node);
+/// Of copies that may run anywhere the failures of all of them count.
+[[nodiscard]] bool banned(const View& view, const config::Service& service, const std::string& node);
+/// It is a copy that runs on this one node or not at all.
+[[nodiscard]] inline bool is_pinned(const config::Service& service) {
+  return service.copy && !service.copy->node.empty();
+}
 /// Why the service cannot start on this node now; empty if it can.
 [[nodiscard]] std::string reason_against(const View& view, const config::Service& service, const std::string& node);
 

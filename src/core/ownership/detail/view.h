@@ -1,6 +1,9 @@
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/ownership/plan.h"
@@ -32,8 +35,21 @@ class View {
   /// The owner is here and says that everything runs, in the present epoch.
   [[nodiscard]] bool runs(const config::Service& service) const;
 
+  /// Where a service will be when what is decided was carried out; set in the order of the relations.
+  void settle(const std::string& service, std::optional<std::string> node, std::string why) {
+    futures_[service] = {std::move(node), std::move(why)};
+  }
+  [[nodiscard]] std::optional<std::string> future(const std::string& service) const;
+  /// Why it is nowhere.
+  [[nodiscard]] std::string future_why(const std::string& service) const;
+
  private:
+  struct Future {
+    std::optional<std::string> node;
+    std::string why;
+  };
   const Snapshot& snapshot_;
+  std::map<std::string, Future> futures_;
 };
 
 /// "alice", "alice and bob", "alice, bob and carol"

@@ -28,6 +28,7 @@ Instant ServiceRunner::State::next_deadline() const {
   consider(demote_since != never && name == Stopping, later(demote_since, demote_patience));
   consider(name == Killing && !killing.unmount_asked, later(killing.since, kill_patience));
   consider(releasing.has_value() && in({Stopped, Failed}), next_release);
+  consider(name == Stopped && waited, lease.end);
   consider(restarting != 0 && name == Started, next_release);
   if (name == Started) {
     for (const StepRun& step : steps)

@@ -17,12 +17,16 @@ std::uint64_t ServiceRunner::State::lease_epoch(const Epochs& epochs) const {
   return volume_only ? epochs.volume : epochs.service;
 }
 
-bool ServiceRunner::State::lease_valid() const { return run && !adopting && now < run_lease_end; }
+/// What is kept without a quorum needs a lease only to begin.
+bool ServiceRunner::State::lease_valid() const {
+  return run && !adopting && (now < run_lease_end || config.keeps_without_quorum);
+}
 
 bool ServiceRunner::State::may_start() const {
   const auto epochs = owned();
   if (!epochs || ownership.stop_requested || ownership.maintenance || blocked || releasing || !actions.empty())
     return false;
+  if (!ownership.waits_for.empty()) return false;
   if (mount_asked && !mount_checked) return false;
   return lease.epoch == lease_epoch(*epochs) && now < lease.end;
 }
@@ -36,9 +40,14 @@ bool ServiceRunner::State::in(std::initializer_list<ServiceStateName> names) con
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Instant ServiceRunner::State::hold_until() const { return later(run_lease_end, timing.hold_grace); }
+/// Nothing in the kernel mutes a role, as it mutes an address and holds a volume's writes: it ends with its lease.
+Instant ServiceRunner::State::hold_until() const {
+  return config.is_role ? run_lease_end : later(run_lease_end, timing.hold_grace);
+}
 
-Instant ServiceRunner::State::kill_at() const { return later(hold_until(), timing.stop_deadline); }
+Instant ServiceRunner::State::kill_at() const {
+  return config.is_role ? later(run_lease_end, timing.hold_grace) : later(hold_until(), timing.stop_deadline);
+}
 
 std::size_t ServiceRunner::State::first_not_started() const {
   std::size_t index = 0;
@@ -64,7 +73,13 @@ void ServiceRunner::State::run_action(std::size_t index, const std::string& oper
   const ActionId id = ++last_action;
   steps[index].action = id;
   actions[id] = Pending{index, operation, now + timeout + action_slack};
-  emit(effect::RunAction{id, index, operation, timeout, interval, volume.device});
+  emit(effect::RunAction{id, index, agent_operation(operation), timeout, interval, volume.device});
+}
+
+/// A role is begun by promoting what runs already, and ended by demoting it.
+std::string ServiceRunner::State::agent_operation(const std::string& operation) const {
+  if (!config.is_role || operation == "monitor") return operation;
+  return operation == "start" ? "promote" : "demote";
 }
 
 void ServiceRunner::State::run_monitor(std::size_t index, std::size_t which) {

@@ -22,7 +22,7 @@ bool is_near(const config::Step& step) {
 
 void ServiceRunner::State::kill(const std::string& reason) {
   cancel_actions();
-  recovering = false;
+  recovering = pausing = false;
   demote_since = never;
   killing = KillProgress{};
   killing.since = now;

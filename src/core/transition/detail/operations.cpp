@@ -80,6 +80,28 @@ bool ServiceRunner::State::rule_restarted() {
   return false;
 }
 
+/// What it comes after has gone: it stops, and waits where it is.
+bool ServiceRunner::State::rule_pause() {
+  if (!ownership.pause || !in({Promoting, Starting, Started}) || owned() != run || resting()) return false;
+  if (!lease_valid() || ownership.stop_requested) return false;
+  if (name == Started) cancel_actions();
+  stop_all(ownership.waits_for);
+  pausing = true;
+  return true;
+}
+
+/// Says for what it waits. A lease that ended meanwhile was disarmed for good: then it is given back, to be given anew.
+bool ServiceRunner::State::rule_waits() {
+  if (name != Stopped || releasing || !owned()) return false;
+  if (!ownership.waits_for.empty()) why = ownership.waits_for;
+  waited = waited || !ownership.waits_for.empty();
+  if (!waited || lease.epoch != lease_epoch(*owned()) || now < lease.end) return false;
+  waited = false;
+  releasing = owned();
+  next_release = now;
+  return true;
+}
+
 std::string ServiceRunner::State::cause() const { return why.empty() ? ownership.reason : why; }
 
 std::string ServiceRunner::State::stop_reason() const {

@@ -30,7 +30,7 @@ void ServiceRunner::State::monitor_failed(std::size_t index, std::size_t which, 
   failure.reaction = config::text(reaction);
   record_failure(failure);
   // "Not running" is a clean state: it is started without a stop before it.
-  const bool clean = agents::found_by_monitor(done.return_code, false) == agents::Found::not_running;
+  const bool clean = found_by(done.return_code, false) == agents::Found::not_running;
   steps[index].condition = clean ? Condition::Stopped : Condition::Failed;
   steps[index].forget_warnings();
   cancel_actions();
@@ -56,6 +56,8 @@ void ServiceRunner::State::recover(std::size_t index, const std::string& reason)
   stop_to = index;
   recovering = true;
   started_at = now;
+  // What was promoted may be gone altogether: its copy is looked at first.
+  if (config.is_role) next_start = later(now, start_pause);
   become(Stopping, reason);
 }
 

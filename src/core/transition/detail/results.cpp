@@ -31,8 +31,12 @@ std::string ServiceRunner::State::failure_text(std::size_t index, const std::str
   return text;
 }
 
+agents::Found ServiceRunner::State::found_by(int return_code, bool probe) const {
+  return config.is_role ? agents::found_promoted(return_code) : agents::found_by_monitor(return_code, probe);
+}
+
 void ServiceRunner::State::probe_done(StepRun& step, const input::ActionDone& done) {
-  switch (agents::found_by_monitor(done.return_code, true)) {
+  switch (found_by(done.return_code, true)) {
     case agents::Found::running:
       step.condition = Condition::Started;
       break;
@@ -55,7 +59,7 @@ message::RecordFailure ServiceRunner::State::failure_of(std::size_t index, const
 }
 
 void ServiceRunner::State::monitor_done(std::size_t index, std::size_t which, const input::ActionDone& done) {
-  const auto found = agents::found_by_monitor(done.return_code, false);
+  const auto found = found_by(done.return_code, false);
   if (ownership.maintenance) {
     const std::string text = found == agents::Found::running ? "" : failure_text(index, "monitor", done);
     return only_tell(index, which, found, text);
@@ -109,7 +113,9 @@ void ServiceRunner::State::stop_done(std::size_t index, const input::ActionDone&
   StepRun& step = steps[index];
   const std::string& step_name = config.steps[index].name;
   const std::string ms = std::to_string(to_ms(done.took));
-  const bool ok = agents::severity("stop", done.return_code) == agents::Severity::success;
+  // What does not run at all is not promoted either.
+  const bool demoted = config.is_role && done.return_code == agents::ocf::not_running;
+  const bool ok = demoted || agents::severity("stop", done.return_code) == agents::Severity::success;
   step.condition = ok ? Condition::Stopped : Condition::Failed;
   if (ok) {
     step.stop_ms = to_ms(done.took);

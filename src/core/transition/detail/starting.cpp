@@ -15,7 +15,7 @@ bool ServiceRunner::State::rule_start() {
   run_lease_end = lease.end;
   started_at = now;
   next_start = now;
-  failed = false;
+  failed = waited = false;
   volume_promoted = false;
   volume_lost_at = never;
   demote_since = never;

@@ -122,6 +122,8 @@ struct ServiceRunner::State {
   bool was_in_maintenance = false;
   Instant demote_since = never;
   Instant next_demote = never;
+  bool waited = false;   ///< Stopped: for another service, with a lease that could end meanwhile
+  bool pausing = false;  ///< Stopping: what it comes after does not run; it stays ours, and starts again after it
   Instant hint_at{};
   Instant next_start{};  ///< not before: a start failed that is tried again
   bool blocked = false;  ///< a failure with on_fail = "block" holds everything as it is
@@ -163,12 +165,14 @@ struct ServiceRunner::State {
   }
   void tell(const std::string& kind, const std::string& text, std::map<std::string, std::string> fields = {});
   void run_action(std::size_t index, const std::string& operation, Duration timeout, Duration interval);
+  [[nodiscard]] std::string agent_operation(const std::string& operation) const;
   void run_monitor(std::size_t index, std::size_t which);
   void cancel_actions();
   void record_failure(bool start_failed, const std::string& text);
   void record_failure(message::RecordFailure failure);
 
   // results.cpp
+  [[nodiscard]] agents::Found found_by(int return_code, bool probe) const;
   void probe_done(StepRun& step, const input::ActionDone& done);
   void monitor_done(std::size_t index, std::size_t which, const input::ActionDone& done);
   void monitor_succeeded(std::size_t index, std::size_t which, const input::ActionDone& done);
@@ -203,6 +207,8 @@ struct ServiceRunner::State {
   void only_tell(std::size_t index, std::size_t which, agents::Found found, const std::string& text);
   bool rule_restart();
   bool rule_restarted();
+  bool rule_pause();
+  bool rule_waits();
   [[nodiscard]] bool resting() const;  ///< in maintenance, with every right to what runs: nothing is done about it
   [[nodiscard]] std::string stop_reason() const;
   [[nodiscard]] std::string cause() const;  ///< why a step is started or stopped

@@ -9,7 +9,7 @@ using Condition = StepRun::Condition;
 
 void ServiceRunner::State::stop_all(const std::string& reason) {
   stop_to = 0;
-  recovering = false;
+  recovering = pausing = false;
   demote_since = never;
   become(Stopping, reason);
 }
@@ -75,10 +75,12 @@ void ServiceRunner::State::finish() {
   }
   volume_promoted = false;
   volume_lost_at = demote_since = promote_since = never;
-  emit(effect::ReleaseLease{run->service, run->volume});
+  const bool stays_ours = pausing && !failed && owned() == run && lease_valid() && !ownership.stop_requested;
+  if (!stays_ours) emit(effect::ReleaseLease{run->service, run->volume});
   if (!volume_only) tell("service-stopped", config.name + " is stopped" + (why.empty() ? "" : ": " + why));
   if (failed) tell("service-failed", config.name + " failed on " + node + ": " + why);
-  releasing = run;
+  pausing = false;
+  if (!stays_ours) releasing = run;
   blocked = ownership.blocked;
   next_release = now;
   if (ownership_known && owned() != run) releasing.reset();

@@ -29,7 +29,7 @@ struct Places {
 [[nodiscard]] FenceDevice read_fence(const Section::Named& named, Findings& findings);
 void check_fence(const FenceDevice& device, const std::vector<Node>& nodes, const Place& place, Findings& findings);
 
-/// `copies`, `without_quorum`, `promotable`, `notify`. `copy` is only half filled in until expand_copies().
+/// `copies`, `without_quorum`, `promotable`. `copy` is only half filled in until expand_copies().
 void read_copies(const Section& section, Service& service);
 /// `after`, `with`, `apart`.
 void read_relations(const Section& section, Service& service);
