@@ -33,7 +33,7 @@ struct Relation {
 };
 constexpr Relation relations[] = {{"after", &Service::after}, {"with", &Service::with}, {"apart", &Service::apart}};
 
-Place place_of(const Places& places, std::size_t service, const char* key) {
+Place place_of_key(const Places& places, std::size_t service, const char* key) {
   return {places.services[service].line, places.services[service].path + "." + key};
 }
 
@@ -44,7 +44,7 @@ void check_names(const ClusterConfig& config, const Places& places, std::size_t 
     if (one.name != service.name) known.push_back(one.name);
   for (const auto& relation : relations)
     for (const auto& name : service.*relation.names) {
-      const Place place = place_of(places, index, relation.key);
+      const Place place = place_of_key(places, index, relation.key);
       if (name == service.name)
         findings.add(place, "a service has no relation with itself");
       else if (config.service(name) == nullptr)

@@ -70,7 +70,8 @@ bool ServiceRunner::State::rule_adopt() {
     kill("found running without a right to it");
     return true;
   }
-  if (lease.epoch != lease_epoch(*epochs) || now >= lease.end) return false;
+  const bool leased = lease.epoch == lease_epoch(*epochs) && now < lease.end;
+  if (!leased && !config.keeps_without_quorum) return false;
   const bool looked_again = run.has_value();
   run = epochs;
   run_lease_end = lease.end;
@@ -96,6 +97,7 @@ bool ServiceRunner::State::rule_lease_back() {
 
 bool ServiceRunner::State::rule_grace_over() {
   if (name != Held || now < hold_until()) return false;
+  if (config.keeps_without_quorum && !ownership_known) return false;  // whose it is, is told when there is a majority
   if (adopting) {
     adopting = false;
     run = found_run();
