@@ -83,7 +83,7 @@ class CopiesCluster(Cluster):
         return self.wait_for(f"{service} has an owner", lambda: self.one(service).get("owner"), 30)
 
     def answer(self, address="10.77.0.10"):
-        return self.hosts["client"].run(["curl", "-s", "-m", "1", f"http://{address}/"], check=False).out.strip()
+        return self.hosts["client"].run(["curl", "-s", "-m", "1", f"http://{address}/index.html"], check=False).out.strip()
 
     def role(self, name):
         return self.hosts[name].read("/run/shop/stateful").strip().lower()
@@ -140,7 +140,7 @@ def standby_and_stop(cluster):
     cluster.wait_runs("web@alice", "alice")
     asked(cluster, "carol", "stop", "web")
     expect(not cluster.one("vip").get("owner"), "the address is there without a copy")
-    expect("stopped by hand" in cluster.one("vip")["why"], f"it does not say why: {cluster.one('vip')['why']}")
+    expect("no copy of web" in cluster.one("vip")["why"], f"it does not say why: {cluster.one('vip')['why']}")
     asked(cluster, "carol", "start", "web")
     cluster.wait_runs("vip", cluster.owner_of("vip"))
     asked(cluster, "carol", "restart", "web", timeout_s=90)

@@ -38,7 +38,11 @@ std::string reason_not_with(const View& view, const std::string& name, const std
   if (others.empty()) return {};
   for (const auto* other : others)
     if (view.future(other->name) == node) return {};
-  if (others.front()->copy) return fmt::format("no copy of {} is to run on {}", config::written_name(name), node);
+  if (others.front()->copy) {
+    const auto here = those_that_count(view, name, node);
+    return with_why(fmt::format("no copy of {} is to run on {}", config::written_name(name), node),
+                    here.size() == 1 ? view.future_why(here.front()->name) : "");
+  }
   const auto at = view.future(name);
   return at ? fmt::format("it belongs to {}, which is on {}", name, *at)
             : with_why(fmt::format("it belongs to {}, which is nowhere", name), view.future_why(name));
