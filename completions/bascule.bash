@@ -1,7 +1,8 @@
 # Made by `bascule completion`; the names are those of the running cluster.
 _bascule_names() {
   bascule status --json 2>/dev/null | python3 -c 'import json, sys
-print(*[one["name"] for one in json.load(sys.stdin)[sys.argv[1]]])' "$1" 2>/dev/null
+ones = json.load(sys.stdin)[sys.argv[1]]
+print(*sorted({one.get(key) for one in ones for key in ("name", "copy_of")} - {None}))' "$1" 2>/dev/null
 }
 _bascule_words() {  # $1 and $2: the words before the one that is completed; $3: the last of them
   case "$3" in

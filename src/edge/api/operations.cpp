@@ -5,8 +5,7 @@ namespace {
 
 using Kind = Parameter::Kind;
 
-const Parameter service{"service", Kind::service, true,
-                        "the service; of one with copies all of them, or one: web@alice"};
+const Parameter service{"service", Kind::service, true, "the service"};
 const Parameter node{"node", Kind::node, true, "the node"};
 const Parameter attribute{"name", Kind::text, true, "the attribute"};
 const Parameter of_node{"node", Kind::node, false, "of which node; this one if not given, \"#cluster\" for all"};
