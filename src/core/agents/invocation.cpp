@@ -38,7 +38,7 @@ void add_copy(std::map<std::string, std::string>& environment, const Request& re
   environment["OCF_RESKEY_CRM_meta_clone_node_max"] = "1";
   environment["OCF_RESKEY_CRM_meta_globally_unique"] = "false";
   environment["OCF_RESKEY_CRM_meta_interleave"] = "true";
-  environment["OCF_RESKEY_CRM_meta_notify"] = request.notify ? "true" : "false";
+  environment["OCF_RESKEY_CRM_meta_notify"] = "false";
   if (!request.promotable) return;
   for (const char* key : {"promoted", "master"}) {
     environment[std::string("OCF_RESKEY_CRM_meta_") + key + "_max"] = "1";

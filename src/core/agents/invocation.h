@@ -29,7 +29,6 @@ struct Request {
   std::string socket = {};                ///< of the manager, for these tools
   std::optional<config::Copy> copy = {};  ///< of a service with copies, which one this is; count 0: not known
   bool promotable = false;
-  bool notify = false;
   std::uint32_t check_level = 0;  ///< of a monitor; 0: what the step's parameter OCF_CHECK_LEVEL says
 };
 

@@ -65,7 +65,6 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
   request.copy = service_.copy;
   if (service_.is_role) request.copy = config::Copy{service_.name, node_, 0, 0};
   request.promotable = service_.promotable || service_.is_role;
-  request.notify = service_.notify;
   request.tools = tools_;
   request.socket = socket_;
   if (!action.device.empty()) last_device_ = action.device;

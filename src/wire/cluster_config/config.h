@@ -116,7 +116,6 @@ struct Service {
   bool promotable = false;            ///< its agents know promote and demote; the role is a service of its own
   /// The Promoted role of the copies of this name: "starts" by promoting the copy beside it, and stops by demoting it.
   bool is_role = false;
-  bool notify = false;  ///< agents hear of what happens to the other copies
   /// Relations. What is named is a service, or with "@*" behind it any copy of it.
   std::vector<std::string> after = {};  ///< starts after them and stops before them
   std::vector<std::string> with = {};   ///< only on the node of each of them
