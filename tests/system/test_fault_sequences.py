@@ -44,7 +44,7 @@ class Plans(unittest.TestCase):
         drawn = Counter((step.action, step.target) for number in range(300)
                         for step in make_plan("x", number, 15).steps)
         self.assertEqual({action for action, _ in drawn}, set(WEIGHTS))
-        self.assertEqual(len(drawn), 7 * 3 + 2 * 3 + 2)  # of hosts, of pairs, moves
+        self.assertEqual(len(drawn), 8 * 3 + 2 * 2 + 4 * 3 + 2 * 6 + 2)  # of hosts, data nodes, pairs, ways; moves
         left = Counter(make_plan("x", number, 15).left_broken for number in range(300))
         self.assertEqual(set(left), {None, "alice", "bob", "carol"})
 

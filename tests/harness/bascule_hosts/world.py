@@ -347,7 +347,14 @@ class World:
                          "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6"])
         self.switch.run(["nft", "-f", "-"], text="""table bridge cut {
             set pairs { type ifname . ifname; }
-            chain forward { type filter hook forward priority 0; iifname . oifname @pairs drop; }
+            set ways { type ifname . ifname; }
+            set lossy { type ifname . ifname; }
+            chain forward {
+                type filter hook forward priority 0;
+                iifname . oifname @pairs drop
+                iifname . oifname @ways drop
+                iifname . oifname @lossy numgen random mod 100 < 30 drop
+            }
         }""")
 
     def add(self, name, address, binds=(), second_address=None):
@@ -387,6 +394,28 @@ class World:
         self.switch.run(["nft", f"delete element bridge cut pairs {{ {one.port} . {other.port}, {other.port} . "
                          f"{one.port} }}"])
         self.note(one.name, "pair-healed", f"{one.name} and {other.name} reach each other again", at_ns)
+        return at_ns
+
+    def cut_way(self, sender, receiver):
+        """Nothing of the one arrives at the other; what the other says still does."""
+        return self._change("add", "ways", [(sender, receiver)], f"nothing of {sender.name} arrives at {receiver.name}")
+
+    def heal_way(self, sender, receiver):
+        return self._change("delete", "ways", [(sender, receiver)], f"{sender.name} is heard by {receiver.name} again")
+
+    def lose(self, one, other):
+        """Three of ten frames between these two are lost."""
+        return self._change("add", "lossy", [(one, other), (other, one)], f"{one.name} and {other.name} lose frames")
+
+    def lose_nothing(self, one, other):
+        return self._change("delete", "lossy", [(one, other), (other, one)],
+                            f"{one.name} and {other.name} lose nothing any more")
+
+    def _change(self, verb, name, ways, text):
+        at_ns = kernel.boottime_ns()
+        elements = ", ".join(f"{sender.port} . {receiver.port}" for sender, receiver in ways)
+        self.switch.run(["nft", f"{verb} element bridge cut {name} {{ {elements} }}"])
+        self.note(ways[0][0].name, "link-quality", text, at_ns)
         return at_ns
 
     # --- the harness's own story ------------------------------------------------------------------------------------

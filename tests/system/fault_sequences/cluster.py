@@ -26,6 +26,8 @@ class FaultCluster(Cluster):
     def __init__(self, directory, programs, timeline):
         super().__init__(directory, programs, "volume", timeline)
         self.pairs = set()  # that are cut now
+        self.ways = set()   # (sender, receiver) that are cut now
+        self.lossy = set()  # pairs between which frames are lost
         self.cuts = set()   # hosts whose link is down now
 
     def make_hosts(self):
@@ -91,10 +93,42 @@ class FaultCluster(Cluster):
         self.world.heal(self.hosts[one], self.hosts[other])
         self.pairs.discard((one, other))
 
-    def _crash_manager(self, name):
+    def _cut_way(self, sender, receiver):
+        self.world.cut_way(self.hosts[sender], self.hosts[receiver])
+        self.ways.add((sender, receiver))
+
+    def _heal_way(self, sender, receiver):
+        self.world.heal_way(self.hosts[sender], self.hosts[receiver])
+        self.ways.discard((sender, receiver))
+
+    def _lose(self, one, other):
+        self.world.lose(self.hosts[one], self.hosts[other])
+        self.lossy.add((one, other))
+
+    def _lose_nothing(self, one, other):
+        self.world.lose_nothing(self.hosts[one], self.hosts[other])
+        self.lossy.discard((one, other))
+
+    def _crash(self, name, program):
         if not self.is_up(name):
             return f"{name} is dead"
-        self.hosts[name].crash("managerd")
+        self.hosts[name].crash(program)
+
+    def _crash_manager(self, name):
+        return self._crash(name, "managerd")
+
+    def _crash_blockd(self, name):
+        return self._crash(name, "blockd")
+
+    def _crash_watchdogd(self, name):
+        return self._crash(name, "watchdogd")
+
+    def _hog(self, name):
+        """Both cores are busy for a while, all hosts feel it."""
+        if not self.is_up(name):
+            return f"{name} is dead"
+        for _ in range(4):
+            self.hosts[name].start(["timeout", "1", "sh", "-c", "while :; do :; done"]).abandon()
 
     def _move(self, to):
         """Asked of the first manager that could answer; nobody waits for what becomes of it."""
@@ -121,6 +155,10 @@ class FaultCluster(Cluster):
     def repair_all_but(self, left):
         for one, other in sorted(self.pairs):
             self._heal_pair(one, other)
+        for sender, receiver in sorted(self.ways):
+            self._heal_way(sender, receiver)
+        for one, other in sorted(self.lossy):
+            self._lose_nothing(one, other)
         for name in ADDRESSES:
             if name != left:
                 self.repair(name)

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 HOSTS = ("alice", "bob", "carol")
 DATA = ("alice", "bob")
+WAYS = tuple((one, other) for one in HOSTS for other in HOSTS if one != other)
 PAIRS = (("alice", "bob"), ("alice", "carol"), ("bob", "carol"))
 LEAVES_BROKEN = 0.5       # share of the sequences that end with one host still dead or cut off
 BURST = 0.4               # share of the steps that follow their predecessor within 120 ms
 WEIGHTS = {"kill": 3, "boot": 5, "freeze": 3, "thaw": 5, "cut": 3, "heal": 5, "cut-pair": 3, "heal-pair": 5, "move": 3,
-           "crash-manager": 3}
+           "crash-manager": 3, "crash-blockd": 1, "crash-watchdogd": 1, "hog": 1, "cut-way": 2, "heal-way": 4, "lose": 2,
+           "lose-nothing": 3}
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class State:
     frozen: set = field(default_factory=set)
     cut: set = field(default_factory=set)
     pairs: set = field(default_factory=set)
+    ways: set = field(default_factory=set)
+    lossy: set = field(default_factory=set)
 
     def possible(self):
         """[(action, target)] of everything that makes sense now."""
@@ -48,7 +52,12 @@ class State:
         found += [("heal", (host,)) for host in sorted(self.cut)]
         found += [("cut-pair", pair) for pair in PAIRS if pair not in self.pairs]
         found += [("heal-pair", pair) for pair in sorted(self.pairs)]
-        found += [("crash-manager", (host,)) for host in awake]
+        found += [("cut-way", way) for way in WAYS if way not in self.ways]
+        found += [("heal-way", way) for way in sorted(self.ways)]
+        found += [("lose", pair) for pair in PAIRS if pair not in self.lossy]
+        found += [("lose-nothing", pair) for pair in sorted(self.lossy)]
+        found += [(action, (host,)) for host in awake for action in ("crash-manager", "hog")]
+        found += [(action, (host,)) for host in awake if host in DATA for action in ("crash-blockd", "crash-watchdogd")]
         if awake:
             found += [("move", (host,)) for host in DATA]
         return found
@@ -67,6 +76,10 @@ class State:
             (self.cut.add if action == "cut" else self.cut.discard)(host)
         elif action in ("cut-pair", "heal-pair"):
             (self.pairs.add if action == "cut-pair" else self.pairs.discard)(target)
+        elif action in ("cut-way", "heal-way"):
+            (self.ways.add if action == "cut-way" else self.ways.discard)(target)
+        elif action in ("lose", "lose-nothing"):
+            (self.lossy.add if action == "lose" else self.lossy.discard)(target)
 
     def broken(self):
         return self.dead | self.frozen | self.cut
