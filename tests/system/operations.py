@@ -109,6 +109,28 @@ def moves(cluster):
         cluster.wait_in_sync("resync", 30)
 
 
+def manager_killed_while_the_disk_waits(cluster):
+    """Cut off, alice unmounts a disk whose writes are held. Who waits for that cannot be killed; her manager can, and the
+    next one is there before the lease is missed."""
+    alice, began = cluster.hosts["alice"], int(time.time() * 1000)
+    alice.run(["sh", "-c", "echo not flushed > /srv/shop/note"])
+    alice.link_down()
+
+    def unmounting():
+        return "D bascule-mount" in alice.run(["ps", "-eo", "state=,comm="]).out
+    cluster.wait_for("The unmount waits", unmounting, 20, 0.05)
+    killed = time.monotonic()
+    alice.crash("managerd")
+    expect(time.monotonic() - killed < 5, "the manager could not be killed")
+    cluster.wait_for("The next manager answers", lambda: cluster.bascule("alice", "status", check=False).out, 10)
+    alice.link_up()
+    cluster.wait_started(30)
+    cluster.wait_in_sync("alice is back", 60)
+    expect(told(cluster, "service-granted", began), "nobody took over")
+    asked(cluster, "carol", "move", "shop", "--to", "alice")
+    cluster.wait_in_sync("moved back", 30)
+
+
 def drain(cluster):
     done = asked(cluster, "carol", "drain", "alice")
     expect(done["drained"] and done["safe_to_power_off"], f"not safe: {done}")
@@ -163,7 +185,8 @@ def main():
     try:
         cluster.make_hosts()
         prepare(cluster)
-        for chapter in (maintenance, restart, unmounted_by_hand, moves, drain, history_of_a_dead_node,
+        for chapter in (maintenance, restart, unmounted_by_hand, moves, manager_killed_while_the_disk_waits,
+                        drain, history_of_a_dead_node,
                         stop_of_everything):
             print(f"-- {chapter.__name__}", flush=True)
             chapter(cluster)

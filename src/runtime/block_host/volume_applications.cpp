@@ -94,8 +94,10 @@ void VolumeHost::deliver_answers() {
     const bool read = pending_[static_cast<std::uint32_t>(answer.request)].kind == device::Request::Kind::read;
     if (allowed || read || answer.error_number != 0)
       deliver(answer);
-    else
+    else if (primary_)
       withheld_.push_back(answer);
+    else  // no lease will ever allow it; and as long as it is not answered, the loop device of its promotion cannot go
+      deliver({answer.request, EIO});
   }
   if (facts_.writes_withheld != withheld_.size()) state_changed_ = true;
   facts_.writes_withheld = withheld_.size();

@@ -103,6 +103,7 @@ void VolumeHost::demote_refused(const std::string& why) {
 
 void VolumeHost::demoted() {
   primary_ = false;
+  fail_withheld();
   state_changed_ = true;
   facts_.device.clear();
   activity_->became_secondary();

@@ -1,16 +1,20 @@
 #include "runtime/mount/mount_step.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -20,11 +24,10 @@
 #include "runtime/mount/mount_options.h"
 #include "runtime/mount/mount_users.h"
 #include "runtime/process/mounts.h"
-#include "runtime/process/worker.h"
 
 namespace bascule::mount {
 
-/// What the thread works on: all its own.
+/// What is to be done, and with what.
 struct Job {
   std::string operation, device, directory, type, options;
   Duration timeout{};
@@ -163,6 +166,45 @@ Outcome carry_out(const Job& job) {
   return {ocf_unimplemented, "a mount has no " + job.operation};
 }
 
+/// The other process's whole life. Nothing of the manager's may be held in here, above all not its locks.
+[[noreturn]] void run_child(int answer_to, const Job& job) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::prctl(PR_SET_NAME, "bascule-mount");
+  if (answer_to != 3) ::dup2(answer_to, 3);
+  ::close_range(4, ~0U, 0);
+  const Outcome outcome = carry_out(job);
+  const std::string text = static_cast<char>(outcome.code) + outcome.why;
+  [[maybe_unused]] const ssize_t written = ::write(3, text.data(), text.size());
+  ::_exit(0);
+}
+
+/// A process that mounts or unmounts, and what it says.
+struct Child {
+  Child(boost::asio::io_context& io, int read_end, pid_t pid_in) : answer(io, read_end), pid(pid_in) {}
+  boost::asio::posix::stream_descriptor answer;
+  pid_t pid;
+  std::string text;
+
+  /// Called when it has closed its end: it is about to be gone.
+  Outcome outcome() {
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    if (text.empty()) return {ocf_error, "the process that mounts ended without a word"};
+    return {text.front(), text.substr(1)};
+  }
+};
+
+std::shared_ptr<Child> start_child(boost::asio::io_context& io, const Job& job) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return nullptr;
+  const pid_t pid = ::fork();
+  if (pid == 0) run_child(ends[1], job);
+  ::close(ends[1]);
+  if (pid > 0) return std::make_shared<Child>(io, ends[0], pid);
+  ::close(ends[0]);
+  return nullptr;
+}
+
 }  // namespace
 
 struct MountStep::State {
@@ -201,14 +243,16 @@ void MountStep::run(const std::string& operation, const std::string& device, Dur
     state->mounted = operation != "stop" && outcome.code == ocf_success;
     done(outcome.code, outcome.why);
   };
-  // A monitor looks at one file in /proc: it needs no thread.
+  // A monitor looks at one file in /proc: that never waits.
   if (operation == "monitor")
     return boost::asio::post(state_->io, [outcome = carry_out(job), answer] { answer(outcome); });
-  auto work = [job, answer, &io = state_->io, guard = boost::asio::make_work_guard(state_->io)] {
-    boost::asio::post(io, [outcome = carry_out(job), answer] { answer(outcome); });
-  };
-  if (process::start_worker(work)) return;
-  boost::asio::post(state_->io, [answer] { answer({ocf_error, "there is no thread to mount with"}); });
+  const auto child = start_child(state_->io, job);
+  if (child == nullptr) {
+    const Outcome failed{ocf_error, system_error("there is no process to mount with")};
+    return boost::asio::post(state_->io, [answer, failed] { answer(failed); });
+  }
+  boost::asio::async_read(child->answer, boost::asio::dynamic_buffer(child->text),
+                          [child, answer](const boost::system::error_code&, std::size_t) { answer(child->outcome()); });
 }
 
 }  // namespace bascule::mount
