@@ -186,8 +186,7 @@ def main():
         cluster.make_hosts()
         prepare(cluster)
         for chapter in (maintenance, restart, unmounted_by_hand, moves, manager_killed_while_the_disk_waits,
-                        drain, history_of_a_dead_node,
-                        stop_of_everything):
+                        drain, history_of_a_dead_node, stop_of_everything):
             print(f"-- {chapter.__name__}", flush=True)
             chapter(cluster)
         cluster.bascule("alice", "stop", "--all")
