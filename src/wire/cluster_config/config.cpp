@@ -98,9 +98,12 @@ std::vector<std::string> ClusterConfig::fence_reactions_without_device() const {
     for (const auto& node : nodes)
       if (node.role == NodeRole::data && fences_of(node.name).empty())
         unfenced += (unfenced.empty() ? "" : " and ") + node.name;
-    if (!unfenced.empty())
-      sentences.push_back("service " + one.name + " has on_fail = \"fence\", but no [fence.NAME] can switch off " +
-                          unfenced + ": there it is only stopped");
+    if (unfenced.empty()) continue;
+    auto sentence = "service " + written_name(one.name) +
+                    " has on_fail = \"fence\", but no [fence.NAME] can switch off " + unfenced +
+                    ": there it is only stopped";
+    // Of several copies once.
+    if (sentences.empty() || sentences.back() != sentence) sentences.push_back(std::move(sentence));
   }
   return sentences;
 }

@@ -44,6 +44,21 @@ node = "alice"
   EXPECT_EQ(config->fences_of("bob").size(), 1u);
 }
 
+TEST(FenceConfig, AReactionWithoutADeviceIsNamedOnceAlsoForCopies) {
+  const auto config = parse(two + R"([service.web]
+copies = "all"
+run = { agent = "ocf:heartbeat:apache", on_fail = "fence" }
+[fence.pdu]
+agent = "fence_apc"
+node = "bob"
+)",
+                            "f");
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->fence_reactions_without_device(),
+            std::vector<std::string>{"service web has on_fail = \"fence\", but no [fence.NAME] can switch off alice: "
+                                     "there it is only stopped"});
+}
+
 TEST(FenceConfig, TwoNodesAreAllowedAndSaidToBeWithoutTakeoverUnlessBothCanBeFenced) {
   const auto bare = parse(two, "f");
   ASSERT_TRUE(bare) << bare.error().text();
