@@ -25,8 +25,8 @@ void Manager::State::fence_by_hand(const input::Change& change) {
 
 /// With a leader it is agreed first, so that no lease is given meanwhile; the order of the log then begins it.
 void Manager::State::fence_asked(const input::Change& change, const message::FenceByHand& order) {
-  if (const auto under_way = fence.running.find(order.node); under_way != fence.running.end())
-    return void(under_way->second.requests.push_back(change.request));
+  if (const auto at_work = fence.running.find(order.node); at_work != fence.running.end())
+    return void(at_work->second.requests.push_back(change.request));
   fence.not_before.erase(order.node);
   Fencing fencing;
   fencing.reason = order.act == "fence" ? "a person asked for it" : "a person tries it out";
@@ -182,11 +182,11 @@ void add_fence_problems(const config::ClusterConfig& config, const store::Fencin
 
 void Manager::State::fencing_json(FenceJson& status) const {
   const auto& agreed = store.state().fencing;
-  FenceJson devices = FenceJson::array(), under_way = FenceJson::array();
+  FenceJson devices = FenceJson::array(), at_work = FenceJson::array();
   for (const auto& device : config.fences) devices.push_back(fence_device_json(device, agreed));
   for (const auto& [node, fencing] : fence.running)
     if (fencing.fencer)
-      under_way.push_back({{"node", node}, {"state", fencing::text(fencing.fencer->state())}, {"why", fencing.reason}});
+      at_work.push_back({{"node", node}, {"state", fencing::text(fencing.fencer->state())}, {"why", fencing.reason}});
   auto& problems = status["problems"];
   add_fence_problems(config, agreed, problems);
   for (auto& sentence : config.fence_reactions_without_device()) problems.push_back(std::move(sentence));
@@ -196,7 +196,7 @@ void Manager::State::fencing_json(FenceJson& status) const {
     status["summary"] = sentence + ". " + status["summary"].get<std::string>();
   }
   if (!problems.empty()) status["healthy"] = false;
-  status["fencing"] = {{"devices", devices}, {"running", under_way}, {"history", fence_history_json(agreed)}};
+  status["fencing"] = {{"devices", devices}, {"running", at_work}, {"history", fence_history_json(agreed)}};
 }
 
 }  // namespace bascule::manager

@@ -53,9 +53,9 @@ bool Manager::State::may_be_fenced(const config::Node& other) {
 
 void Manager::State::fence_the_other(const config::Node& other) {
   const bool lost = liveness.presence(other.name, now) == membership::Presence::lost;
-  const auto under_way = fence.running.find(other.name);
-  if (under_way != fence.running.end()) {
-    const bool by_itself = under_way->second.order == 0 && under_way->second.requests.empty();
+  const auto at_work = fence.running.find(other.name);
+  if (at_work != fence.running.end()) {
+    const bool by_itself = at_work->second.order == 0 && at_work->second.requests.empty();
     if (!lost && by_itself) step_fencer(other.name, fencing::input::Cancel{other.name + " is heard again"});
     return;
   }
