@@ -296,5 +296,19 @@ TEST(Instances, WhatTheNewestOfThemCannotDoAnywhereTheOthersMay) {
   EXPECT_TRUE(banned("c"));
 }
 
+/// Pacemaker places it as nobody manages it, and takes that back when it looks for instances to promote.
+TEST(Promotion, WhatNobodyManagesHasNoPlaceWithoutTheReplicaThatItMustBeWith) {
+  const auto cluster_with = [](const std::string& promotable) {
+    Cluster cluster = clone_of(primitive("r"), pair("is-managed", "false") + pair("promotable", promotable));
+    cluster.resources += R"(<bundle id="box"><docker image="x" replicas="1"/></bundle>)";
+    cluster.constraints = R"(<rsc_colocation id="k" score="INFINITY" rsc="c" with-rsc="box"/>)"
+                          R"(<rsc_location id="l" rsc="box" node="b" score="100"/>)";
+    cluster.on_a = started("r");
+    return cluster;
+  };
+  EXPECT_EQ(Placement(cluster_with("true")).node_of("r:0"), "");
+  EXPECT_EQ(Placement(cluster_with("false")).node_of("r:0"), "a");
+}
+
 }  // namespace
 }  // namespace bascule::policy

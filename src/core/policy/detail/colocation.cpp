@@ -259,11 +259,12 @@ bool any_blocked(const Board& board, ResourceId id) {
                                                    [&](ResourceId each) { return any_blocked(board, each); });
 }
 
-/// An instance is with the one on its own node, or goes where there is one.
+/// An instance is with the one on its own node, or goes where there is one. Without one it has no place, and loses the
+/// one that it was left at.
 void with_counterpart(Board& board, ResourceId dependent, ResourceId whole, const Colocation& colocation) {
   const ResourceId partner = counterpart(board, dependent, whole, Role::Unknown, false);
   if (partner != kNone) return with_primary(board, dependent, partner, colocation);
-  if (colocation.score >= kInfinity && !board.resource(dependent).assigned_yet) finalize(board, dependent, kNone, true);
+  if (colocation.score >= kInfinity) finalize(board, dependent, kNone, true);
 }
 
 void with_clone(Board& board, ResourceId dependent_id, ResourceId clone, const Colocation& colocation) {

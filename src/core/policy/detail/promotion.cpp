@@ -116,7 +116,6 @@ Score set_priority(Board& board, ResourceId clone, ResourceId id, NodeId node) {
   const std::vector<std::uint32_t> with = board.resource(id).with;
   for (const std::uint32_t index : with) {
     const Colocation colocation = board.colocations[index];
-    if (colocation.dependent_role < Role::Unpromoted) continue;
     apply_colocation(board, id, colocation.primary, colocation);
     each_in(board, id, [&](ResourceId each) {
       note(board, each, {Cause::Kind::colocation, colocation.id, colocation.primary});
@@ -223,7 +222,8 @@ void set_instance_roles(Board& board, ResourceId clone) {
     const NodeId node = board.resource(instance).node;
     Score key = node == kNone ? 0 : set_priority(board, clone, instance, node);
     if (no_ticket) key = board.resource(instance).priority = -kInfinity;
-    candidates.push_back({instance, node, key, current_role(board, instance)});
+    // What it must be with may just have taken its place away.
+    candidates.push_back({instance, board.resource(instance).node, key, current_role(board, instance)});
   }
   weigh_by_colocations(board, clone, candidates);
   for (const Candidate& each : candidates) board.resource(each.instance).sort_key = each.key;
