@@ -108,5 +108,31 @@ TEST(Guests, TheFailureOfAConnectionIsForgottenWhenItsAddressHasChanged) {
   EXPECT_TRUE(Graph(cluster).has("b-0_clear_failcount_0@a"));
 }
 
+std::string recorded_as(const std::string& id, const std::string& task, const std::string& agent) {
+  const std::string stateful = R"(provider="pacemaker" type="Stateful")";
+  std::string history = recorded(id, task, 0);
+  return history.replace(history.find(stateful), stateful.size(), agent);
+}
+
+/// Its replica's node is the only one that it can be on, so a failure that would ban it elsewhere does not.
+TEST(Guests, WhatIsInAContainerStaysThereUnlessItFailedTooOften) {
+  Cluster cluster;
+  const auto box_with = [](const std::string& threshold) {
+    return bundle_of(meta("web", pair("migration-threshold", threshold)));
+  };
+  std::string not_installed = recorded("web", "start", 5);
+  not_installed.replace(not_installed.find("1:1:5:u"), 7, "1:1:0:u");
+  cluster.on_a = recorded_as("b-podman-0", "start", R"(provider="heartbeat" type="podman")") +
+                 recorded_as("b-0", "start", R"(provider="pacemaker" type="remote")");
+  cluster.other_states =
+      R"(<node_state id="b-0" uname="b-0" remote_node="true"><lrm id="b-0"><lrm_resources>)" + not_installed +
+      R"(</lrm_resources></lrm><transient_attributes id="b-0"><instance_attributes id="t">)" +
+      pair("fail-count-web#start_0", "3") + "</instance_attributes></transient_attributes></node_state>";
+  cluster.resources = box_with("4");
+  EXPECT_EQ(Placement(cluster).node_of("web:0"), "b-0");
+  cluster.resources = box_with("3");
+  EXPECT_EQ(Placement(cluster).node_of("web:0"), "");
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -26,6 +26,7 @@ struct Cluster {
   std::string on_b;
   std::string attributes_of_a;  ///< nvpairs of its node attributes
   std::string transient_of_a;   ///< nvpairs of its transient attributes
+  std::string other_states;     ///< node states of guest nodes
   bool b_is_up = true;
   bool b_is_joining = false;
   bool have_quorum = true;
@@ -55,7 +56,8 @@ struct Cluster {
            (attributes_of_a.empty() ? ""
                                     : "<instance_attributes id=\"aa\">" + attributes_of_a + "</instance_attributes>") +
            R"(</node><node id="b" uname="b"/></nodes><resources>)" + resources + "</resources><constraints>" +
-           constraints + "</constraints></configuration><status>" + state_of_a() + state_of_b() + "</status></cib>";
+           constraints + "</constraints></configuration><status>" + state_of_a() + state_of_b() + other_states +
+           "</status></cib>";
   }
 };
 

@@ -4,6 +4,7 @@
 #include "core/policy/detail/assign.h"
 #include "core/policy/detail/bundle.h"
 #include "core/policy/detail/constraints.h"
+#include "core/policy/detail/failures.h"
 #include "core/policy/detail/instances.h"
 #include "core/policy/detail/make_action.h"
 #include "core/policy/detail/schedule.h"
@@ -32,7 +33,11 @@ void place_replica(Board& board, const BundleReplica& replica, ResourceId clone)
   Resource& child = board.resource(replica.child);
   for (NodeId node = 0; node < child.scores.size(); ++node) {
     if (child.scores[node] == kNotAllowed) continue;
-    child.scores[node] = node != replica.node || child.scores[node] < 0 ? -kInfinity : kInfinity;
+    // Whatever else speaks against it: where its replica is, it is, unless it failed there too often.
+    if (node != replica.node)
+      child.scores[node] = -kInfinity;
+    else if (!threshold_reached(board, replica.child, node))
+      child.scores[node] = kInfinity;
   }
   note(board, replica.child, {Cause::Kind::container, "", replica.container});
   board.resource(clone).assigning = true;

@@ -119,13 +119,8 @@ ResourceId whole_of(const Board& board, ResourceId id) {
 }
 
 void ban_after_failures(Board& board, ResourceId id, NodeId node) {
-  const Resource& resource = board.resource(id);
-  if (resource.migration_threshold == 0 || resource.failure_ignored) return;
   // What is about to be forgotten drives nobody away.
-  const ActionId clearing = find_action(board, id, "clear_failcount", node);
-  if (clearing != kNone) return;
-  const FailCount failures = fail_count_with_fillers(board, id, node);
-  if (failures.count <= 0 || resource.migration_threshold > failures.count) return;
+  if (find_action(board, id, "clear_failcount", node) != kNone || !threshold_reached(board, id, node)) return;
   ban(board, whole_of(board, id), node, {Cause::Kind::failures, "", id});
 }
 

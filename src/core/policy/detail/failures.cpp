@@ -77,6 +77,13 @@ FailCount fail_count_with_fillers(Board& board, ResourceId id, NodeId node) {
   return found;
 }
 
+bool threshold_reached(Board& board, ResourceId id, NodeId node) {
+  const Resource& resource = board.resource(id);
+  if (resource.migration_threshold == 0 || resource.failure_ignored) return false;
+  const FailCount failures = fail_count_with_fillers(board, id, node);
+  return failures.count > 0 && resource.migration_threshold <= failures.count;
+}
+
 bool worse(OnFail left, OnFail right) {
   static constexpr OnFail rising[] = {OnFail::ignore,       OnFail::demote,  OnFail::recover, OnFail::restart_container,
                                       OnFail::reset_remote, OnFail::migrate, OnFail::block,   OnFail::standby,

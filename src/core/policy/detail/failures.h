@@ -17,6 +17,8 @@ struct FailCount {
 [[nodiscard]] FailCount fail_count(Board& board, ResourceId resource, NodeId node, bool effective);
 /// Like fail_count(), with what runs inside the resource.
 [[nodiscard]] FailCount fail_count_with_fillers(Board& board, ResourceId resource, NodeId node);
+/// Whether it failed so often on that node that it must leave it.
+[[nodiscard]] bool threshold_reached(Board& board, ResourceId resource, NodeId node);
 /// Whether the one is worse than the other.
 [[nodiscard]] bool worse(OnFail left, OnFail right);
 
