@@ -150,7 +150,7 @@ const std::vector<Case> cases{
      "/var/lib/bascule"},
     {"StateFull", [](Facts& f) { f.state.free_bytes = 1 << 20; }, "state", Verdict::Bad, "1 MiB are free", "df"},
     {"StateNearlyFull", [](Facts& f) { f.state.free_bytes = 100 << 20; }, "state", Verdict::Warning, "100 MiB", "df"},
-    {"SlowDisk", [](Facts& f) { f.state.sync_median = milliseconds(60); }, "state", Verdict::Warning, "60.0 ms",
+    {"SlowDisk", [](Facts& f) { f.state.sync_median = milliseconds(90); }, "state", Verdict::Warning, "90.0 ms",
      "another disk"},
     {"DiskStalls", [](Facts& f) { f.state.sync_worst = milliseconds(400); }, "state", Verdict::Warning, "400.0 ms",
      "another disk"},
