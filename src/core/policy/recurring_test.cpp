@@ -88,5 +88,25 @@ TEST(Recurring, WhatIsForTheStoppedRoleRunsWhereNobodyManagesItAndItIsStopped) {
   EXPECT_TRUE(graph.has("web_monitor_10000@b", "monitor"));
 }
 
+/// Whatever ran before it was last found to start, be it by a monitor, has ended with what it was then.
+TEST(Recurring, WhatRanBeforeItWasFoundActiveNeedsNoEnd) {
+  Cluster cluster = one_monitored("role=\"Stopped\"");
+  const auto result = [](int call, int rc, const std::string& interval_ms) {
+    std::string written = with_result("</lrm_resource>", "web_monitor_" + interval_ms, call, rc, kDigest);
+    for (std::size_t at = 0; (at = written.find("10000", at)) != std::string::npos; at += interval_ms.size())
+      written.replace(at, 5, interval_ms);
+    return written.substr(0, written.rfind("</lrm_resource>"));
+  };
+  const std::string stopped_then = result(2, 7, "10000");
+  const std::string active_then = result(3, 0, "77000");
+  std::string history = started("web");
+  const std::size_t begin = history.find("<lrm_rsc_op");
+  history.replace(begin, history.rfind("</lrm_resource>") - begin, stopped_then + active_then);
+  cluster.on_a = history;
+  const Graph found(cluster);
+  EXPECT_FALSE(found.has("web_monitor_10000@a", "cancel"));
+  EXPECT_TRUE(found.has("web_monitor_77000@a", "cancel"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

@@ -225,16 +225,7 @@ bool agent_changed(const Resource& resource, const cib::ResourceHistory& history
 /// What has run since the last start or change of role.
 std::vector<const cib::OperationResult*> current_results(const cib::ResourceHistory& history) {
   std::vector<const cib::OperationResult*> results = in_order(history);
-  std::ptrdiff_t start = -1, stop = -1, found = -1, role = -1;
-  for (std::ptrdiff_t i = 0; i < std::ssize(results); ++i) {
-    const cib::OperationResult& each = *results[static_cast<std::size_t>(i)];
-    if (each.operation == "stop" && each.status == Outcome::done) stop = i;
-    if (each.operation == "start" || each.operation == "migrate_from") start = i;
-    // The first that found it active, be it a probe.
-    if (found <= stop && each.operation == "monitor" && (each.rc == 0 || each.rc == 8)) found = i;
-    if (each.operation == "promote" || each.operation == "demote") role = i;
-  }
-  if (start < 0) start = role < 0 ? found : role;
+  const auto [start, stop] = activity(results);
   if (start < stop) return {};
   results.erase(results.begin(), results.begin() + std::max<std::ptrdiff_t>(start, 0));
   return results;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -45,6 +46,13 @@ struct History {
 /// The results as they happened. What cannot be told stands as the latest written first, and where pending results make
 /// "later" contradict itself the outcome is that of a merge sort which halves.
 [[nodiscard]] std::vector<const cib::OperationResult*> in_order(const cib::ResourceHistory& history);
+/// When, by the results in order, it last began to run as it does, and when it last stopped; -1: not recorded. Where
+/// nothing tells its start the last change of role does, or else the first monitor that found it active, be it a probe.
+struct Activity {
+  std::ptrdiff_t start = -1;
+  std::ptrdiff_t stop = -1;
+};
+[[nodiscard]] Activity activity(const std::vector<const cib::OperationResult*>& results);
 /// A failure that is older than the resource's failure-timeout; its fail count is to be cleared.
 [[nodiscard]] bool expired(Board& board, const History& history, const Outcome& outcome);
 void migrated_away(Board& board, History& history, const Outcome& outcome);

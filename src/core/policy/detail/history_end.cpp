@@ -138,14 +138,9 @@ bool expired(Board& board, const History& history, const Outcome& outcome) {
 
 void remember_recurring(Board& board, const History& history) {
   if (!board.node(history.node).online) return;
-  std::size_t since = 0;
-  for (std::size_t i = 0; i < history.results.size(); ++i) {
-    const cib::OperationResult& each = *history.results[i];
-    const bool begins = each.operation == "start" || each.operation == "migrate_from" || each.operation == "promote" ||
-                        each.operation == "demote";
-    if (each.operation == "stop" || begins) since = begins ? i : i + 1;
-  }
-  for (std::size_t i = since; i < history.results.size(); ++i) {
+  const auto [start, stop] = activity(history.results);
+  for (std::size_t i = static_cast<std::size_t>(std::max(start < stop ? stop + 1 : start, std::ptrdiff_t{0}));
+       i < history.results.size(); ++i) {
     const cib::OperationResult& each = *history.results[i];
     if (each.interval_ms == 0 || each.status == Outcome::pending) continue;
     make_action(board, history.resource,

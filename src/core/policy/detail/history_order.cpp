@@ -1,5 +1,6 @@
 // In which order recorded operations happened.
 #include <charconv>
+#include <iterator>
 #include <string_view>
 
 #include "core/policy/detail/history.h"
@@ -75,6 +76,20 @@ std::vector<const cib::OperationResult*> in_order(const cib::ResourceHistory& hi
 
 bool later_than(const cib::OperationResult& left, const cib::OperationResult& right, bool same_node) {
   return compare(left, right, same_node) > 0;
+}
+
+Activity activity(const std::vector<const cib::OperationResult*>& results) {
+  Activity last;
+  std::ptrdiff_t found = -1, role = -1;
+  for (std::ptrdiff_t i = 0; i < std::ssize(results); ++i) {
+    const cib::OperationResult& each = *results[static_cast<std::size_t>(i)];
+    if (each.operation == "stop" && each.status == Outcome::done) last.stop = i;
+    if (each.operation == "start" || each.operation == "migrate_from") last.start = i;
+    if (found <= last.stop && each.operation == "monitor" && (each.rc == 0 || each.rc == 8)) found = i;
+    if (each.operation == "promote" || each.operation == "demote") role = i;
+  }
+  if (last.start < 0) last.start = role < 0 ? found : role;
+  return last;
 }
 
 }  // namespace bascule::policy::detail
