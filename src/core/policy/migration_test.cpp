@@ -56,5 +56,24 @@ TEST(Migration, WaitsForWhatItNeedsOnTheTarget) {
   EXPECT_TRUE(graph.before("disk:1_start_0@b", "vm_migrate_to_0@a"));
 }
 
+/// Two results of monitors on the target are too many for Pacemaker to see that either found nothing there.
+TEST(Migration, DidNotArriveWhereAMonitorFoundNothing) {
+  Cluster cluster = moving();
+  const auto with = [](const std::string& attributes, std::string history) {
+    return history.replace(history.find("<lrm_rsc_op"), 11, "<lrm_rsc_op " + attributes);
+  };
+  cluster.on_a = with(R"(last-rc-change="100" migrate_source="a" migrate_target="b")", recorded("vm", "migrate_to", 0));
+  cluster.on_b = with(R"(last-rc-change="200")", stopped("vm"));
+  EXPECT_FALSE(Graph(cluster).has("vm_migrate_from_0@b"));
+  std::string recurring = cluster.on_b.substr(cluster.on_b.find("<lrm_rsc_op"));
+  recurring.replace(recurring.find(R"(interval="0")"), 12, R"(interval="33000")");
+  recurring.replace(recurring.find("monitor_0"), 9, "monitor_33000");
+  recurring.replace(recurring.find("vm_last_0"), 9, "vm_monitor_33000");
+  cluster.on_b.replace(cluster.on_b.rfind("</lrm_resource>"), std::string::npos, recurring);
+  EXPECT_FALSE(Graph(cluster).has("vm_migrate_from_0@b"));
+  cluster.with_faults = true;
+  EXPECT_TRUE(Graph(cluster).has("vm_migrate_from_0@b"));
+}
+
 }  // namespace
 }  // namespace bascule::policy

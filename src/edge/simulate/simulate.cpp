@@ -33,7 +33,8 @@ Answer simulate(const cib::Cib& cib, std::int64_t now_s, const Wanted& wanted) {
   answer.graph = graph_xml(plan);
   Execution execution = execute(plan, cib);
   answer.actions = std::move(execution.lines);
-  const policy::Snapshot later{std::make_shared<const cib::Cib>(std::move(execution.after)), now_s, false};
+  const policy::Snapshot later{std::make_shared<const cib::Cib>(std::move(execution.after)), now_s, false, "",
+                               wanted.with_faults};
   // crm_simulate's second status does not tell what is pending.
   const policy::Plan observed = policy::observe(later);
   policy::detail::Board board = observed.board();

@@ -65,10 +65,14 @@ bool found_stopped_after(const Board& board, const Resource& resource, NodeId no
                          bool same_node) {
   const cib::ResourceHistory* history = history_on(board, node, resource.id);
   if (history == nullptr) return false;
-  for (const cib::OperationResult& each : history->operations)
-    if (each.operation == "monitor")
-      return each.rc == 7 && each.status == Outcome::done && later_than(each, since, same_node);
-  return false;
+  const auto is_monitor = [](const cib::OperationResult& each) { return each.operation == "monitor"; };
+  const auto found_stopped = [&](const cib::OperationResult& each) {
+    return is_monitor(each) && each.rc == 7 && each.status == Outcome::done && later_than(each, since, same_node);
+  };
+  const auto& results = history->operations;
+  // Where there are several Pacemaker looks at none (README, "Faults").
+  if (board.snapshot.with_faults && std::count_if(results.begin(), results.end(), is_monitor) > 1) return false;
+  return std::any_of(results.begin(), results.end(), found_stopped);
 }
 
 /// Something on the node is newer than the migration. Compared with its result there, if one is: call ids of one node
