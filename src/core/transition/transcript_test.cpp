@@ -100,7 +100,7 @@ class Story {
       const auto slash = words[index].find('/');
       step.name = step.type = words[index].substr(0, slash);
       if (slash != std::string::npos) mark(step, words[index].substr(slash + 1));
-      step.standard = "ocf";
+      step.standard = step.type == "mount" ? config::built_in : "ocf";
       step.provider = "heartbeat";
       service_.steps.push_back(step);
     }

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/close_range.h>
+#include <linux/loop.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -63,6 +65,22 @@ bool holds_device(const std::string& directory, const std::string& device) {
   return std::any_of(mounts.begin(), mounts.end(), [&](const auto& mount) { return mount.target == directory; });
 }
 
+/// What a loop device says that it is made from; of a volume the same for each of its promotions. Empty: it is none.
+std::string file_of_loop(const std::string& device) {
+  loop_info64 information{};
+  const int descriptor = ::open(device.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return {};
+  const bool told = ::ioctl(descriptor, LOOP_GET_STATUS64, &information) == 0;
+  ::close(descriptor);
+  return told ? reinterpret_cast<const char*>(information.lo_file_name) : "";
+}
+
+/// Of a promotion that ended with its blockd a mount may be left, on which everything fails. It has no owner any more.
+bool is_forerunner(const std::string& mounted, const std::string& device) {
+  const auto file = file_of_loop(mounted);
+  return !file.empty() && file == file_of_loop(device);
+}
+
 /// As the agent decides by itself: these replay a journal when they are mounted, or have nothing to check.
 bool is_checked(const std::string& type) {
   static constexpr std::array unchecked = {"ext4",  "ext3", "reiserfs", "reiser4", "nss",   "xfs",     "jfs",
@@ -96,8 +114,13 @@ Outcome check_file_system(const Job& job) {
 
 Outcome start(const Job& job) {
   if (holds_device(job.directory, job.device)) return {};
-  if (const auto other = source_on(job.directory); !other.empty() && job.directory != "/")
-    return {ocf_error, fmt::format("{} is mounted on {} already", other, job.directory)};
+  for (auto other = source_on(job.directory); !other.empty() && job.directory != "/";
+       other = source_on(job.directory)) {
+    if (!is_forerunner(other, job.device))
+      return {ocf_error, fmt::format("{} is mounted on {} already", other, job.directory)};
+    if (::umount2(job.directory.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
+      return {ocf_error, system_error(fmt::format("the dead {} cannot be unmounted from {}", other, job.directory))};
+  }
   std::error_code error;
   std::filesystem::create_directories(job.directory, error);
   if (error) return {ocf_error, fmt::format("{} cannot be made: {}", job.directory, error.message())};

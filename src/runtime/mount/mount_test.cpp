@@ -117,6 +117,19 @@ TEST_F(MountStepTest, SaysWhyItCannotBeMounted) {
   EXPECT_EQ(run(covered, "monitor"), 7) << "another file system is not this one";
 }
 
+TEST_F(MountStepTest, TakesThePlaceOfAnEarlierPromotionOfTheSameVolume) {
+  auto mount = step();
+  ASSERT_EQ(run(mount, "start"), 0) << why_;
+  const std::string before = device_;
+  device_ = output_of("losetup -f --show " + root_ + "/disk");
+  ASSERT_NE(device_, before);
+  EXPECT_EQ(run(mount, "start"), 0) << why_;
+  EXPECT_EQ(run(mount, "monitor"), 0);
+  EXPECT_EQ(run(mount, "stop"), 0) << why_;
+  EXPECT_EQ(output_of("grep -c " + root_ + "/mnt /proc/self/mountinfo"), "") << "nothing lies below it";
+  (void)output_of("losetup -d " + before + " 2>&1; echo");
+}
+
 TEST_F(MountStepTest, UsersAreFoundAskedToGoAndKilled) {
   auto mount = step();
   ASSERT_EQ(run(mount, "start"), 0) << why_;

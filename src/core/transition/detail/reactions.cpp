@@ -95,12 +95,16 @@ bool ServiceRunner::State::rule_unblocked() {
   return true;
 }
 
+/// That a volume cannot be mounted is its disk's doing, and the disk may be gone without that it was told yet: tried
+/// again.
+bool is_of_the_disk(const config::Step& step) { return step.standard == config::built_in && step.type == "mount"; }
+
 /// Fatal for this node, or tried again here after a pause: `start_failure_is_fatal`. Codes that no second try can
 /// change are fatal in any case.
 void ServiceRunner::State::start_failed(std::size_t index, const std::string& text, const input::ActionDone& done) {
   auto failure = failure_of(index, text, done);
   const bool soft = agents::severity("start", done.return_code) == agents::Severity::soft;
-  failure.start_failed = config.start_failure_is_fatal || !soft;
+  failure.start_failed = !is_of_the_disk(config.steps[index]) && (config.start_failure_is_fatal || !soft);
   record_failure(failure);
   if (failure.start_failed) {
     failed = true;
