@@ -44,6 +44,13 @@ TEST(Guests, AContainerNeedsTheRoomOfWhatRunsInIt) {
   EXPECT_EQ(Placement(cluster).node_of("b-podman-0"), "a");
 }
 
+TEST(Guests, WhatIsToBeWithItsOwnBundleIsPlacedOnce) {
+  Cluster cluster;
+  cluster.resources = bundle_of("");
+  cluster.constraints = R"(<rsc_colocation id="k" rsc="web" with-rsc="b" score="INFINITY"/>)";
+  EXPECT_EQ(Placement(cluster).node_of("b-podman-0"), "a");
+}
+
 TEST(Guests, ARuleForTheRoleStartedSaysNothing) {
   Cluster cluster;
   cluster.resources = primitive("x");

@@ -1,5 +1,6 @@
 // Placement and actions of a bundle: containers, connections and what runs inside.
 #include <algorithm>
+#include <utility>
 
 #include "core/policy/detail/assign.h"
 #include "core/policy/detail/bundle.h"
@@ -40,9 +41,9 @@ void place_replica(Board& board, const BundleReplica& replica, ResourceId clone)
       child.scores[node] = kInfinity;
   }
   note(board, replica.child, {Cause::Kind::container, "", replica.container});
-  board.resource(clone).assigning = true;
+  const bool is_under_way = std::exchange(board.resource(clone).assigning, true);
   assign(board, replica.child, replica.node);
-  board.resource(clone).assigning = false;
+  board.resource(clone).assigning = is_under_way;  // else a clone that is to be with its own bundle goes in circles
 }
 
 std::string key_of(const Board& board, ResourceId id, std::string_view task) {
