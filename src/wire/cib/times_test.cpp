@@ -3,9 +3,12 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
+#include <setjmp.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 namespace bascule::cib {
@@ -78,6 +81,9 @@ TEST(CibTime, PeriodsAreAddedInTheirOwnUnits) {
   EXPECT_EQ(add_period(at("2019-060 10:00Z"), {.years = 1}), at("2020-060 10:00Z"));
 }
 
+sigjmp_buf library_crashed;
+void on_crash(int) { siglongjmp(library_crashed, 1); }
+
 /// Pacemaker's own library where it is installed (Debian: libcrmcommon34).
 class Pacemaker : public testing::Test {
  protected:
@@ -100,6 +106,15 @@ class Pacemaker : public testing::Test {
     if (time == nullptr) return std::nullopt;
     const std::int64_t result = seconds_since_epoch(time);
     time_free(time);
+    return result;
+  }
+
+  /// Nothing: Pacemaker 2.1.5 divides by zero on some of the numbers that are too large.
+  std::optional<unsigned> interval_of(const std::string& text) const {
+    const auto before = std::signal(SIGFPE, on_crash);
+    std::optional<unsigned> result;
+    if (sigsetjmp(library_crashed, 1) == 0) result = parse_interval(text.c_str());
+    std::signal(SIGFPE, before);
     return result;
   }
 
@@ -129,7 +144,7 @@ TEST_F(Pacemaker, ReadsTheSameIntervals) {
     const std::string tail = (*rc::gen::arbitrary<bool>() ? "P" : "") + text;
     RC_LOG() << tail;
     RC_ASSERT(parse_msec(tail) == get_msec(tail.c_str()));
-    RC_ASSERT(parse_interval_ms(tail).value_or(0) == parse_interval(tail.c_str()));
+    if (const auto theirs = interval_of(tail)) RC_ASSERT(parse_interval_ms(tail).value_or(0) == *theirs);
   });
 }
 
