@@ -24,7 +24,7 @@ struct HeldLease {
   bool operator==(const HeldLease&) const = default;
 };
 
-/// The node's side of the leases: asks each heartbeat, and knows until when this node may act. Pure.
+/// The node's side of the leases: asks when a heartbeat is due, and knows until when this node may act. Pure.
 class LeaseHolder {
  public:
   /// What a grant changed.
