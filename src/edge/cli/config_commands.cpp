@@ -8,25 +8,12 @@
 #include <ostream>
 
 #include "edge/cli/connection.h"
+#include "edge/cli/failure.h"
 #include "edge/cli/member_commands.h"
 #include "runtime/files/read_file.h"
 
 namespace bascule::cli {
 namespace {
-
-int failed_with(const Error& error, int code, const ConfigRequest& request, const Surroundings& around) {
-  if (request.as_json)
-    around.out << json{{"ok", false},
-                       {"error",
-                        {{"what", error.what}, {"where", error.where}, {"why", error.why}, {"hint", error.hint}}}}
-                      .dump(-1, ' ', false, json::error_handler_t::replace)
-               << "\n";
-  else
-    around.err << "bascule: " << printable(error.text()) << "\n";
-  return code;
-}
-
-std::string one_line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 /// One change on its way: asked for, shown, confirmed, applied.
 struct Change {
@@ -34,7 +21,9 @@ struct Change {
   const Ask& ask;
   const Surroundings& around;
 
-  [[nodiscard]] int fail_with(const Error& error, int code) const { return failed_with(error, code, request, around); }
+  [[nodiscard]] int fail_with(const Error& error, int code) const {
+    return tell_failure(error, code, request.as_json, around);
+  }
   /// The answer, or the exit code of a refusal that was told.
   [[nodiscard]] std::optional<json> asked(const json& question, int& code) const {
     auto answer = ask(question);
@@ -192,7 +181,7 @@ int run_config(const ConfigRequest& request, const Ask& ask, const Surroundings&
   if (request.action == "history") return change.history();
   if (request.action == "undo") return change.undo();
   const auto wanted = files::read_file(request.file, "the configuration cannot be read");
-  if (!wanted) return failed_with(wanted.error(), unusable, request, around);
+  if (!wanted) return tell_failure(wanted.error(), unusable, request.as_json, around);
   return request.action == "apply" ? change.apply(*wanted, request.reason) : change.look(*wanted);
 }
 

@@ -43,7 +43,7 @@ Result<Connection> Connection::open(const std::string& path) {
 }
 
 Result<void> Connection::send(const json& request) {
-  const std::string line = request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  const std::string line = one_line(request) + "\n";
   for (std::size_t sent = 0; sent < line.size();) {
     const auto count = ::send(fd_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (count < 0 && errno != EINTR) return fail_errno("no contact", path_, errno);

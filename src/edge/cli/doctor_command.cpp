@@ -7,6 +7,7 @@
 
 #include "edge/cli/blockd_client.h"
 #include "edge/cli/connection.h"
+#include "edge/cli/failure.h"
 #include "edge/cli/json_view.h"
 #include "edge/doctor/judge.h"
 #include "runtime/files/read_file.h"
@@ -42,12 +43,11 @@ void show_json(const doctor::Facts& facts, const std::vector<doctor::Finding>& f
                     {"why", one.why},
                     {"mend", one.mend}});
   const auto worst = doctor::worst(findings);
-  out << json{{"ok", worst != doctor::Verdict::Bad},
-              {"node", facts.node},
-              {"verdict", doctor::name_of(worst)},
-              {"findings", list},
-              {"fingerprints", fingerprints(facts)}}
-             .dump(-1, ' ', false, json::error_handler_t::replace)
+  out << one_line({{"ok", worst != doctor::Verdict::Bad},
+                   {"node", facts.node},
+                   {"verdict", doctor::name_of(worst)},
+                   {"findings", list},
+                   {"fingerprints", fingerprints(facts)}})
       << "\n";
 }
 
@@ -109,10 +109,7 @@ int run_doctor(const DoctorRequest& request, const Surroundings& around) {
   for (const auto& file : request.compared) {
     const auto raw = files::read_file(file, "nothing to compare with");
     auto other = raw ? other_node(*raw, file) : Result<doctor::OtherNode>(tl::unexpected(raw.error()));
-    if (!other) {
-      around.err << "bascule: " << other.error().text() << "\n";
-      return unusable;
-    }
+    if (!other) return tell_failure(other.error(), unusable, request.as_json, around);
     facts.compared.push_back(std::move(*other));
   }
   const auto findings = doctor::judge(facts);

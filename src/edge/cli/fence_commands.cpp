@@ -127,7 +127,7 @@ int CommandLine::fence(const api::Operation& operation) {
   if (!warning.empty() && !confirmed(warning, node))
     return failed({"nothing was done", node, "it was not confirmed", "--yes goes without the question"}, refused);
   const auto answer = ask(request_of(operation), seconds(options_.timeout_s));
-  if (!answer) return failed(answer.error(), answer.error().what == "no answer" ? timed_out : no_contact);
+  if (!answer) return failed(answer.error(), code_without_answer(answer.error()));
   if (!flag(*answer, "ok")) return failed(error_in(*answer), refused);
   if (options_.as_json) {
     around_.out << *answer << "\n";

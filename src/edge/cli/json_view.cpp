@@ -34,6 +34,8 @@ bool flag(const json& object, const char* key) {
   return value.is_boolean() && value.get<bool>();
 }
 
+std::string one_line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
 const json& named(const json& list, const std::string& name) {
   if (list.is_array())
     for (const auto& one : list)

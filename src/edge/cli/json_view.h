@@ -15,6 +15,8 @@ using nlohmann::json;
 [[nodiscard]] std::int64_t number(const json& object, const char* key, std::int64_t fallback = 0);
 [[nodiscard]] bool flag(const json& object, const char* key);
 [[nodiscard]] std::string printable(const std::string& raw);
+/// On one line; a sign stands for what is not UTF-8 (a file or a path may hold any bytes).
+[[nodiscard]] std::string one_line(const json& value);
 /// The element of a list of objects whose "name" this is, or null.
 [[nodiscard]] const json& named(const json& list, const std::string& name);
 

@@ -97,24 +97,10 @@ int CommandLine::membership() {
 int CommandLine::import_drbd() {
   options_.drbd_import.node = options_.node;
   options_.drbd_import.only_check = options_.check;
-  const auto answer = run_import(options_.drbd_import);
-  if (!answer) return failed(answer.error(), refused);
-  if (options_.as_json)
-    around_.out << *answer << "\n";
-  else
-    around_.out << answer->at("text").get<std::string>();
-  return ok;
+  return print_answer(run_import(options_.drbd_import));
 }
 
-int CommandLine::key() {
-  const auto answer = run_key(options_.key);
-  if (!answer) return failed(answer.error(), refused);
-  if (options_.as_json)
-    around_.out << *answer << "\n";
-  else
-    around_.out << answer->at("text").get<std::string>();
-  return ok;
-}
+int CommandLine::key() { return print_answer(run_key(options_.key)); }
 
 int CommandLine::simulate() {
   options_.simulation.as_json = options_.as_json;
@@ -128,13 +114,13 @@ int CommandLine::what_if() {
   return print_answer(run_what_if(options_.what_if));
 }
 
-/// What was asked of a CIB.
+/// An answer with a text and perhaps notices; what is told of a file or a CIB may hold any bytes.
 int CommandLine::print_answer(const Result<json>& answer) const {
   if (!answer) return failed(answer.error(), refused);
-  for (const auto& notice : answer->at("notices"))
+  for (const auto& notice : member(*answer, "notices"))
     if (!options_.as_json) around_.err << "bascule: " << notice.get<std::string>() << "\n";
   if (options_.as_json)
-    around_.out << answer->dump(-1, ' ', false, json::error_handler_t::replace) << "\n";  // a CIB may hold any bytes
+    around_.out << one_line(*answer) << "\n";
   else
     around_.out << answer->at("text").get<std::string>();
   return ok;

@@ -10,18 +10,6 @@
 
 namespace bascule::cli::detail {
 
-int CommandLine::failed(const Error& error, int code) const {
-  if (options_.as_json)
-    around_.out << json{{"ok", false},
-                        {"error",
-                         {{"what", error.what}, {"where", error.where}, {"why", error.why}, {"hint", error.hint}}}}
-                       .dump(-1, ' ', false, json::error_handler_t::replace)  // a file may quote any bytes
-                << "\n";
-  else
-    around_.err << "bascule: " << printable(error.text()) << "\n";
-  return code;
-}
-
 // The options that all commands share, as the volume's commands take them.
 VolumeRequest CommandLine::volume() const {
   VolumeRequest request = volume_;
@@ -163,7 +151,7 @@ int CommandLine::change(const api::Operation& operation) {
   if (!before) return failed(before.error(), no_contact);
   const auto events_before = ask({{"op", "events"}, {"since", 0}});
   const auto answer = ask(request_of(operation), seconds(options_.timeout_s));
-  if (!answer) return failed(answer.error(), answer.error().what == "no answer" ? timed_out : no_contact);
+  if (!answer) return failed(answer.error(), code_without_answer(answer.error()));
   if (!flag(*answer, "ok")) return failed(error_in(*answer), refused);
   const Goal goal = goal_of(operation, *before);
   int code = ok;

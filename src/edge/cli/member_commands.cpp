@@ -8,23 +8,12 @@
 #include <thread>
 
 #include "edge/cli/connection.h"
+#include "edge/cli/failure.h"
 #include "runtime/join/join_client.h"
 #include "wire/cluster_config/edit.h"
 
 namespace bascule::cli {
 namespace {
-
-int told(const Error& error, int code, const ConfigRequest& request, const Surroundings& around) {
-  if (request.as_json)
-    around.out << json{{"ok", false},
-                       {"error",
-                        {{"what", error.what}, {"where", error.where}, {"why", error.why}, {"hint", error.hint}}}}
-                      .dump(-1, ' ', false, json::error_handler_t::replace)
-               << "\n";
-  else
-    around.err << "bascule: " << printable(error.text()) << "\n";
-  return code;
-}
 
 /// One of these commands under way.
 struct Membership {
@@ -33,7 +22,9 @@ struct Membership {
   const Ask& ask;
   const Surroundings& around;
 
-  [[nodiscard]] int failed(const Error& error, int code) const { return told(error, code, request, around); }
+  [[nodiscard]] int failed(const Error& error, int code) const {
+    return tell_failure(error, code, request.as_json, around);
+  }
 
   /// The answer when it is "ok"; else the code of what was told.
   [[nodiscard]] Result<json> answer_to(const json& question) const {
@@ -167,11 +158,11 @@ struct Membership {
     const auto keys = join::keep(*secrets, *token, places);
     if (!keys) return failed(keys.error(), refused);
     if (request.as_json) {
-      around.out << json{{"ok", true},
-                         {"node", token->node},
-                         {"cluster", token->cluster},
-                         {"config", places.config_file},
-                         {"key_file", *keys}}
+      around.out << one_line({{"ok", true},
+                              {"node", token->node},
+                              {"cluster", token->cluster},
+                              {"config", places.config_file},
+                              {"key_file", *keys}})
                  << "\n";
       return ok;
     }

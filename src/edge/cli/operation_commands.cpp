@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "edge/cli/connection.h"
+#include "edge/cli/failure.h"
 #include "edge/cli/operation_progress.h"
 #include "edge/cli/status_text.h"
 
@@ -48,7 +49,7 @@ class Operator {
   int history();
 
  private:
-  int failed(const Error& error, int code) const;
+  int failed(const Error& error, int code) const { return tell_failure(error, code, request_.as_json, around_); }
   Result<json> change(const json& request) const;
   int refused_by(const Error& error) const;
   int finish(json result, const std::string& text, int code) const;
@@ -63,22 +64,10 @@ class Operator {
   const Surroundings& around_;
 };
 
-int Operator::failed(const Error& error, int code) const {
-  if (request_.as_json)
-    around_.out << json{{"ok", false},
-                        {"error",
-                         {{"what", error.what}, {"where", error.where}, {"why", error.why}, {"hint", error.hint}}}}
-                       .dump(-1, ' ', false, json::error_handler_t::replace)
-                << "\n";
-  else
-    around_.err << "bascule: " << printable(error.text()) << "\n";
-  return code;
-}
-
 int Operator::finish(json result, const std::string& text, int code) const {
   result["ok"] = code == ok;
   if (request_.as_json)
-    around_.out << result.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
+    around_.out << one_line(result) << "\n";
   else
     around_.out << printable(text) << "\n";
   return code;

@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "edge/cli/blockd_client.h"
+#include "edge/cli/failure.h"
 #include "edge/cli/volume_actions.h"
 
 namespace bascule::cli {
@@ -60,13 +61,12 @@ bool confirmed(const VolumeRequest& request, const Surroundings& around) {
 
 int discard(const json& state, const VolumeRequest& request, const Surroundings& around) {
   if (text(state, "role") == "Primary")
-    return volume_failed({"the data here cannot be discarded", request.volume,
-                          "this node is Primary, the data is in use", "bascule volume secondary " + request.volume},
-                         refused, request, around);
+    return tell_failure({"the data here cannot be discarded", request.volume,
+                         "this node is Primary, the data is in use", "bascule volume secondary " + request.volume},
+                        refused, request.as_json, around);
   if (!confirmed(request, around))
-    return volume_failed(
-        {"nothing was done", request.volume, "it was not confirmed", "--yes goes without the question"}, refused,
-        request, around);
+    return tell_failure({"nothing was done", request.volume, "it was not confirmed", "--yes goes without the question"},
+                        refused, request.as_json, around);
   VolumeRequest connect = request;
   connect.arguments = {{"discard_my_data", true}};
   return volume_operation({{"op", "connect"}}, connect, around);
@@ -89,12 +89,12 @@ std::string split_brain_text(const json& state) {
 
 int split_brain(const VolumeRequest& request, const Surroundings& around) {
   const auto state = blockd_state(request.run_dir, request.volume);
-  if (!state) return volume_failed(state.error(), no_contact, request, around);
+  if (!state) return tell_failure(state.error(), no_contact, request.as_json, around);
   const bool wanted = flag(request.arguments, "discard_my_data");
   if (text(*state, "connection") != "StandAlone") {
     const std::string why = "it is " + text(*state, "connection") + ", not StandAlone";
     if (wanted)
-      return volume_failed({"there is nothing to resolve", request.volume, why, ""}, refused, request, around);
+      return tell_failure({"there is nothing to resolve", request.volume, why, ""}, refused, request.as_json, around);
     if (request.as_json)
       around.out << json{{"ok", true}, {"stand_alone", false}, {"state", *state}} << "\n";
     else

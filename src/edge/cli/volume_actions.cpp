@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "edge/cli/blockd_client.h"
+#include "edge/cli/failure.h"
 
 namespace bascule::cli {
 namespace {
@@ -116,24 +117,14 @@ std::string usage_of(const VolumeAction& action) {
   return out;
 }
 
-int volume_failed(const Error& error, int code, const VolumeRequest& request, const Surroundings& around) {
-  const json told{{"what", error.what}, {"where", error.where}, {"why", error.why}, {"hint", error.hint}};
-  if (request.as_json)
-    around.out << json{{"ok", false}, {"error", told}} << "\n";
-  else
-    around.err << "bascule: " << printable(error.text()) << "\n";
-  return code;
-}
-
 int volume_operation(json operation, const VolumeRequest& request, const Surroundings& around) {
   operation["id"] = 1;
   for (const auto& [key, value] : request.arguments.items()) operation[key] = value;
   const auto answer = ask_blockd(request.run_dir, request.volume, operation, request.timeout);
-  if (!answer)
-    return volume_failed(answer.error(), answer.error().what == "no answer" ? timed_out : no_contact, request, around);
+  if (!answer) return tell_failure(answer.error(), code_without_answer(answer.error()), request.as_json, around);
   if (request.as_json) around.out << *answer << "\n";
   if (!flag(*answer, "ok"))
-    return request.as_json ? refused : volume_failed(error_in(*answer), refused, request, around);
+    return request.as_json ? refused : tell_failure(error_in(*answer), refused, request.as_json, around);
   if (!request.as_json) {
     const std::string words = text(*answer, "text"), device = text(*answer, "device");
     around.out << "Volume " << request.volume << ": " << (words.empty() ? "done" : words)

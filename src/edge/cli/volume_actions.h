@@ -38,8 +38,6 @@ struct VolumeRequest {
 [[nodiscard]] int volume_action(const VolumeAction& action, const VolumeRequest& request, const Surroundings& around);
 /// One request to the volume's blockd, its answer told to the person.
 [[nodiscard]] int volume_operation(json operation, const VolumeRequest& request, const Surroundings& around);
-/// Tells a failure, as text or as JSON; returns `code`.
-int volume_failed(const Error& error, int code, const VolumeRequest& request, const Surroundings& around);
 
 /// Starts bascule-blockd in the background, and waits until it answers.
 [[nodiscard]] int volume_up(const VolumeRequest& request, const Surroundings& around);

@@ -87,5 +87,15 @@ TEST(VolumeActions, WithoutABlockdTheExitCodeIsThree) {
   }
 }
 
+TEST(VolumeActions, AFailureIsToldAlsoWhenAPathIsNotUtf8) {
+  std::ostringstream out, err;
+  const Surroundings around{out, err, {}, "alice", {}};
+  VolumeRequest request{"/nonexistent/\xff", "data", "alice", "/nonexistent"};
+  request.as_json = true;
+  EXPECT_EQ(volume_operation({{"op", "connect"}}, request, around), no_contact);
+  const json told = json::parse(out.str(), nullptr, false);
+  EXPECT_EQ(text(told["error"], "where"), "/nonexistent/\xef\xbf\xbd/blockd.data.sock") << out.str();
+}
+
 }  // namespace
 }  // namespace bascule::cli

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "edge/cli/blockd_client.h"
+#include "edge/cli/failure.h"
 #include "edge/cli/volume_actions.h"
 #include "runtime/files/read_file.h"
 #include "runtime/watchdog/config_file.h"
@@ -50,15 +51,14 @@ std::string adjust_text(const json& answer, const VolumeRequest& request) {
 
 int volume_adjust(const VolumeRequest& request, const Surroundings& around) {
   if (const auto state = blockd_state(request.run_dir, request.volume); !state)
-    return volume_failed(state.error(), no_contact, request, around);
+    return tell_failure(state.error(), no_contact, request.as_json, around);
   const auto made = adjust_request(request);
-  if (!made) return volume_failed(made.error(), unusable, request, around);
+  if (!made) return tell_failure(made.error(), unusable, request.as_json, around);
   const auto answer = ask_blockd(request.run_dir, request.volume, *made, request.timeout);
-  if (!answer)
-    return volume_failed(answer.error(), answer.error().what == "no answer" ? timed_out : no_contact, request, around);
+  if (!answer) return tell_failure(answer.error(), code_without_answer(answer.error()), request.as_json, around);
   if (request.as_json) around.out << *answer << "\n";
   if (!flag(*answer, "ok"))
-    return request.as_json ? refused : volume_failed(error_in(*answer), refused, request, around);
+    return request.as_json ? refused : tell_failure(error_in(*answer), refused, request.as_json, around);
   if (!request.as_json) around.out << adjust_text(*answer, request);
   return flag(*answer, "dry_run") || all_done(*answer) ? ok : refused;
 }

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "edge/cli/blockd_client.h"
+#include "edge/cli/failure.h"
 #include "edge/cli/volume_actions.h"
 
 extern char** environ;
@@ -86,7 +87,7 @@ Result<json> let_go(Connection& connection, const VolumeRequest& request) {
 
 int started(const json& state, const std::string& log, const VolumeRequest& request, const Surroundings& around) {
   if (request.as_json)
-    around.out << json{{"ok", true}, {"log", log}, {"state", state}} << "\n";
+    around.out << one_line({{"ok", true}, {"log", log}, {"state", state}}) << "\n";
   else
     around.out << "Volume " << request.volume << " is up: " << text(state, "role") << ", disk " << text(state, "disk")
                << ". Its log is " << log << ".\n";
@@ -97,37 +98,37 @@ int started(const json& state, const std::string& log, const VolumeRequest& requ
 
 int volume_up(const VolumeRequest& request, const Surroundings& around) {
   if (blockd_state(request.run_dir, request.volume))
-    return volume_failed({kWhat, request.volume, "it is up already", ""}, refused, request, around);
+    return tell_failure({kWhat, request.volume, "it is up already", ""}, refused, request.as_json, around);
   std::error_code error;
   std::filesystem::create_directories(request.run_dir, error);
   const std::string log = request.run_dir + "/blockd." + request.volume + ".log";
   const auto process = start(request, log);
-  if (!process) return volume_failed(process.error(), refused, request, around);
+  if (!process) return tell_failure(process.error(), refused, request.as_json, around);
   for (const auto limit = Clock::now() + request.timeout; Clock::now() < limit;
        std::this_thread::sleep_for(kStartPause)) {
     if (const auto state = blockd_state(request.run_dir, request.volume)) return started(*state, log, request, around);
     int status = 0;
     if (::waitpid(*process, &status, WNOHANG) == *process)
-      return volume_failed({kWhat, log, last_line(log), ""}, refused, request, around);
+      return tell_failure({kWhat, log, last_line(log), ""}, refused, request.as_json, around);
   }
-  return volume_failed({kWhat, log, "bascule-blockd does not answer", ""}, timed_out, request, around);
+  return tell_failure({kWhat, log, "bascule-blockd does not answer", ""}, timed_out, request.as_json, around);
 }
 
 int volume_down(const VolumeRequest& request, const Surroundings& around) {
   auto connection = Connection::open(blockd_socket(request.run_dir, request.volume));
   if (!connection)
-    return volume_failed({"the volume is not up", request.volume, connection.error().why, ""}, no_contact, request,
-                         around);
+    return tell_failure({"the volume is not up", request.volume, connection.error().why, ""}, no_contact,
+                        request.as_json, around);
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, connection->peer_process(), 0));
   const auto answer = let_go(*connection, request);
   const bool gone =
       answer && flag(*answer, "ok") && connection->send({{"op", "stop"}}) && ended(process, request.timeout);
   if (process >= 0) ::close(process);
-  if (!answer) return volume_failed(answer.error(), no_contact, request, around);
-  if (!flag(*answer, "ok")) return volume_failed(error_in(*answer), refused, request, around);
+  if (!answer) return tell_failure(answer.error(), no_contact, request.as_json, around);
+  if (!flag(*answer, "ok")) return tell_failure(error_in(*answer), refused, request.as_json, around);
   if (!gone)
-    return volume_failed({"not done in time", request.volume, "bascule-blockd is still there", ""}, timed_out, request,
-                         around);
+    return tell_failure({"not done in time", request.volume, "bascule-blockd is still there", ""}, timed_out,
+                        request.as_json, around);
   if (request.as_json)
     around.out << json{{"ok", true}} << "\n";
   else

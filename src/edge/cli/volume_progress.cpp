@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "edge/cli/blockd_client.h"
+#include "edge/cli/failure.h"
 #include "edge/cli/volume_actions.h"
 
 namespace bascule::cli {
@@ -76,7 +77,7 @@ int follow_sync(const VolumeRequest& request, const Surroundings& around) {
   bool verified = false;
   for (;; std::this_thread::sleep_for(kProgressPause)) {
     const auto state = blockd_state(request.run_dir, request.volume);
-    if (!state) return volume_failed(state.error(), no_contact, request, around);
+    if (!state) return tell_failure(state.error(), no_contact, request.as_json, around);
     const WorkDone now = progress_of(*state);
     const bool looking = text(*state, "connection") == "WFConnection" || text(*state, "connection") == "Unconnected";
     verified = verified || text(*state, "connection").starts_with("Verify") || text(*state, "why").starts_with("verif");
@@ -95,8 +96,8 @@ int follow_sync(const VolumeRequest& request, const Surroundings& around) {
         around.out << progress_text(*state, rate) << std::endl;
     }
     if (Clock::now() > limit)
-      return volume_failed({"not done in time", request.volume, "it goes on", "bascule volume status"}, timed_out,
-                           request, around);
+      return tell_failure({"not done in time", request.volume, "it goes on", "bascule volume status"}, timed_out,
+                          request.as_json, around);
   }
 }
 

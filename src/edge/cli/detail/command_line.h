@@ -13,6 +13,7 @@
 #include "edge/cli/doctor_command.h"
 #include "edge/cli/drbd_commands.h"
 #include "edge/cli/explain_commands.h"
+#include "edge/cli/failure.h"
 #include "edge/cli/follow_through.h"
 #include "edge/cli/import_command.h"
 #include "edge/cli/key_commands.h"
@@ -71,7 +72,7 @@ class CommandLine {
   [[nodiscard]] VolumeRequest volume() const;
   bool operators(const api::Operation& operation);
   int change_by_operator(const api::Operation& operation);
-  int failed(const Error& error, int code) const;
+  int failed(const Error& error, int code) const { return tell_failure(error, code, options_.as_json, around_); }
   int status();
   int watch();
   int events();
