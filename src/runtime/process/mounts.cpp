@@ -1,6 +1,5 @@
 #include "runtime/process/mounts.h"
 
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -13,7 +12,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -25,6 +23,7 @@
 
 #include "runtime/process/detail/descriptor.h"
 #include "runtime/process/detail/files.h"
+#include "runtime/process/worker.h"
 
 namespace bascule::process {
 namespace {
@@ -32,8 +31,7 @@ namespace {
 namespace asio = boost::asio;
 using Wait = asio::posix::stream_descriptor;
 
-constexpr int passes_max = 16;                          // mounts stacked on one another
-constexpr std::size_t worker_stack_bytes = 256 * 1024;  // the manager's memory may be locked
+constexpr int passes_max = 16;  // mounts stacked on one another
 constexpr useconds_t busy_pause_us = 20'000;
 constexpr int busy_tries = 10;
 
@@ -115,30 +113,10 @@ void unmount_everything(Job& job) {
   }
 }
 
-void* work(void* argument) {
-  const std::unique_ptr<std::shared_ptr<Job>> job(static_cast<std::shared_ptr<Job>*>(argument));
-  unmount_everything(**job);
+void unmount_and_tell(Job& job) {
+  unmount_everything(job);
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write((*job)->finished.get(), &one, sizeof one);
-  return nullptr;
-}
-
-/// A detached thread with a small stack and all signals blocked: signals are the loop's.
-bool start_worker(const std::shared_ptr<Job>& job) {
-  auto argument = std::make_unique<std::shared_ptr<Job>>(job);
-  pthread_attr_t attributes;
-  ::pthread_attr_init(&attributes);
-  ::pthread_attr_setstacksize(&attributes, worker_stack_bytes);
-  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  sigset_t all, before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread{};
-  const bool started = ::pthread_create(&thread, &attributes, work, argument.get()) == 0;
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  ::pthread_attr_destroy(&attributes);
-  if (started) argument.release();  // NOLINT: the thread owns it now
-  return started;
+  [[maybe_unused]] const ssize_t written = ::write(job.finished.get(), &one, sizeof one);
 }
 
 }  // namespace
@@ -194,7 +172,7 @@ void Unmounter::State::start(const std::string& device, bool detach) {
   job->device = device;
   job->detach = detach;
   job->result.clean = !detach;
-  if (!job->finished.valid() || !start_worker(job)) {
+  if (!job->finished.valid() || !start_worker([job] { unmount_and_tell(*job); })) {
     if (log) log("warning: no thread to unmount " + device + " with; it is detached at once");
     job->detach = true;  // MNT_DETACH itself does not wait for writes
     unmount_everything(*job);

@@ -1,18 +1,16 @@
 #include "runtime/units/units.h"
 
-#include <pthread.h>
-
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <csignal>
 #include <map>
 #include <mutex>
 #include <utility>
 
 #include "core/agents/ocf.h"
 #include "core/agents/unit_action.h"
+#include "runtime/process/worker.h"
 #include "runtime/units/detail/units_on_bus.h"
 
 namespace bascule::units {
@@ -23,7 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr Duration bus_patience = milliseconds(500);  // for the reason of a timeout, when the bus may hang
 constexpr Duration kill_patience = seconds(1);
-constexpr std::size_t stack_bytes = 256 * 1024;  // the manager's memory may be locked
 
 }  // namespace
 
@@ -31,6 +28,11 @@ constexpr std::size_t stack_bytes = 256 * 1024;  // the manager's memory may be 
 struct UnitsWorker {
   explicit UnitsWorker(asio::io_context& main_context) : main(&main_context) {}
 
+  /// Speaks with the bus until leave().
+  void run() {
+    io.run();
+    bus.reset();
+  }
   /// Runs in the manager's thread, unless that has left.
   void post_back(std::function<void()> call) {
     const std::lock_guard lock(mutex);
@@ -53,35 +55,6 @@ struct UnitsWorker {
   std::mutex mutex;
   asio::io_context* main;
 };
-
-namespace {
-
-void* work(void* argument) {
-  const std::unique_ptr<std::shared_ptr<UnitsWorker>> worker(static_cast<std::shared_ptr<UnitsWorker>*>(argument));
-  (*worker)->io.run();
-  (*worker)->bus.reset();
-  return nullptr;
-}
-
-/// Detached, and all signals blocked: they are the loop's.
-bool start(const std::shared_ptr<UnitsWorker>& worker) {
-  auto argument = std::make_unique<std::shared_ptr<UnitsWorker>>(worker);
-  pthread_attr_t attributes;
-  ::pthread_attr_init(&attributes);
-  ::pthread_attr_setstacksize(&attributes, stack_bytes);
-  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  sigset_t all, before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread{};
-  const bool started = ::pthread_create(&thread, &attributes, work, argument.get()) == 0;
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  ::pthread_attr_destroy(&attributes);
-  if (started) argument.release();  // NOLINT: the thread owns it now
-  return started;
-}
-
-}  // namespace
 
 struct Units::State : std::enable_shared_from_this<Units::State> {
   State(asio::io_context& context, process::Log sink, std::string address)
@@ -118,7 +91,7 @@ UnitsWorker* Units::State::use_worker() {
   };
   made->bus = std::make_shared<UnitsOnBus>(made->io, tell, bus);
   made->bus->open();
-  if (start(made)) worker = std::move(made);
+  if (process::start_worker([made] { made->run(); })) worker = std::move(made);
   return worker.get();
 }
 
