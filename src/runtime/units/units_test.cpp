@@ -85,7 +85,8 @@ class PretendedSystemd {
     std::string job_result = "done";
     std::string after_start = "active";
     std::string after_stop = "inactive";
-    bool answers_jobs = true;  ///< false: the job stays queued for ever
+    bool answers_jobs = true;    ///< false: the job stays queued for ever
+    bool answers_starts = true;  ///< false: who asks for a start is never answered
   };
 
   explicit PretendedSystemd(const std::string& address)
@@ -98,7 +99,10 @@ class PretendedSystemd {
     });
     manager_->registerMethod("StartUnit")
         .onInterface(manager_interface)
-        .implementedAs([this](const std::string& name, const std::string&) { return job(name, true); });
+        .implementedAs([this](sdbus::Result<sdbus::ObjectPath>&& result, const std::string& name, const std::string&) {
+          ++starts;
+          if (answers_starts(name)) result.returnResults(job(name, true));
+        });
     manager_->registerMethod("StopUnit")
         .onInterface(manager_interface)
         .implementedAs([this](const std::string& name, const std::string&) { return job(name, false); });
@@ -137,7 +141,7 @@ class PretendedSystemd {
     }
     if (object != nullptr) object->emitPropertiesChangedSignal(unit_interface, {"ActiveState", "SubState"});
   }
-  std::atomic<int> loads = 0;
+  std::atomic<int> loads = 0, starts = 0;
 
  private:
   sdbus::ObjectPath load(const std::string& name) {
@@ -161,6 +165,10 @@ class PretendedSystemd {
     return path;
   }
 
+  bool answers_starts(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    return behaviours_[name].answers_starts;
+  }
   sdbus::ObjectPath job(const std::string& name, bool start) {
     Behaviour behaviour;
     {
@@ -303,6 +311,47 @@ TEST_F(UnitsTest, WhatIsUnderWayBeginsAgainWhenTheBusIsBack) {
   systemd->behave("web.service", {.active_state = "active"});
   ASSERT_TRUE(wait_until([&] { return outcome.has_value(); }));
   EXPECT_EQ(outcome->return_code, 0) << outcome->reason;
+}
+
+/// The bus answers what was asked of it with an error then.
+TEST_F(UnitsTest, ASystemdThatGoesWithAQuestionIsAskedAgain) {
+  systemd->behave("web.service", {.answers_starts = false});
+  std::optional<Outcome> outcome;
+  units->run("web.service", "start", seconds(10), [&](const Outcome& one) { outcome = one; });
+  ASSERT_TRUE(wait_until([&] { return systemd->starts > 0; }));
+  systemd.reset();
+  ASSERT_TRUE(wait_until([&] { return log.find("no D-Bus") != std::string::npos || outcome.has_value(); }));
+  EXPECT_FALSE(outcome.has_value()) << outcome->reason;
+  systemd.emplace(bus->address());
+  ASSERT_TRUE(wait_until([&] { return outcome.has_value(); }));
+  EXPECT_EQ(outcome->return_code, 0) << outcome->reason;
+}
+
+TEST_F(UnitsTest, WaitsForASystemdThatIsNotOnTheBusYet) {
+  systemd.reset();
+  std::optional<Outcome> outcome;
+  units->run("web.service", "start", seconds(10), [&](const Outcome& one) { outcome = one; });
+  ASSERT_TRUE(wait_until([&] { return log.find("no D-Bus") != std::string::npos || outcome.has_value(); }));
+  EXPECT_FALSE(outcome.has_value()) << outcome->reason;
+  systemd.emplace(bus->address());
+  ASSERT_TRUE(wait_until([&] { return outcome.has_value(); }));
+  EXPECT_EQ(outcome->return_code, 0) << outcome->reason;
+}
+
+/// Another action may find the bus before the next try of who lost it.
+TEST_F(UnitsTest, WhoConnectsFirstLetsAllBeginAgain) {
+  systemd->behave("web.service", {.answers_jobs = false});
+  std::optional<Outcome> first, second;
+  units->run("web.service", "start", seconds(10), [&](const Outcome& one) { first = one; });
+  ASSERT_TRUE(wait_until([&] { return systemd->starts > 0; }));
+  systemd.reset();
+  bus->stop();
+  bus->start();
+  systemd.emplace(bus->address());
+  ASSERT_TRUE(wait_until([&] { return log.find("no D-Bus") != std::string::npos; }));
+  units->run("db.service", "monitor", seconds(10), [&](const Outcome& one) { second = one; });
+  ASSERT_TRUE(wait_until([&] { return first.has_value() && second.has_value(); }));
+  EXPECT_EQ(first->return_code, 0) << first->reason;
 }
 
 /// The manager's thread must not wait with it: its leases would end.

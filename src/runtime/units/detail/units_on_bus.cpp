@@ -1,5 +1,7 @@
 #include "runtime/units/detail/units_on_bus.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/post.hpp>
 #include <utility>
 
@@ -16,6 +18,14 @@ constexpr const char* unit_interface = "org.freedesktop.systemd1.Unit";
 constexpr const char* properties_interface = "org.freedesktop.DBus.Properties";
 constexpr Duration reconnect_after = milliseconds(300);
 constexpr int kill_signal = 9;
+
+/// Nobody was asked, because the bus or systemd is away or does not answer: that says nothing about a unit.
+bool is_unanswered(const sdbus::Error& error) {
+  static constexpr std::array names = {"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected",
+                                       "org.freedesktop.DBus.Error.ServiceUnknown",
+                                       "org.freedesktop.DBus.Error.NameHasNoOwner"};
+  return std::find(names.begin(), names.end(), error.getName()) != names.end();
+}
 
 std::string text_in(const Values& values, const char* name, const std::string& before) {
   const auto found = values.find(name);
@@ -51,7 +61,12 @@ void UnitsOnBus::listen_to_jobs() {
             for (const Action id : self->actions()) self->step(id, agents::unit::JobRemoved{job, result});
         });
     manager->finishRegistration();
-    manager->callMethodAsync("Subscribe").onInterface(manager_interface).uponReplyInvoke([](const sdbus::Error*) {});
+    manager->callMethodAsync("Subscribe")
+        .onInterface(manager_interface)
+        .uponReplyInvoke([weak](const sdbus::Error* error) {
+          if (const auto self = weak.lock(); self && error != nullptr && is_unanswered(*error))
+            self->lost(error->getMessage());
+        });
   });
 }
 
@@ -72,6 +87,7 @@ void UnitsOnBus::lost(const std::string& why) {
   });
 }
 
+/// Whoever connects lets all begin again: what was asked on the connection before is not answered any more.
 void UnitsOnBus::reconnect() {
   if (bus.is_open() || !connect()) return;
   for (const Action id : actions()) step(id, agents::unit::BusBack{});
@@ -82,7 +98,7 @@ void UnitsOnBus::begin(Action id) {
   if (found == running.end()) return;
   agents::unit::Effects effects;
   found->second.machine.begin(effects);
-  if (!connect()) return;  // begun when it is there
+  if (!bus.is_open()) return reconnect();  // it begins with all others, now or when the bus is there
   for (const auto& effect : effects) carry_out(id, effect);
 }
 
@@ -94,6 +110,11 @@ void UnitsOnBus::step(Action id, const agents::unit::Input& input) {
   for (const auto& effect : effects) carry_out(id, effect);
 }
 
+void UnitsOnBus::refused(Action id, const sdbus::Error& error) {
+  if (is_unanswered(error)) return lost(error.getMessage());
+  step(id, agents::unit::Refused{error.getName(), error.getMessage()});
+}
+
 void UnitsOnBus::carry_out(Action id, const agents::unit::Effect& effect) {
   const auto found = running.find(id);
   if (found == running.end()) return;
@@ -102,7 +123,7 @@ void UnitsOnBus::carry_out(Action id, const agents::unit::Effect& effect) {
   if (std::holds_alternative<agents::unit::Load>(effect)) {
     load(unit, [this, id](const sdbus::Error* error) {
       if (error == nullptr) return step(id, agents::unit::Loaded{});
-      step(id, agents::unit::Refused{error->getName(), error->getMessage()});
+      refused(id, *error);
     });
   } else if (std::holds_alternative<agents::unit::Read>(effect)) {
     read(unit, id);
@@ -160,7 +181,7 @@ void UnitsOnBus::read(const std::string& unit, Action id) {
         .uponReplyInvoke([weak = weak_from_this(), unit, id](const sdbus::Error* error, const Values& values) {
           const auto self = weak.lock();
           if (!self) return;
-          if (error != nullptr) return self->step(id, agents::unit::Refused{error->getName(), error->getMessage()});
+          if (error != nullptr) return self->refused(id, *error);
           self->properties_changed(unit, values);
         });
   });
@@ -175,7 +196,7 @@ void UnitsOnBus::queue_job(const char* method, Action id) {
         .uponReplyInvoke([weak = weak_from_this(), id](const sdbus::Error* error, const sdbus::ObjectPath& job) {
           const auto self = weak.lock();
           if (!self) return;
-          if (error != nullptr) return self->step(id, agents::unit::Refused{error->getName(), error->getMessage()});
+          if (error != nullptr) return self->refused(id, *error);
           self->step(id, agents::unit::JobQueued{job});
         });
   });
@@ -200,7 +221,10 @@ void UnitsOnBus::watch_units() {
   std::vector<std::string> names;
   for (const auto& [name, unit] : units)
     if (!unit.proxy && !unit.watchers.empty()) names.push_back(name);
-  for (const auto& name : names) load(name, [](const sdbus::Error*) {});
+  for (const auto& name : names)
+    load(name, [this](const sdbus::Error* error) {
+      if (error != nullptr && is_unanswered(*error)) lost(error->getMessage());
+    });
 }
 
 void UnitsOnBus::open() {
@@ -223,7 +247,7 @@ void UnitsOnBus::run(Action id, const std::string& unit, const std::string& oper
 }
 
 void UnitsOnBus::kill(const std::string& unit, const std::function<void()>& done) {
-  if (!connect()) return;
+  reconnect();
   bus.guarded([&] {
     manager->callMethodAsync("KillUnit")
         .onInterface(manager_interface)

@@ -50,6 +50,7 @@ class UnitsOnBus : public std::enable_shared_from_this<UnitsOnBus> {
   void lost(const std::string& why);
   void reconnect();
   void begin(Action id);
+  void refused(Action id, const sdbus::Error& error);
   void step(Action id, const agents::unit::Input& input);
   void carry_out(Action id, const agents::unit::Effect& effect);
   void end(Action id, const agents::unit::Done& done);
