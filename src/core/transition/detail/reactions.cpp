@@ -9,6 +9,14 @@ namespace bascule::transition {
 using enum ServiceStateName;
 using Condition = StepRun::Condition;
 
+namespace {
+
+/// That a volume cannot be mounted is its disk's doing, and the disk may be gone although nobody was told yet: tried
+/// again.
+bool is_of_the_disk(const config::Step& step) { return step.standard == config::built_in && step.type == "mount"; }
+
+}  // namespace
+
 std::vector<config::Monitor> monitors_of(const config::Step& step) {
   std::vector<config::Monitor> all{{step.monitor_interval, step.monitor_timeout, 0, step.on_fail}};
   all.insert(all.end(), step.more_monitors.begin(), step.more_monitors.end());
@@ -20,12 +28,17 @@ std::string StepRun::warning() const {
   return found == warnings.end() ? "" : *found;
 }
 
+void ServiceRunner::State::tell_monitor_failed(std::size_t index, const std::string& text,
+                                               const input::ActionDone& done) {
+  tell("step-failed", text,
+       {{"step", config.steps[index].name}, {"rc", std::to_string(done.return_code)}, {"output", done.output}});
+}
+
 void ServiceRunner::State::monitor_failed(std::size_t index, std::size_t which, const input::ActionDone& done) {
   const config::OnFail reaction = monitors[index][which].on_fail;
   const std::string text = failure_text(index, "monitor", done);
   if (reaction == config::OnFail::ignore) return ignore_failure(index, which, text, done);
-  tell("step-failed", text,
-       {{"step", config.steps[index].name}, {"rc", std::to_string(done.return_code)}, {"output", done.output}});
+  tell_monitor_failed(index, text, done);
   auto failure = failure_of(index, text, done);
   failure.reaction = config::text(reaction);
   record_failure(failure);
@@ -47,8 +60,7 @@ void ServiceRunner::State::ignore_failure(std::size_t index, std::size_t which, 
   const std::string warning = text + " (ignored)";
   if (step.warnings[which] == warning) return;
   step.warnings[which] = warning;
-  tell("step-failed", warning,
-       {{"step", config.steps[index].name}, {"rc", std::to_string(done.return_code)}, {"output", done.output}});
+  tell_monitor_failed(index, warning, done);
 }
 
 /// Stops from the last step down to this one, and starts them again.
@@ -94,10 +106,6 @@ bool ServiceRunner::State::rule_unblocked() {
   resume("its failure was cleared");
   return true;
 }
-
-/// That a volume cannot be mounted is its disk's doing, and the disk may be gone without that it was told yet: tried
-/// again.
-bool is_of_the_disk(const config::Step& step) { return step.standard == config::built_in && step.type == "mount"; }
 
 /// Fatal for this node, or tried again here after a pause: `start_failure_is_fatal`. Codes that no second try can
 /// change are fatal in any case.

@@ -85,6 +85,17 @@ void ServiceRunner::State::monitor_succeeded(std::size_t index, std::size_t whic
   step.warnings[which] = warning;
 }
 
+/// A start or a stop, with what asked for it.
+void ServiceRunner::State::tell_action_failed(std::size_t index, const std::string& text,
+                                              const input::ActionDone& done) {
+  tell("step-failed", text,
+       {{"step", config.steps[index].name},
+        {"ms", std::to_string(to_ms(done.took))},
+        {"rc", std::to_string(done.return_code)},
+        {"reason", cause()},
+        {"output", done.output}});
+}
+
 void ServiceRunner::State::start_done(std::size_t index, const input::ActionDone& done) {
   StepRun& step = steps[index];
   const std::string& step_name = config.steps[index].name;
@@ -99,12 +110,7 @@ void ServiceRunner::State::start_done(std::size_t index, const input::ActionDone
   }
   step.condition = Condition::Failed;
   const std::string text = failure_text(index, "start", done);
-  tell("step-failed", text,
-       {{"step", step_name},
-        {"ms", ms},
-        {"rc", std::to_string(done.return_code)},
-        {"reason", cause()},
-        {"output", done.output}});
+  tell_action_failed(index, text, done);
   // Without a lease writes are held, so a start that fails then says nothing about this node.
   if (in({ServiceStateName::Starting, ServiceStateName::Stopping}) && lease_valid()) start_failed(index, text, done);
 }
@@ -125,12 +131,7 @@ void ServiceRunner::State::stop_done(std::size_t index, const input::ActionDone&
     return;
   }
   const std::string text = failure_text(index, "stop", done);
-  tell("step-failed", text,
-       {{"step", step_name},
-        {"ms", ms},
-        {"rc", std::to_string(done.return_code)},
-        {"reason", cause()},
-        {"output", done.output}});
+  tell_action_failed(index, text, done);
   if (name == ServiceStateName::Killing) {
     killing.stop_failed = true;
     return;

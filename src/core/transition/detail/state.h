@@ -190,6 +190,8 @@ struct ServiceRunner::State {
   bool rule_unblocked();
   void start_done(std::size_t index, const input::ActionDone& done);
   void stop_done(std::size_t index, const input::ActionDone& done);
+  void tell_action_failed(std::size_t index, const std::string& text, const input::ActionDone& done);
+  void tell_monitor_failed(std::size_t index, const std::string& text, const input::ActionDone& done);
   [[nodiscard]] std::string failure_text(std::size_t index, const std::string& operation,
                                          const input::ActionDone& done) const;
 
