@@ -64,11 +64,12 @@ struct Day {
   int read = 0;
 };
 
-Day scan_dashed(std::string_view text) {
+/// Three numbers, "-" before the last: "2024-05-17" (`between` "-"), "2024-W20-5" ("-W").
+Day scan_dashed(std::string_view text, std::string_view between) {
   Day result;
   Scanner scanner(text);
   scanner.number(result.year);
-  scanner.literal("-");
+  scanner.literal(between);
   scanner.number(result.month);
   scanner.literal("-");
   scanner.number(result.day);
@@ -86,21 +87,9 @@ Day scan_packed(std::string_view text) {
   return result;
 }
 
-Day scan_week(std::string_view text) {
-  Day result;
-  Scanner scanner(text);
-  scanner.number(result.year);
-  scanner.literal("-W");
-  scanner.number(result.month);
-  scanner.literal("-");
-  scanner.number(result.day);
-  result.read = scanner.read();
-  return result;
-}
-
 /// Days since 1 January of year 1.
 std::optional<std::int64_t> parse_day(std::string_view text) {
-  Day day = scan_dashed(text);
+  Day day = scan_dashed(text, "-");
   if (day.read == 1) day = scan_packed(text);
   if (day.read == 3) {
     if (day.year < 1 || day.month < 1 || day.month > 12 || day.day < 0 || day.day > days_of_month(day.month, day.year))
@@ -109,12 +98,12 @@ std::optional<std::int64_t> parse_day(std::string_view text) {
     if (year_day < 1) return std::nullopt;
     return days_before_year(day.year) + year_day - 1;
   }
-  day = scan_dashed(text);
+  day = scan_dashed(text, "-");
   if (day.read == 2) {  // year and day of the year
     if (day.year < 1 || day.month < 1 || day.month > days_of_year(day.year)) return std::nullopt;
     return days_before_year(day.year) + day.month - 1;
   }
-  day = scan_week(text);
+  day = scan_dashed(text, "-W");
   if (day.read != 3 || day.year < 1 || day.month < 0 || day.month > weeks_of_year(day.year) || day.day < 1 ||
       day.day > 7)
     return std::nullopt;
