@@ -22,8 +22,8 @@ constexpr std::size_t fingerprint_bytes = 6;
 
 std::string fingerprint(ByteView data) {
   std::string text;
-  for (const Byte byte : ByteView(digest_of(Digest::sha256, data)).first(fingerprint_bytes))
-    text += fmt::format("{:02x}", byte);
+  const auto digest = digest_of(Digest::sha256, data);  // outlives the view of it
+  for (const Byte byte : ByteView(digest).first(fingerprint_bytes)) text += fmt::format("{:02x}", byte);
   return text;
 }
 

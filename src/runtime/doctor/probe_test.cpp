@@ -1,13 +1,16 @@
 #include "runtime/doctor/probe.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
+#include "base/digest.h"
 #include "runtime/keys/key_file.h"
 
 namespace bascule::doctor {
@@ -51,6 +54,16 @@ TEST_F(Probe, KeysAreShownByFingerprintsOnly) {
   std::filesystem::permissions(directory + "/key",
                                std::filesystem::perms::owner_read | std::filesystem::perms::others_read);
   EXPECT_NE(probe(options).key->unusable.find("others than its owner"), std::string::npos);
+}
+
+TEST_F(Probe, TheFingerprintOfAConfigurationIsTheSameOnEveryNode) {
+  configure("");
+  std::ifstream file(options.config_file);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const auto digest = digest_of(Digest::sha256, view_of(text));
+  std::string beginning;
+  for (int i = 0; i < 6; ++i) beginning += fmt::format("{:02x}", digest[static_cast<std::size_t>(i)]);
+  EXPECT_EQ(probe(options).config_fingerprint, beginning);
 }
 
 TEST_F(Probe, LinksPeersAndPorts) {
