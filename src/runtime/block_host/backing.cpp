@@ -161,7 +161,8 @@ Result<void> Backing::write_durably(std::uint64_t offset, ByteView bytes) const 
 }
 
 Result<std::string> foreign_signature(const Backing& backing) {
-  const std::uint64_t window = std::min<std::uint64_t>(64 * 1024, backing.bytes() / kAlignment * kAlignment);
+  const std::uint64_t window =
+      std::min<std::uint64_t>(drbd_metadata::kSignatureProbeBytes, backing.bytes() / kAlignment * kAlignment);
   auto first = backing.read(0, window);
   if (!first) return tl::unexpected(first.error());
   const std::uint64_t from = (backing.bytes() - window) / kAlignment * kAlignment;

@@ -59,6 +59,12 @@ class CreateVolumeTest : public ::testing::Test {
   std::string directory_;
 };
 
+TEST_F(CreateVolumeTest, AFileSystemIsNotOverwrittenAlsoOneWhoseMarkLiesBehind64KiB) {
+  make("disk", 2 * kVolumeBytes);
+  put("disk", 65536 + 64, "_BHRfS_M");
+  expect_refused(create("internal"), "btrfs");
+}
+
 TEST_F(CreateVolumeTest, MissingFilesAreMadeForDataAndFlexibleMetadata) {
   const auto made = create(file("meta"));
   ASSERT_TRUE(made) << made.error().text();
