@@ -34,12 +34,12 @@ std::string trimmed_line(const std::string& line) {
   return line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
 }
 
-/// The name in "[node.NAME]", with or without quotes and a comment behind it; empty for any other line.
-std::string node_of_header(const std::string& written) {
-  const std::string line = trimmed_line(written);
+/// The name in "[KIND.NAME]", with or without quotes and a comment behind it; empty for any other line.
+std::string name_in_header(const std::string& written, const std::string& kind) {
+  const std::string line = trimmed_line(written), beginning = "[" + kind + ".";
   const auto close = line.find(']');
-  if (line.rfind("[node.", 0) != 0 || close == std::string::npos) return {};
-  std::string name = line.substr(6, close - 6);
+  if (line.rfind(beginning, 0) != 0 || close == std::string::npos) return {};
+  std::string name = line.substr(beginning.size(), close - beginning.size());
   const bool quoted = name.size() > 2 && (name.front() == '"' || name.front() == '\'') && name.back() == name.front();
   return quoted ? name.substr(1, name.size() - 2) : name;
 }
@@ -51,9 +51,9 @@ struct Table {
   std::size_t first = 0, last = 0;
 };
 
-std::optional<Table> find_table(const Lines& lines, const std::string& name) {
+std::optional<Table> find_table(const Lines& lines, const std::string& name, const std::string& kind = "node") {
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (node_of_header(lines[i]) != name) continue;
+    if (name_in_header(lines[i], kind) != name) continue;
     Table table{i, i + 1};
     for (std::size_t j = i + 1; j < lines.size() && !is_header(lines[j]); ++j) {
       const std::string line = trimmed_line(lines[j]);
@@ -120,6 +120,30 @@ std::string written_addresses(const Node& node) {
   return "[" + list + "]";
 }
 
+/// As a key of TOML, in which a dot would part two keys.
+std::string written_key(const std::string& name) {
+  return name.find('.') == std::string::npos ? name : "\"" + name + "\"";
+}
+
+/// `disk = "/srv/data.img"` means every data node. Before there is another one it is said whom it means, for a volume
+/// has two replicas. What is written in another way stays; the parser says what is wrong with it then.
+void say_whose_disks(const ClusterConfig& config, const std::string& key, Lines& lines) {
+  std::map<std::string, std::string> meaning = meaning_of(joined_lines(lines));
+  for (const auto& volume : config.volumes) {
+    const auto path = meaning.find("volume." + volume.name + "." + key);
+    const auto table = find_table(lines, volume.name, "volume");
+    const auto at = table ? find_key(lines, *table, key) : std::nullopt;
+    if (path == meaning.end() || !at) continue;
+    const auto written = lines[*at].find_first_of("\"'");
+    const auto end = written == std::string::npos ? written : lines[*at].find(lines[*at][written], written + 1);
+    if (end == std::string::npos) continue;
+    const std::string value = lines[*at].substr(written, end + 1 - written);
+    std::string each;
+    for (const auto& [node, disk] : volume.disk) each += (each.empty() ? "" : ", ") + written_key(node) + " = " + value;
+    lines[*at].replace(written, value.size(), "{ " + each + " }");
+  }
+}
+
 }  // namespace
 
 std::map<std::string, std::string> meaning_of(std::string_view text) {
@@ -150,6 +174,8 @@ Result<std::string> with_node(const std::string& text, const Node& node) {
   Lines lines = lines_of(text);
   if (find_table(lines, node.name))
     return fail("the node is not added", node.name, "there is a node of this name already");
+  if (const auto config = parse(text, "the configuration"); config && node.role == NodeRole::data)
+    for (const char* key : {"disk", "metadata"}) say_whose_disks(*config, key, lines);
   lines.push_back("");
   lines.push_back("[node." + node.name + "]");
   if (node.id != 0) lines.push_back(fmt::format("id = {}", node.id));

@@ -17,7 +17,8 @@ namespace bascule::config {
 /// is the same one. Refused when a node is written in another way than [node.NAME].
 [[nodiscard]] Result<std::string> with_ids(const std::string& toml, const std::map<std::string, std::uint32_t>& ids);
 
-/// The text with [node.NAME] at its end.
+/// The text with [node.NAME] at its end. Where a volume has one `disk` (or `metadata`) for all data nodes and the new
+/// one is a data node too, the nodes that have it are named: `disk = { alice = "/dev/sdb", bob = "/dev/sdb" }`.
 [[nodiscard]] Result<std::string> with_node(const std::string& toml, const Node& node);
 
 /// The text without the table [node.NAME]. What refers to the node is not looked for; the parser finds it.

@@ -65,6 +65,22 @@ TEST(ConfigEdit, AddsAndRemovesANode) {
   EXPECT_FALSE(without_node(three_nodes, "dave"));
 }
 
+TEST(ConfigEdit, AVolumeKeepsItsTwoReplicasWhenThereIsAThirdDataNode) {
+  std::string text = three_nodes;
+  const std::string named = "disk = { alice = \"/dev/sdb\", bob = \"/dev/sdc\" }";
+  text.replace(text.find(named), named.size(), "disk = '/srv/data.img'  # a file\nsize = \"1G\"");
+  Node dave{"dave", NodeRole::data, "10.0.0.4", 4, {"10.0.0.4"}, false};
+  const auto added = with_node(text, dave);
+  ASSERT_TRUE(added);
+  EXPECT_NE(added->find("disk = { alice = '/srv/data.img', bob = '/srv/data.img' }  # a file\n"), std::string::npos)
+      << *added;
+  const auto config = parse(*added, "test");
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->volumes, parse(text, "test")->volumes) << "nothing runs otherwise because of it";
+  dave.role = NodeRole::witness;
+  EXPECT_NE(with_node(text, dave)->find("disk = '/srv/data.img'  # a file\n"), std::string::npos);
+}
+
 TEST(ConfigEdit, ReplacesANodeWhereverItIsNamed) {
   const auto replaced = with_node_replaced(three_nodes, "bob", {"dave", NodeRole::data, "10.0.0.4", 4, {"10.0.0.4"}});
   ASSERT_TRUE(replaced);
