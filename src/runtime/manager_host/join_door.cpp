@@ -56,8 +56,7 @@ void JoinDoor::issue(const config::ClusterConfig& config, const std::string& nod
   if (config.node(node) == nullptr)
     return done(fail("there is no token for it", node, "the configuration has no such node",
                      "bascule node add " + node + " --address ADDRESS"));
-  constexpr std::uint64_t valid_s_max = 30 * 86400;
-  if (valid_s == 0 || valid_s > valid_s_max)
+  if (valid_s == 0 || valid_s > join::valid_s_max)
     return done(fail("there is no token for it", node, "a token is valid for a second to 30 days"));
   join::Token token{config.name, node, config.port, {}, {}};
   for (const auto& each : config.nodes)
@@ -71,6 +70,13 @@ void JoinDoor::issue(const config::ClusterConfig& config, const std::string& nod
           });
 }
 
+void JoinDoor::hand_out(const sealed::Secret& secret, const Result<join::Secrets>& secrets,
+                        const join::JoinServer::Answer& answer) const {
+  sealed::Salt salt{};
+  if (!fill_at_random(salt)) return answer({});
+  answer(join::reply(config_.name, secret, secrets, salt));
+}
+
 /// The use of the token is in the log before anything leaves. Should this process die in between, the token is spent.
 void JoinDoor::knocked(const Bytes& request, const std::string& from, const join::JoinServer::Answer& answer) {
   const auto known = nlohmann::json::parse(manager_.history_json(std::nullopt));
@@ -78,13 +84,17 @@ void JoinDoor::knocked(const Bytes& request, const std::string& from, const join
     const auto hash = token.at("hash").get<std::string>();
     const auto secret = join::open_request(config_.name, hash, request);
     if (!secret) continue;
+    if (join::is_of_the_future(token.at("expires_at_ms").get<std::uint64_t>(), wall_ms()))
+      return hand_out(*secret,
+                      fail("refused", "", "the clock of this member is behind the moment when the token was given",
+                           "set the clock, or make another token: bascule node token NODE"),
+                      answer);
     return change_(message::UseToken{hash, wall_ms(), from},
                    [this, secret = *secret, answer](bool accepted, const std::string& why) {
-                     sealed::Salt salt{};
-                     if (!fill_at_random(salt)) return answer({});
-                     const Result<join::Secrets> secrets = accepted ? secrets_of(config_, manager_.configuration_text())
-                                                                    : Result<join::Secrets>(fail("refused", "", why));
-                     answer(join::reply(config_.name, secret, secrets, salt));
+                     hand_out(secret,
+                              accepted ? secrets_of(config_, manager_.configuration_text())
+                                       : Result<join::Secrets>(fail("refused", "", why)),
+                              answer);
                    });
   }
   spdlog::warn("{} knocked without an open token", from);

@@ -7,6 +7,7 @@
 
 #include "core/manager/manager.h"
 #include "runtime/join/join_server.h"
+#include "wire/join/token.h"
 
 namespace bascule::manager_host {
 
@@ -26,6 +27,9 @@ class JoinDoor {
 
  private:
   void knocked(const Bytes& request, const std::string& from, const join::JoinServer::Answer& answer);
+  /// Seals what the owner of the secret gets, or why it gets nothing.
+  void hand_out(const sealed::Secret& secret, const Result<join::Secrets>& secrets,
+                const join::JoinServer::Answer& answer) const;
 
   boost::asio::io_context& io_;
   const manager::Manager& manager_;

@@ -101,6 +101,10 @@ tl::unexpected<Error> not_a_token(std::string why) {
 
 }  // namespace
 
+bool is_of_the_future(std::uint64_t expires_at_ms, std::uint64_t now_ms) {
+  return expires_at_ms > now_ms && expires_at_ms - now_ms > valid_s_max * 1000;
+}
+
 std::string hash_of(const sealed::Secret& secret) { return hex(digest_of(Digest::sha256, secret)); }
 
 std::string text_of(const Token& token) {

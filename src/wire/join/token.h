@@ -21,6 +21,12 @@ struct Token {
 
 [[nodiscard]] std::string text_of(const Token& token);
 [[nodiscard]] Result<Token> parse_token(std::string_view text);
+
+/// How long a token may be good for.
+inline constexpr std::uint64_t valid_s_max = 30ULL * 86400;
+/// By a clock that says `now_ms`, a token that is good until `expires_at_ms` has not been given yet: the clock is far
+/// behind. Such a clock must not let anybody in, since for it no token would ever end.
+[[nodiscard]] bool is_of_the_future(std::uint64_t expires_at_ms, std::uint64_t now_ms);
 /// What the log knows of the token: SHA-256 of the secret, in hexadecimal digits.
 [[nodiscard]] std::string hash_of(const sealed::Secret& secret);
 

@@ -72,6 +72,15 @@ TEST(JoinToken, WhatWasChangedOnTheWayIsRefused) {
   EXPECT_FALSE(open_request("boutique", "no hash", asked));
 }
 
+TEST(JoinToken, AClockThatIsFarBehindLetsNobodyIn) {
+  constexpr std::uint64_t given_ms = 2'000'000'000'000;
+  EXPECT_FALSE(is_of_the_future(given_ms + 3'600'000, given_ms));
+  EXPECT_FALSE(is_of_the_future(given_ms + valid_s_max * 1000, given_ms)) << "the longest there is";
+  EXPECT_TRUE(is_of_the_future(given_ms + valid_s_max * 1000, given_ms - 1));
+  EXPECT_TRUE(is_of_the_future(given_ms + 3'600'000, 0)) << "in 1970";
+  EXPECT_FALSE(is_of_the_future(given_ms, given_ms + 1)) << "expired is another matter";
+}
+
 TEST(JoinToken, ARefusalIsToldInWords) {
   const Token token = token_for_dave();
   const Result<Secrets> refused = fail("refused", "", "the token was used before");
