@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include <boost/asio/buffer.hpp>
+#include <utility>
 
 #include "wire/cluster_message/bundle.h"
 
@@ -112,27 +113,17 @@ Result<void> UdpLinks::bind(Link& link, bool also_absent) {
 }
 
 void UdpLinks::send(std::uint32_t to, membership::LinkMask links, const message::Message& message) {
-  waiting_.push_back({to, links, message::encode({self_.id, message}, cluster_)});
+  Bytes datagram = message::encode({self_.id, message}, cluster_);
+  const std::size_t bytes = message::bundled_bytes(datagram);
+  auto& bundles = waiting_[{to, links}];
+  if (bundles.empty() || bundles.back().bytes + bytes > message::bundle_bytes_max) bundles.emplace_back();
+  bundles.back().datagrams.push_back(std::move(datagram));
+  bundles.back().bytes += bytes;
 }
 
-/// In the order of their sending for each node; what does not fit into one packet with the others goes alone.
 void UdpLinks::flush() {
-  std::vector<Waiting> waiting;
-  waiting.swap(waiting_);
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    if (waiting[i].datagram.empty()) continue;
-    std::vector<Bytes> together;
-    std::size_t bytes = 0;
-    for (std::size_t j = i; j < waiting.size(); ++j) {
-      Waiting& next = waiting[j];
-      if (next.to != waiting[i].to || next.links != waiting[i].links || next.datagram.empty()) continue;
-      bytes += message::bundled_bytes(next.datagram);
-      if (!together.empty() && bytes > message::bundle_bytes_max) break;
-      together.push_back(std::move(next.datagram));
-      next.datagram.clear();
-    }
-    send_now(waiting[i].to, waiting[i].links, together);
-  }
+  for (const auto& [way, bundles] : std::exchange(waiting_, {}))
+    for (const auto& bundle : bundles) send_now(way.first, way.second, bundle.datagrams);
 }
 
 void UdpLinks::send_now(std::uint32_t to, membership::LinkMask links, const std::vector<Bytes>& datagrams) {
@@ -152,7 +143,7 @@ void UdpLinks::receive(Link& link) {
       [this, &link, alive = std::weak_ptr<int>(link.alive)](const boost::system::error_code& error, std::size_t size) {
         if (error == asio::error::operation_aborted || alive.expired()) return;
         if (!error) received(link, ByteView(link.buffer).first(size));
-        receive(link);  // an error is one datagram's (ICMP unreachable)
+        if (!alive.expired()) receive(link);  // an error is one datagram's (ICMP unreachable)
       });
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -35,7 +36,8 @@ class UdpLinks {
   /// Binds the node's own addresses. One that this machine does not have (yet) is listened to all the same, as long as
   /// it has another of them.
   [[nodiscard]] Result<void> open(Receiver receiver, LinkHeard link_heard);
-  /// Leaves with the next flush(), together with whatever else goes to the same node over the same links.
+  /// Leaves with the next flush(), together with whatever else goes to the same node over the same links, in the order
+  /// of their sending. What does not fit into one packet with the others goes in the next.
   void send(std::uint32_t to, membership::LinkMask links, const message::Message& message);
   void flush();
   /// Other nodes, or other addresses of them or of this node, from now on. Sockets stay open where nothing changed.
@@ -57,10 +59,10 @@ class UdpLinks {
     boost::asio::ip::udp::endpoint sender;
   };
 
-  struct Waiting {
-    std::uint32_t to;
-    membership::LinkMask links;
-    Bytes datagram;
+  /// What goes in one packet.
+  struct Bundle {
+    std::vector<Bytes> datagrams;
+    std::size_t bytes = 0;
   };
 
   void send_now(std::uint32_t to, membership::LinkMask links, const std::vector<Bytes>& datagrams);
@@ -82,7 +84,7 @@ class UdpLinks {
   std::deque<Link> links_;
   Receiver receiver_;
   LinkHeard link_heard_;
-  std::vector<Waiting> waiting_;
+  std::map<std::pair<std::uint32_t, membership::LinkMask>, std::vector<Bundle>> waiting_;  ///< to a node, over links
   std::uint64_t dropped_ = 0;
 };
 

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/buffer.hpp>
+#include <functional>
+#include <utility>
 
 #include "base/prng.h"
+#include "wire/cluster_message/bundle.h"
 
 namespace bascule::manager_host {
 namespace {
@@ -39,8 +42,10 @@ class Listening : public testing::Test {
       : config(two_nodes()), alice(io, config, config.nodes[0], keyring), bob(io, config, config.nodes[1], keyring) {}
   void SetUp() override {
     ASSERT_TRUE(alice.open(
-        [&](std::uint32_t from, std::size_t link, const message::Message&) {
+        [&](std::uint32_t from, std::size_t link, const message::Message& message) {
           heard.push_back({from, link});
+          if (const auto* asked = std::get_if<message::LeaseRequest>(&message)) moments.push_back(asked->asked_at_ns);
+          if (const auto now = std::exchange(change, nullptr)) now();
         },
         [&](std::uint32_t from, std::size_t link) {
           repeated.push_back({from, link});
@@ -63,6 +68,8 @@ class Listening : public testing::Test {
   config::ClusterConfig config;
   UdpLinks alice, bob;
   Heard heard, repeated;
+  std::vector<std::int64_t> moments;  ///< of the lease requests that were heard
+  std::function<void()> change;       ///< what the next message that alice takes does to her
 };
 
 class SealedLinks : public Listening {
@@ -134,6 +141,50 @@ TEST_F(SealedLinks, TakeNewKeysWhileTheyRun) {
   bob.flush();
   receive(1);
   EXPECT_EQ(heard.size(), 1u);
+}
+
+TEST_F(SealedLinks, AChangeOfTheirAddressThatTheyHearOfLeavesOneReceiver) {
+  change = [&] {
+    config.nodes[0] = node("alice", 1, {"127.0.0.54", "127.0.1.51"});
+    alice.configure(config.nodes, config.nodes[0]);
+  };
+  bob.send(1, 0b1, request);
+  bob.flush();
+  receive(1);
+  bob.configure(config.nodes, config.nodes[1]);
+  for (int i = 0; i < 2; ++i) {
+    bob.send(1, 0b1, request);
+    bob.flush();
+  }
+  receive(3);
+  EXPECT_EQ(heard.size(), 3u) << "two receivers would share a buffer";
+}
+
+TEST_F(SealedLinks, ALinkMayGoWithWhatWasHeardOverIt) {
+  change = [&] {
+    config.nodes[0] = node("alice", 1, {"127.0.0.51"});
+    alice.configure(config.nodes, config.nodes[0]);
+  };
+  bob.send(1, 0b10, request);
+  bob.flush();
+  receive(1);
+  bob.send(1, 0b11, request);
+  bob.flush();
+  receive(2);
+  EXPECT_EQ(heard.back(), Heard::value_type(2, 0));
+}
+
+TEST_F(SealedLinks, WhatIsTooMuchForOnePacketGoesInSeveralInItsOrder) {
+  const std::size_t in_one = message::bundle_bytes_max / message::bundled_bytes(message::encode({2, request}, "test"));
+  std::vector<std::int64_t> said;
+  for (std::int64_t moment = 0; moment < static_cast<std::int64_t>(3 * in_one); ++moment) {
+    said.push_back(moment);
+    bob.send(1, 0b11, message::LeaseRequest{"bob", 7, moment});
+  }
+  bob.flush();
+  receive(said.size() + 3);
+  EXPECT_EQ(moments, said);
+  EXPECT_EQ(repeated.size(), 3u) << "each packet over the other link too";
 }
 
 TEST_F(OpenLinks, BelieveANodeByItsAddress) {
