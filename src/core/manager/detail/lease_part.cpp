@@ -11,12 +11,13 @@ void Manager::State::heartbeat_when_due() {
   if (raft.leadership().leader != 0)
     next_heartbeat += config.timing.heartbeat / 4;  // speak_with_the_leader() comes first
   send_report();
-  if (self->role == config::NodeRole::data && lease_is_needed()) ask_for_lease(holder.ask(now));
+  if (self->role == config::NodeRole::data && lease_ask_is_due()) ask_for_lease(holder.ask(now));
   release_idle_leases();
 }
 
-/// The answer also tells a node that has just started when it has caught up.
-bool Manager::State::lease_is_needed() {
+/// Each heartbeat, or once in a second for who owns nothing; says so once, and counts from there. The answer also tells
+/// a node that has just started when it has caught up.
+bool Manager::State::lease_ask_is_due() {
   if (state_is_current && !holder.owns_anything() && now < next_idle_ask) return false;
   next_idle_ask = now + seconds(1);
   return true;

@@ -77,7 +77,7 @@ struct Manager::State {
 
   // ---- lease_part: leases, reports, who is there -------------------------------------------------------------------
   void heartbeat_when_due();
-  bool lease_is_needed();
+  bool lease_ask_is_due();
   void speak_with_the_leader();
   void report_soon();
   void send_report();
