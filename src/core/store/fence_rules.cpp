@@ -6,6 +6,7 @@
 
 #include "core/store/detail/fence_json.h"
 #include "core/store/detail/rules.h"
+#include "core/store/fence_history.h"
 
 namespace bascule::store::detail {
 
@@ -64,18 +65,9 @@ Applied record_fence_test(ClusterState& state, const message::RecordFenceTest& c
 
 nlohmann::ordered_json json_of(const FencingState& fencing) {
   using Json = nlohmann::ordered_json;
-  Json json{{"orders", Json::object()}, {"history", Json::array()}, {"tests", Json::object()}};
+  Json json{{"orders", Json::object()}, {"history", fence_history_json(fencing)}, {"tests", Json::object()}};
   for (const auto& [node, order] : fencing.orders)
     json["orders"][node] = {{"order", order.order}, {"by", order.by}, {"reason", order.reason}};
-  for (const auto& one : fencing.history)
-    json["history"].push_back({{"node", one.node},
-                               {"by", one.by},
-                               {"how", one.how},
-                               {"proven", one.proven},
-                               {"text", one.text},
-                               {"reason", one.reason},
-                               {"took_ms", one.took_ms},
-                               {"at_ms", one.at_ms}});
   for (const auto& [device, test] : fencing.tests)
     json["tests"][device] = {{"passed_at_ms", test.passed_at_ms},
                              {"tried_at_ms", test.tried_at_ms},
@@ -109,3 +101,21 @@ FencingState fencing_of(const nlohmann::ordered_json& json) {
 }
 
 }  // namespace bascule::store::detail
+
+namespace bascule::store {
+
+nlohmann::ordered_json fence_history_json(const FencingState& fencing) {
+  auto history = nlohmann::ordered_json::array();
+  for (const auto& one : fencing.history)
+    history.push_back({{"node", one.node},
+                       {"by", one.by},
+                       {"how", one.how},
+                       {"proven", one.proven},
+                       {"text", one.text},
+                       {"reason", one.reason},
+                       {"took_ms", one.took_ms},
+                       {"at_ms", one.at_ms}});
+  return history;
+}
+
+}  // namespace bascule::store

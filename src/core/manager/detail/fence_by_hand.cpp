@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/manager/detail/state.h"
+#include "core/store/fence_history.h"
 
 namespace bascule::manager {
 
@@ -151,20 +152,6 @@ FenceJson fence_device_json(const config::FenceDevice& device, const store::Fenc
           {"text", tried ? test->second.text : "never tested"}};
 }
 
-FenceJson fence_history_json(const store::FencingState& agreed) {
-  FenceJson history = FenceJson::array();
-  for (const auto& one : agreed.history)
-    history.push_back({{"node", one.node},
-                       {"by", one.by},
-                       {"how", one.how},
-                       {"proven", one.proven},
-                       {"text", one.text},
-                       {"reason", one.reason},
-                       {"took_ms", one.took_ms},
-                       {"at_ms", one.at_ms}});
-  return history;
-}
-
 /// A device that nobody has seen working is no fencing.
 void add_fence_problems(const config::ClusterConfig& config, const store::FencingState& agreed, FenceJson& problems) {
   for (const auto& device : config.fences) {
@@ -196,7 +183,7 @@ void Manager::State::fencing_json(FenceJson& status) const {
     status["summary"] = sentence + ". " + status["summary"].get<std::string>();
   }
   if (!problems.empty()) status["healthy"] = false;
-  status["fencing"] = {{"devices", devices}, {"running", at_work}, {"history", fence_history_json(agreed)}};
+  status["fencing"] = {{"devices", devices}, {"running", at_work}, {"history", store::fence_history_json(agreed)}};
 }
 
 }  // namespace bascule::manager
