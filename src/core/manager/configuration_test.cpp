@@ -7,20 +7,14 @@
 #include "base/prng.h"
 #include "core/manager/manager_world.h"
 #include "wire/cluster_config/edit.h"
+#include "wire/cluster_config/test_cluster.h"
 
 namespace bascule::manager::test {
 namespace {
 
-const std::string shop_text = R"([cluster]
-name = "test"
-[node.alice]
-address = "10.0.0.1"
-[node.bob]
-address = "10.0.0.2"
-[node.carol]
-address = "10.0.0.3"
-role = "witness"
-[volume.data]
+using config::test::replaced;
+
+const std::string shop_text = std::string(config::test::three_nodes) + R"([volume.data]
 size = "1G"
 disk = { alice = "/a", bob = "/b" }
 [service.shop]
@@ -30,12 +24,6 @@ run = [ "ocf:heartbeat:Filesystem", { agent = "ocf:heartbeat:IPaddr2", ip = "10.
 )";
 
 const std::string web = "[service.web]\nprefer = \"bob\"\nrun = \"ocf:heartbeat:nginx\"\n";
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  const auto at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return at == std::string::npos ? text : text.replace(at, from.size(), to);
-}
 
 class ConfigurationWorld : public testing::Test {
  protected:

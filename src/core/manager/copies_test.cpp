@@ -5,13 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/manager/manager_world.h"
+#include "wire/cluster_config/test_cluster.h"
 
 namespace bascule::manager::test {
 namespace {
 
-const std::string copies_cluster =
-    "[cluster]\nname = \"test\"\n[node.alice]\naddress = \"10.0.0.1\"\n[node.bob]\naddress = \"10.0.0.2\"\n"
-    "[node.carol]\naddress = \"10.0.0.3\"\nrole = \"witness\"\n";
+const std::string copies_cluster = config::test::three_nodes;
 const std::string web_copies = "[service.web]\ncopies = \"all\"\nrun = \"ocf:heartbeat:apache\"\n";
 const std::string kept_web =
     "[service.web]\ncopies = \"all\"\nwithout_quorum = \"keep\"\nrun = \"ocf:heartbeat:apache\"\n";

@@ -5,22 +5,14 @@
 #include <algorithm>
 
 #include "core/reconfiguration/definition.h"
+#include "wire/cluster_config/test_cluster.h"
 
 namespace bascule::reconfiguration {
 namespace {
 
-const std::string shop = R"([cluster]
-name = "boutique"
+using config::test::replaced;
 
-[node.alice]
-address = "10.0.0.1"
-[node.bob]
-address = "10.0.0.2"
-[node.carol]
-address = "10.0.0.3"
-role = "witness"
-
-[volume.data]
+const std::string shop = std::string(config::test::three_nodes) + R"([volume.data]
 disk = { alice = "/srv/data.img", bob = "/srv/data.img" }
 
 [service.shop]
@@ -29,12 +21,6 @@ prefer = "alice"
 address = "10.0.0.10/24"
 run = { agent = "ocf:heartbeat:apache", port = "80", start_timeout = "60s" }
 )";
-
-std::string with(std::string text, const std::string& from, const std::string& to) {
-  const auto at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return at == std::string::npos ? text : text.replace(at, from.size(), to);
-}
 
 class ChangePlanTest : public testing::Test {
  protected:
@@ -64,11 +50,11 @@ TEST_F(ChangePlanTest, TheSameIsNoDifference) {
 }
 
 TEST_F(ChangePlanTest, ATimeoutChangesWithoutAnInterruptionAndAParameterDoesNot) {
-  const auto timeout = plan(with(shop, "60s", "90s"));
+  const auto timeout = plan(replaced(shop, "60s", "90s"));
   ASSERT_TRUE(timeout);
   EXPECT_TRUE(timeout->interrupts.empty());
   EXPECT_TRUE(says(timeout->steps, "without an interruption"));
-  const auto parameter = plan(with(shop, "port = \"80\"", "port = \"81\""));
+  const auto parameter = plan(replaced(shop, "port = \"80\"", "port = \"81\""));
   ASSERT_TRUE(parameter);
   EXPECT_EQ(parameter->interrupts, std::vector<std::string>{"shop"});
   EXPECT_TRUE(says(parameter->steps, "is stopped on alice as it was"));
@@ -83,7 +69,7 @@ TEST_F(ChangePlanTest, RemovingAServiceStopsIt) {
 
 TEST_F(ChangePlanTest, EachNodeKeepsItsIdAndANewOneGetsAnIdThatNobodyHad) {
   state_.highest_node_id = 7;
-  const auto text = with(shop, "[node.bob]", "[node.dave]\naddress = \"10.0.0.4\"\nvotes = false\n[node.bob]");
+  const auto text = replaced(shop, "[node.bob]", "[node.dave]\naddress = \"10.0.0.4\"\nvotes = false\n[node.bob]");
   const auto added = plan(text);
   ASSERT_TRUE(added) << added.error().text();
   EXPECT_EQ(added->config.node("bob")->id, 2u) << "though it is third now";
@@ -91,24 +77,24 @@ TEST_F(ChangePlanTest, EachNodeKeepsItsIdAndANewOneGetsAnIdThatNobodyHad) {
   EXPECT_EQ(added->config.node("dave")->id, 8u);
   EXPECT_EQ(added->highest_node_id, 8u);
   EXPECT_TRUE(says(added->steps, "dave becomes a member without a vote"));
-  const auto taken = plan(with(text, "votes = false", "votes = false\nid = 5"));
+  const auto taken = plan(replaced(text, "votes = false", "votes = false\nid = 5"));
   ASSERT_FALSE(taken);
   EXPECT_NE(taken.error().text().find("no id is given twice"), std::string::npos) << taken.error().text();
-  EXPECT_FALSE(plan(with(shop, "[node.bob]", "[node.bob]\nid = 9"))) << "an id that is there stays";
+  EXPECT_FALSE(plan(replaced(shop, "[node.bob]", "[node.bob]\nid = 9"))) << "an id that is there stays";
 }
 
 TEST_F(ChangePlanTest, WhatEveryManagerHasToAgreeOnDoesNotChange) {
-  const auto timing = plan(with(shop, "name = \"boutique\"", "name = \"boutique\"\nlease_ms = 900"));
+  const auto timing = plan(replaced(shop, "name = \"test\"", "name = \"test\"\nlease_ms = 900"));
   ASSERT_TRUE(timing);
   EXPECT_TRUE(says(timing->refusals, "cluster.lease_ms cannot change"));
-  const auto patience = plan(with(shop, "name = \"boutique\"", "name = \"boutique\"\nhold_grace_ms = 900"));
+  const auto patience = plan(replaced(shop, "name = \"test\"", "name = \"test\"\nhold_grace_ms = 900"));
   ASSERT_TRUE(patience);
   EXPECT_TRUE(patience->refusals.empty());
 }
 
 TEST_F(ChangePlanTest, ANodeThatHasSomethingDoesNotGo) {
-  const auto text = with(shop, "[node.alice]\naddress = \"10.0.0.1\"", "[node.dave]\naddress = \"10.0.0.4\"");
-  const auto busy = plan(with(with(text, "prefer = \"alice\"\n", ""), "alice = \"/srv", "dave = \"/srv"));
+  const auto text = replaced(shop, "[node.alice]\naddress = \"10.0.0.1\"", "[node.dave]\naddress = \"10.0.0.4\"");
+  const auto busy = plan(replaced(replaced(text, "prefer = \"alice\"\n", ""), "alice = \"/srv", "dave = \"/srv"));
   ASSERT_TRUE(busy) << busy.error().text();
   EXPECT_TRUE(says(busy->refusals, "alice still has service shop"));
   EXPECT_TRUE(says(busy->refusals, "bascule standby alice"));
@@ -116,13 +102,13 @@ TEST_F(ChangePlanTest, ANodeThatHasSomethingDoesNotGo) {
 }
 
 TEST_F(ChangePlanTest, WhatIsNoConfigurationIsAnErrorWithItsLine) {
-  const auto bad = plan(with(shop, "prefer = \"alice\"", "prefer = \"mallory\""));
+  const auto bad = plan(replaced(shop, "prefer = \"alice\"", "prefer = \"mallory\""));
   ASSERT_FALSE(bad);
   EXPECT_NE(bad.error().text().find("line"), std::string::npos) << bad.error().text();
 }
 
 TEST_F(ChangePlanTest, DifferencesAreByMeaning) {
-  const auto found = differences(shop, with(shop, "prefer = \"alice\"", "prefer = 'bob'"));
+  const auto found = differences(shop, replaced(shop, "prefer = \"alice\"", "prefer = 'bob'"));
   EXPECT_EQ(found, (std::vector<Difference>{{"service.shop.prefer", "alice", "bob"}}));
 }
 
@@ -150,7 +136,7 @@ TEST_F(ChangePlanTest, FenceDevicesAreNamed) {
 
 TEST_F(ChangePlanTest, TheWitnessIsNotGivenUpWithoutAWordAboutIt) {
   const std::string carol = "[node.carol]\naddress = \"10.0.0.3\"\nrole = \"witness\"\n";
-  const auto two = plan(with(shop, carol, ""));
+  const auto two = plan(replaced(shop, carol, ""));
   ASSERT_TRUE(two) << two.error().text();
   EXPECT_TRUE(says(two->steps, "No automatic takeover: two nodes with neither witness nor fencing"));
   EXPECT_TRUE(two->refusals.empty());
@@ -165,7 +151,7 @@ TEST_F(ChangePlanTest, OfTwoVotersOnlyOneThatIsAloneForgetsTheOther) {
   state_.nodes["bob"].standby = true;
   const auto planned = [&](std::vector<raft::ServerId> voters) {
     return plan_change({*config, two, state_, [](const std::string& name) { return name == "alice"; }, voters},
-                       with(two, bob, ""), "new");
+                       replaced(two, bob, ""), "new");
   };
   const auto both = planned({1, 2});
   ASSERT_TRUE(both) << both.error().text();

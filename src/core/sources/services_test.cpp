@@ -7,20 +7,12 @@
 
 #include "core/policy/board.h"
 #include "core/policy/plan.h"
+#include "wire/cluster_config/test_cluster.h"
 
 namespace bascule::sources {
 namespace {
 
-constexpr const char* shop = R"([cluster]
-name = "boutique"
-[node.alice]
-address = "10.77.0.1"
-[node.bob]
-address = "10.77.0.2"
-[node.carol]
-address = "10.77.0.3"
-role = "witness"
-[volume.data]
+const std::string shop = std::string(config::test::three_nodes) + R"([volume.data]
 size = "1G"
 disk = "/srv/data.img"
 [service.shop]
@@ -79,7 +71,7 @@ TEST(Services, KeepTheirTimeoutsAndMonitors) {
 }
 
 TEST(Services, ThatAreNotToStartAreNotStarted) {
-  const std::vector<std::string> done = actions(compiled(std::string(shop) + "autostart = false\n"));
+  const std::vector<std::string> done = actions(compiled(shop + "autostart = false\n"));
   EXPECT_FALSE(contains(done, "shop-apache_start_0 bob"));
 }
 
@@ -93,16 +85,7 @@ TEST(Services, MayBeCalledAsTheirVolume) {
 }
 
 TEST(Services, WithCopiesAreClonesAndRelationsAreConstraints) {
-  const std::string copies = R"([cluster]
-name = "boutique"
-[node.alice]
-address = "10.77.0.1"
-[node.bob]
-address = "10.77.0.2"
-[node.carol]
-address = "10.77.0.3"
-role = "witness"
-[service.web]
+  const std::string copies = std::string(config::test::three_nodes) + R"([service.web]
 copies = "all"
 run = "ocf:heartbeat:apache"
 [service.db]

@@ -5,19 +5,10 @@
 #include <algorithm>
 #include <sstream>
 
+#include "wire/cluster_config/test_cluster.h"
+
 namespace bascule::cli {
 namespace {
-
-const std::string three = R"([cluster]
-name = "c"
-[node.alice]
-address = "10.0.0.1"
-[node.bob]
-address = "10.0.0.2"
-[node.carol]
-address = "10.0.0.3"
-role = "witness"
-)";
 
 /// A manager that applies whatever it is asked to, and moves everything off a node that is put into standby.
 class MemberCommands : public testing::Test {
@@ -64,7 +55,7 @@ class MemberCommands : public testing::Test {
     return request;
   }
 
-  std::string text_ = three, owner_ = "alice";
+  std::string text_ = config::test::three_nodes, owner_ = "alice";
   std::vector<std::string> asked_;
   std::ostringstream out_, err_;
 };
@@ -79,7 +70,7 @@ TEST_F(MemberCommands, AddWritesTheNodeAndPrintsAToken) {
 
 TEST_F(MemberCommands, WithoutAYesNothingIsAdded) {
   EXPECT_EQ(member(doing("add", "dave"), false), refused);
-  EXPECT_EQ(text_, three);
+  EXPECT_EQ(text_, config::test::three_nodes);
   EXPECT_EQ(std::count(asked_.begin(), asked_.end(), "node_token"), 0);
 }
 
@@ -99,7 +90,7 @@ TEST_F(MemberCommands, RemoveWithoutAYesMovesNothing) {
 TEST_F(MemberCommands, ReplaceKeepsThePlaceAndNotTheId) {
   auto request = doing("replace", "alice");
   request.by = "dave";
-  text_ = three;
+  text_ = config::test::three_nodes;
   text_.replace(text_.find("address = \"10.0.0.1\""), 0, "id = 1\n");
   EXPECT_EQ(member(request), ok) << err_.str();
   EXPECT_NE(text_.find("[node.dave]\naddress = \"10.0.0.9\"\n[node.bob]"), std::string::npos) << text_;

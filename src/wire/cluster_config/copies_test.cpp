@@ -2,14 +2,12 @@
 
 #include "wire/cluster_config/config.h"
 #include "wire/cluster_config/mistake.h"
+#include "wire/cluster_config/test_cluster.h"
 
 namespace bascule::config {
 namespace {
 
-const std::string copies_frame =
-    "[cluster]\nname = \"c\"\n"
-    "[node.alice]\naddress = \"10.0.0.1\"\n[node.bob]\naddress = \"10.0.0.2\"\n"
-    "[node.carol]\naddress = \"10.0.0.3\"\nrole = \"witness\"\n";  // lines 1-9
+const std::string copies_frame = test::three_nodes;  // lines 1-9
 const std::string agent = "run = \"ocf:heartbeat:Dummy\"\n";
 
 ClusterConfig of(const std::string& services) {

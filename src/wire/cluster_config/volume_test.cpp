@@ -3,6 +3,7 @@
 
 #include "wire/cluster_config/config.h"
 #include "wire/cluster_config/mistake.h"
+#include "wire/cluster_config/test_cluster.h"
 
 namespace bascule::config {
 namespace {
@@ -10,10 +11,7 @@ namespace {
 using drbd_config::Protocol;
 using testing::HasSubstr;
 
-const std::string voters =
-    "[cluster]\nname = \"c\"\n"                                                   // lines 1-2
-    "[node.alice]\naddress = \"10.0.0.1\"\n[node.bob]\naddress = \"10.0.0.2\"\n"  // lines 3-6
-    "[node.carol]\naddress = \"10.0.0.3\"\nrole = \"witness\"\n";                 // lines 7-9
+const std::string voters = test::three_nodes;  // lines 1-9
 const std::string data_and_peer =
     "[cluster]\nname = \"c\"\n"                               // lines 1-2
     "[node.alice]\naddress = \"10.0.0.1\"\n"                  // lines 3-4
@@ -43,8 +41,8 @@ std::string why_not(const std::string& text) {
   return config ? "" : config.error().text();
 }
 
-std::string without_keys(std::string text) {
-  return text.replace(text.find("name = \"c\"\n"), 11, "name = \"c\"\nkey_file = \"none\"\n");
+std::string without_keys(const std::string& text) {
+  return test::replaced(text, "name = \"test\"\n", "name = \"test\"\nkey_file = \"none\"\n");
 }
 
 TEST(VolumeEncryption, IsOnWhereThereAreKeysAndBothReplicasAreOurs) {
