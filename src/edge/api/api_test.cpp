@@ -6,8 +6,8 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
-#include <filesystem>
 
+#include "base/test_directory.h"
 #include "edge/api/api_server.h"
 #include "edge/api/operations.h"
 
@@ -127,15 +127,12 @@ message::Event event(std::uint64_t sequence) {
 /// The server and its clients in one thread: each wait runs the server until what is waited for is there.
 struct ApiServerTest : testing::Test {
   ApiServerTest() {
-    std::string pattern = "/tmp/bascule-api-XXXXXX";
-    directory = mkdtemp(pattern.data());
     auto started = ApiServer::start(context, directory + "/manager.sock", manager);
     server = std::move(started.value());
   }
   ~ApiServerTest() override {
     server.reset();
     context.poll();
-    std::filesystem::remove_all(directory);
   }
 
   struct Client {
@@ -171,7 +168,8 @@ struct ApiServerTest : testing::Test {
   }
 
   asio::io_context context;
-  std::string directory;
+  TestDirectory made;
+  std::string directory = made.path();
   FakeManager manager;
   std::unique_ptr<ApiServer> server;
 };

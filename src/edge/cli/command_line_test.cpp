@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/test_directory.h"
 #include "edge/api/api_server.h"
 #include "edge/api/operations.h"
 
@@ -54,14 +55,7 @@ struct FakeManager : api::ManagerDoor {
 };
 
 struct CommandLineTest : testing::Test {
-  CommandLineTest() {
-    std::string pattern = testing::TempDir() + "bascule-cli-XXXXXX";
-    directory = mkdtemp(pattern.data());
-  }
-  ~CommandLineTest() override {
-    stop_server();
-    std::filesystem::remove_all(directory);
-  }
+  ~CommandLineTest() override { stop_server(); }
   void start_server() {
     server = std::move(api::ApiServer::start(context, directory + "/manager.sock", manager).value());
     thread = std::thread([this] { context.run(); });
@@ -81,7 +75,8 @@ struct CommandLineTest : testing::Test {
                              return json{{"ok", true}, {"text", "made"}};
                            }});
   }
-  std::string directory, created;
+  TestDirectory made;
+  std::string directory = made.path(), created;
   FakeManager manager;
   boost::asio::io_context context;
   std::unique_ptr<api::ApiServer> server;

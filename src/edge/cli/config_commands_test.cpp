@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "base/test_directory.h"
 
 namespace bascule::cli {
 namespace {
@@ -14,12 +15,9 @@ namespace {
 class ConfigCommands : public testing::Test {
  protected:
   ConfigCommands() {
-    std::string pattern = "/tmp/bascule-config-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
     file_ = directory_ + "/cluster.toml";
     std::ofstream(file_) << "wanted";
   }
-  ~ConfigCommands() override { std::filesystem::remove_all(directory_); }
 
   Result<json> answer(const json& request) {
     const auto op = text(request, "op");
@@ -62,7 +60,8 @@ class ConfigCommands : public testing::Test {
     return request;
   }
 
-  std::string directory_, file_, apply_refusal_;
+  TestDirectory made_;
+  std::string directory_ = made_.path(), file_, apply_refusal_;
   json differences_ = {{{"path", "service.web.run"}, {"from", ""}, {"to", "nginx"}}};
   json refusals_ = json::array();
   json applied_;

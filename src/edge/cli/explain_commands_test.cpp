@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "base/test_directory.h"
 #include "edge/cli/command_line.h"
 
 namespace bascule::cli {
@@ -33,12 +33,9 @@ constexpr const char* kCib = R"(<cib admin_epoch="1" epoch="2" num_updates="3" h
 
 struct ExplainCommands : testing::Test {
   ExplainCommands() {
-    std::string pattern = "/tmp/bascule-explain-XXXXXX";
-    directory = mkdtemp(pattern.data());
     cib = directory + "/cib.xml";
     std::ofstream(cib) << kCib;
   }
-  ~ExplainCommands() override { std::filesystem::remove_all(directory); }
 
   int bascule(const std::vector<std::string>& arguments) {
     out.str("");
@@ -47,7 +44,8 @@ struct ExplainCommands : testing::Test {
   }
   [[nodiscard]] json answer() const { return json::parse(out.str()); }
 
-  std::string directory, cib;
+  TestDirectory made;
+  std::string directory = made.path(), cib;
   std::ostringstream out, err;
 };
 

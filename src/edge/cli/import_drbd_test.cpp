@@ -8,6 +8,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "base/test_directory.h"
 #include "edge/cli/command_line.h"
 #include "wire/cluster_config/config.h"
 
@@ -166,14 +167,11 @@ INSTANTIATE_TEST_SUITE_P(All, Refusals, testing::ValuesIn(refusals), [](const au
 
 struct ImportCommand : testing::Test {
   ImportCommand() {
-    std::string pattern = "/tmp/bascule-import-XXXXXX";
-    directory = mkdtemp(pattern.data());
     std::filesystem::create_directory(directory + "/drbd.d");
     write("drbd.conf", "include \"drbd.d/global_common.conf\";\ninclude \"drbd.d/*.res\";\n");
     write("drbd.d/global_common.conf", "global { usage-count no; }\n");
     write("drbd.d/data.res", resource("startup { wfc-timeout 3; }\n"));
   }
-  ~ImportCommand() override { std::filesystem::remove_all(directory); }
   void write(const std::string& name, const std::string& text) const { std::ofstream(directory + "/" + name) << text; }
   int import_with(std::vector<std::string> more) {
     out.str(""), err.str("");
@@ -181,7 +179,8 @@ struct ImportCommand : testing::Test {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run(arguments, {out, err, {}, "alice", {}});
   }
-  std::string directory;
+  TestDirectory made;
+  std::string directory = made.path();
   std::ostringstream out, err;
 };
 

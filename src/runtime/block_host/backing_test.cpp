@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/test_directory.h"
 #include "runtime/block_host/known_sizes.h"
 #include "runtime/block_host/replica.h"
 #include "wire/drbd_metadata/metadata.h"
@@ -18,11 +19,6 @@ constexpr std::uint64_t large_bytes = 16ULL << 20;
 
 class BackingTest : public ::testing::Test {
  protected:
-  BackingTest() {
-    std::string name = std::filesystem::temp_directory_path() / "backing_test.XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~BackingTest() override { std::filesystem::remove_all(directory_); }
   [[nodiscard]] std::string file(const char* name) const { return directory_ + "/" + name; }
 
   /// Metadata at the end of a device of that size, told apart by their generation.
@@ -44,7 +40,8 @@ class BackingTest : public ::testing::Test {
     EXPECT_TRUE(opened) << opened.error().text();
     return replica;
   }
-  std::string directory_;
+  TestDirectory made_;
+  std::string directory_ = made_.path();
 };
 
 TEST_F(BackingTest, MetadataThatHadNoTimeToMoveAreFoundAtAnEarlierEnd) {

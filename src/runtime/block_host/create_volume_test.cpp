@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_directory.h"
 #include "runtime/block_host/replica.h"
 #include "wire/drbd_metadata/metadata.h"
 
@@ -20,12 +21,6 @@ constexpr std::uint64_t kBeforeBitmap = 9 * 4096;
 
 class CreateVolumeTest : public ::testing::Test {
  protected:
-  CreateVolumeTest() {
-    std::string name = std::filesystem::temp_directory_path() / "create_volume_test.XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~CreateVolumeTest() override { std::filesystem::remove_all(directory_); }
-
   [[nodiscard]] std::string file(const std::string& name) const { return directory_ + "/" + name; }
   [[nodiscard]] Result<CreateReport> create(const std::string& metadata, bool force = false,
                                             std::uint64_t size_bytes = kVolumeBytes) const {
@@ -56,7 +51,8 @@ class CreateVolumeTest : public ::testing::Test {
     ASSERT_FALSE(made);
     EXPECT_NE(made.error().text().find(word), std::string::npos) << made.error().text();
   }
-  std::string directory_;
+  TestDirectory made_;
+  std::string directory_ = made_.path();
 };
 
 TEST_F(CreateVolumeTest, AFileSystemIsNotOverwrittenAlsoOneWhoseMarkLiesBehind64KiB) {

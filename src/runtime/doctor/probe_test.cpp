@@ -11,18 +11,14 @@
 #include <iterator>
 
 #include "base/digest.h"
+#include "base/test_directory.h"
 #include "runtime/keys/key_file.h"
 
 namespace bascule::doctor {
 namespace {
 
 struct Probe : testing::Test {
-  Probe() {
-    std::string pattern = "/tmp/bascule-doctor-XXXXXX";
-    directory = mkdtemp(pattern.data());
-    options = {directory + "/cluster.toml", "alice", directory, directory};
-  }
-  ~Probe() override { std::filesystem::remove_all(directory); }
+  Probe() { options = {directory + "/cluster.toml", "alice", directory, directory}; }
   void configure(const std::string& more) const {
     std::ofstream(options.config_file) << "[cluster]\nname = \"c\"\nport = 17788\nkey_file = \"" + directory +
                                               "/key\"\n[node.alice]\naddress = \"127.0.0.1\"\n[node.bob]\naddress = "
@@ -30,7 +26,8 @@ struct Probe : testing::Test {
                                               "\"witness\"\n" +
                                               more;
   }
-  std::string directory;
+  TestDirectory made;
+  std::string directory = made.path();
   Options options;
 };
 

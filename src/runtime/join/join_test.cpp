@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/test_directory.h"
 #include "runtime/join/join_client.h"
 #include "runtime/join/join_server.h"
 
@@ -19,8 +20,6 @@ const sealed::Salt salt{9};
 class JoinTest : public testing::Test {
  protected:
   JoinTest() {
-    std::string pattern = "/tmp/bascule-join-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
     token_ = {"boutique", "dave", port, {"127.0.0.1"}, {}};
     token_.secret.fill(5);
     places_ = {directory_ + "/etc/cluster.toml", directory_ + "/state", false};
@@ -28,7 +27,6 @@ class JoinTest : public testing::Test {
   ~JoinTest() override {
     io_.stop();
     if (thread_.joinable()) thread_.join();
-    std::filesystem::remove_all(directory_);
   }
   void open_door() {
     server_ = std::make_unique<JoinServer>(
@@ -47,7 +45,8 @@ class JoinTest : public testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  std::string directory_, from_;
+  TestDirectory made_;
+  std::string directory_ = made_.path(), from_;
   Token token_;
   Places places_;
   bool used_ = false;

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/test_directory.h"
+
 namespace bascule::manager_host {
 namespace {
 
@@ -22,14 +24,9 @@ bool is_dead(pid_t process) {
 /// Agents that are shell scripts, and Debian's own fence_dummy where it is installed.
 class FenceRunnerTest : public testing::Test {
  protected:
-  FenceRunnerTest() {
-    std::string pattern = "/tmp/bascule-fence-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-  }
   ~FenceRunnerTest() override {
     runner_.reset();
     io_.poll();
-    std::filesystem::remove_all(directory_);
   }
   void script(const std::string& name, const std::string& body) {
     const auto path = directory_ + "/" + name;
@@ -64,7 +61,8 @@ class FenceRunnerTest : public testing::Test {
   }
 
   boost::asio::io_context io_;
-  std::string directory_, log_;
+  TestDirectory made_;
+  std::string directory_ = made_.path(), log_;
   std::unique_ptr<FenceRunner> runner_;
   std::vector<manager::Input> inputs_;
 };

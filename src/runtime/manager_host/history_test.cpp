@@ -7,6 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/test_directory.h"
+
 namespace bascule::manager_host {
 namespace {
 
@@ -22,14 +24,11 @@ class Storytellers : public testing::Test {
   };
 
   Storytellers() {
-    std::string pattern = "/tmp/bascule-history-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
     std::uint32_t id = 0;
     for (const char* name : {"alice", "bob", "carol"})
       config_.nodes.push_back({name, config::NodeRole::data, "", ++id});
     for (const auto& node : config_.nodes) start(node.name);
   }
-  ~Storytellers() override { std::filesystem::remove_all(directory_); }
 
   void start(const std::string& name) {
     const auto state_dir = directory_ + "/" + name;
@@ -65,7 +64,8 @@ class Storytellers : public testing::Test {
     return nlohmann::json::parse(answer->about);
   }
 
-  std::string directory_, texts_;
+  TestDirectory made_;
+  std::string directory_ = made_.path(), texts_;
   config::ClusterConfig config_;
   asio::io_context io_;
   std::map<std::string, std::unique_ptr<Node>> nodes_;
@@ -127,8 +127,8 @@ TEST_F(Storytellers, ANodeThatLostItsStateIsHeardAgain) {
 }
 
 TEST(JournalFile, GoesOnBehindARotation) {
-  std::string pattern = "/tmp/bascule-journal-XXXXXX";
-  const std::string directory = ::mkdtemp(pattern.data());
+  const TestDirectory temporary;
+  const std::string& directory = temporary.path();
   {
     Journal journal;
     ASSERT_TRUE(journal.open(directory));
@@ -142,7 +142,6 @@ TEST(JournalFile, GoesOnBehindARotation) {
   ASSERT_TRUE(again.open(directory));
   EXPECT_EQ(again.last_sequence(), 20u);
   EXPECT_EQ(again.told_index(), 77u);
-  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include <filesystem>
 #include <fstream>
 
+#include "base/test_directory.h"
 #include "runtime/manager_host/block_client.h"
 #include "runtime/manager_host/journal.h"
 
@@ -12,18 +12,14 @@ namespace {
 
 class JournalTest : public testing::Test {
  protected:
-  JournalTest() {
-    char name[] = "/tmp/bascule-journal-XXXXXX";
-    directory = ::mkdtemp(name);
-  }
-  ~JournalTest() override { std::filesystem::remove_all(directory); }
   static message::Event event(const std::string& kind, const std::string& index = "") {
     message::Event event;
     event.kind = kind;
     if (!index.empty()) event.fields["index"] = index;
     return event;
   }
-  std::string directory;
+  TestDirectory made;
+  std::string directory = made.path();
 };
 
 TEST_F(JournalTest, GoesOnWhereAnEarlierStartEnded) {

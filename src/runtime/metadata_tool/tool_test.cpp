@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/test_directory.h"
+
 namespace bascule::metadata_tool {
 namespace {
 
@@ -15,13 +17,10 @@ namespace fs = std::filesystem;
 
 struct Tool : ::testing::Test {
   Tool() {
-    std::string pattern = (fs::temp_directory_path() / "metadata-tool-XXXXXX").string();
-    directory = mkdtemp(pattern.data());
     device = directory / "device";
     std::ofstream(device).put(0);
     fs::resize_file(device, 8 << 20);
   }
-  ~Tool() override { fs::remove_all(directory); }
   int drbdmeta(const std::string& format, const std::vector<std::string>& command,
                const std::string& placement = "internal") {
     std::vector<std::string> arguments{"0", format, device.string(), placement};
@@ -38,7 +37,8 @@ struct Tool : ::testing::Test {
     EXPECT_EQ(drbdmeta(format, {"dump-md", "--real-flags"}), done) << err.str();
     return body();
   }
-  fs::path directory, device;
+  TestDirectory made;
+  fs::path directory = made.path(), device;
   std::ostringstream out, err;
 };
 

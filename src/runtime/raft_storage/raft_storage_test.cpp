@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "base/prng.h"
+#include "base/test_directory.h"
 
 namespace bascule::raft_storage {
 namespace {
@@ -21,12 +22,6 @@ constexpr raft::FileOwner owner{77, 2};
 /// A directory of its own, gone at the end.
 class RaftStorageTest : public ::testing::Test {
  protected:
-  RaftStorageTest() {
-    std::string name = ::testing::TempDir() + "raft-XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~RaftStorageTest() override { std::filesystem::remove_all(directory_); }
-
   [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
   [[nodiscard]] Bytes contents(const std::string& name) const {
     std::ifstream file(path(name), std::ios::binary);
@@ -50,7 +45,8 @@ class RaftStorageTest : public ::testing::Test {
     noted_.wait(guard, [&] { return durable_ >= sequence || !failure_.empty(); });
   }
 
-  std::string directory_;
+  TestDirectory made_;
+  std::string directory_ = made_.path();
   std::mutex mutex_;
   std::condition_variable noted_;
   std::uint64_t durable_ = 0;

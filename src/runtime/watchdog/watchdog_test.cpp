@@ -8,10 +8,10 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "base/test_directory.h"
 #include "runtime/watchdog/client.h"
 #include "runtime/watchdog/lease_file.h"
 #include "runtime/watchdog/ledger.h"
@@ -26,17 +26,13 @@ Instant at_ms(std::int64_t ms) { return Instant{milliseconds(ms)}; }
 
 class InDirectory : public testing::Test {
  protected:
-  InDirectory() {
-    std::string pattern = "/tmp/bascule-watchdog-XXXXXX";
-    directory = mkdtemp(pattern.data());
-  }
-  ~InDirectory() override { std::filesystem::remove_all(directory); }
   LeaseFile create(const std::vector<std::string>& wanted = names) const {
     auto file = LeaseFile::create(directory, wanted);
     if (!file) throw std::runtime_error(file.error().text());
     return std::move(*file);
   }
-  std::string directory;
+  TestDirectory made;
+  std::string directory = made.path();
 };
 
 // --- the page
