@@ -113,7 +113,7 @@ std::string why_taken(int type, const std::string& address, std::uint16_t port) 
 void probe_ports(const Options& options, Facts& facts) {
   const auto& node = *facts.config->node(facts.node);
   OwnPort managers{fmt::format("UDP {}", facts.config->port), node.address, facts.manager_runs, ""};
-  if (!managers.ours && node.votes()) managers.taken = why_taken(SOCK_DGRAM, node.address, facts.config->port);
+  if (!managers.ours && node.runs_manager()) managers.taken = why_taken(SOCK_DGRAM, node.address, facts.config->port);
   facts.ports.push_back(std::move(managers));
   for (const auto& volume : facts.config->volumes) {
     if (!volume.disk.contains(facts.node)) continue;
@@ -144,7 +144,7 @@ void probe_network(const Options& options, Facts& facts) {
     facts.links.push_back({address, interface, up, interface.empty() ? 0 : mtu_of(interface)});
   }
   for (const auto& node : facts.config->nodes) {
-    if (node.id == self.id || !node.votes()) continue;
+    if (node.id == self.id || !node.runs_manager()) continue;
     for (std::size_t i = 0; i < std::min(node.addresses.size(), self.addresses.size()); ++i) {
       PeerLink peer{node.name, node.addresses[i], {}, -1, {}, 0};
       try_peer(self.addresses[i], facts.config->port, peer);

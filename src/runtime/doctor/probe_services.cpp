@@ -32,14 +32,14 @@ std::string word_of(const json& value) { return value.is_string() ? value.get<st
 
 /// The ports of the right side of `dport`: one, a set, or ranges.
 void collect_ports(const json& right, std::vector<std::uint64_t>& ports) {
-  constexpr std::uint64_t ranges_up_to = 4096;
   if (right.is_number_unsigned()) ports.push_back(right.get<std::uint64_t>());
   for (const auto& one : member_of(right, "set")) collect_ports(one, ports);
   const json& range = member_of(right, "range");
   if (!range.is_array() || range.size() != 2 || !range[0].is_number_unsigned() || !range[1].is_number_unsigned())
     return;
-  const auto first = range[0].get<std::uint64_t>(), last = range[1].get<std::uint64_t>();
-  for (std::uint64_t port = first; port <= last && port - first < ranges_up_to; ++port) ports.push_back(port);
+  const auto first = range[0].get<std::uint64_t>(),
+             last = std::min<std::uint64_t>(range[1].get<std::uint64_t>(), 65535);
+  for (std::uint64_t port = first; port <= last; ++port) ports.push_back(port);
 }
 
 void read_rule(const json& rule, Firewall& firewall) {
@@ -59,32 +59,14 @@ void read_rule(const json& rule, Firewall& firewall) {
   if (accepts || drops) list.insert(list.end(), named.begin(), named.end());
 }
 
-/// What `nft -j list ruleset` prints; empty when it cannot be run.
-std::string ruleset() {
-  std::array<int, 2> pipe{};
-  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return "";
-  const detail::Descriptor reading(pipe[0]);
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_adddup2(&files, pipe[1], STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  std::array<std::string, 4> words{"nft", "-j", "list", "ruleset"};
-  std::array<char*, 5> arguments{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
-  pid_t process = -1;
-  int error = ::posix_spawn(&process, "/usr/sbin/nft", &files, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&files);
-  ::close(pipe[1]);
-  if (error != 0) return "";
+std::string read_all(int descriptor, std::size_t bytes_max) {
   std::string text;
   std::array<char, 65536> piece;
-  for (ssize_t got = 1; got > 0 && text.size() < ruleset_bytes_max;) {
-    got = ::read(reading.number(), piece.data(), piece.size());
+  for (ssize_t got = 1; got > 0 && text.size() < bytes_max;) {
+    got = ::read(descriptor, piece.data(), piece.size());
     if (got > 0) text.append(piece.data(), static_cast<std::size_t>(got));
   }
-  int status = 0;
-  while (::waitpid(process, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? text : "";
+  return text;
 }
 
 /// Units of [Install] that are linked from a target's or unit's directory of wants.
@@ -151,8 +133,30 @@ Firewall read_ruleset(std::string_view text) {
 
 namespace detail {
 
+std::string output_of(const char* program, std::vector<std::string> words, std::size_t bytes_max) {
+  std::array<int, 2> pipe{};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return "";
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_adddup2(&files, pipe[1], STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  pid_t process = -1;
+  const int error = ::posix_spawn(&process, program, &files, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&files);
+  ::close(pipe[1]);
+  std::string text = error == 0 ? read_all(pipe[0], bytes_max) : "";
+  ::close(pipe[0]);  // who has more to say does not wait for a reader
+  int status = 0;
+  while (error == 0 && ::waitpid(process, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? text : "";
+}
+
 void probe_services(Facts& facts) {
-  facts.firewall = read_ruleset(ruleset());
+  facts.firewall = read_ruleset(output_of("/usr/sbin/nft", {"nft", "-j", "list", "ruleset"}, ruleset_bytes_max));
   if (facts.config->node(facts.node)->role != config::NodeRole::data) return;
   for (const auto& service : facts.config->services)
     for (const auto& step : service.steps) {

@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/test_directory.h"
+#include "runtime/doctor/detail/probes.h"
 #include "runtime/keys/key_file.h"
 
 namespace bascule::doctor {
@@ -84,6 +85,13 @@ TEST_F(Probe, LinksPeersAndPorts) {
   EXPECT_EQ(facts.ports[1].taken, "another program has it");
 }
 
+TEST_F(Probe, AMemberWithoutAVoteIsAPeerToo) {
+  configure("[node.dave]\naddress = \"127.0.0.4\"\nvotes = false\n");
+  const Facts facts = probe(options);
+  ASSERT_EQ(facts.peers.size(), 3u);
+  EXPECT_EQ(facts.peers[2].node, "dave");
+}
+
 TEST_F(Probe, Disks) {
   configure("[volume.data]\ndisk = \"" + directory + "/disk\"\n[volume.other]\ndisk = \"" + directory + "/missing\"\n");
   std::ofstream(directory + "/disk").flush();
@@ -114,6 +122,23 @@ TEST(ReadRuleset, PoliciesAndPorts) {
   EXPECT_EQ(firewall.dropping_chains, (std::vector<std::string>{"inet filter in"}));
   EXPECT_EQ(firewall.accepted, (std::vector<std::string>{"udp 7788", "tcp 22", "tcp 7789", "tcp 7790", "tcp 7791"}));
   EXPECT_EQ(firewall.dropped, (std::vector<std::string>{"tcp 80"}));
+}
+
+TEST(ReadRuleset, AWideRangeHasAllItsPorts) {
+  const Firewall firewall = read_ruleset(R"({"nftables":[{"rule":{"expr":[
+    {"match":{"left":{"payload":{"protocol":"udp","field":"dport"}},"right":{"range":[1024,99999999]}}},{"accept":null}]}}]})");
+  ASSERT_EQ(firewall.accepted.size(), 65536u - 1024u);
+  EXPECT_EQ(firewall.accepted.back(), "udp 65535");
+}
+
+TEST(OutputOf, AProgramIsItsWholeOutputOrNothing) {
+  const auto shell = [](const char* line, std::size_t bytes_max) {
+    return detail::output_of("/bin/sh", {"sh", "-c", line}, bytes_max);
+  };
+  EXPECT_EQ(shell("printf all", 1000), "all");
+  EXPECT_EQ(shell("printf all; exit 1", 1000), "");
+  EXPECT_EQ(shell("yes", 1000), "") << "it would have more to say for ever";
+  EXPECT_EQ(detail::output_of("/nonexistent", {"nonexistent"}, 1000), "");
 }
 
 TEST(ReadRuleset, WhatIsNoRulesetIsSaid) {

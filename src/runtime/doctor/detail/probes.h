@@ -31,6 +31,9 @@ void probe_machine(const Options& options, Facts& facts);
 void probe_network(const Options& options, Facts& facts);
 void probe_storage(const Options& options, Facts& facts);
 void probe_services(Facts& facts);
+/// What a program prints, waited for; empty when it cannot be run, fails, or is not done within `bytes_max`. `words`:
+/// its name and arguments.
+[[nodiscard]] std::string output_of(const char* program, std::vector<std::string> words, std::size_t bytes_max);
 /// The hardware addresses that answer to an ARP probe for this IPv4 address.
 [[nodiscard]] std::vector<std::string> who_has(const std::string& address, const std::string& interface);
 
