@@ -171,6 +171,18 @@ def stop_of_everything(cluster):
     cluster.wait_started(5)
 
 
+def decisions_again(cluster):
+    """What the managers decided in all this is decided again from what they kept."""
+    kept = "/var/lib/bascule/decisions.jsonl"
+    leaders = [name for name in ADDRESSES if cluster.hosts[name].run(["test", "-s", kept], check=False).code == 0]
+    expect(leaders, "nobody kept a decision")
+    for name in leaders:
+        answer = asked(cluster, name, "simulate", "--snapshot", kept, "--all-decisions")
+        expect(answer["of"] > 0 and not answer["others"], f"{name} would decide otherwise now: {answer}")
+        said = cluster.bascule(name, "simulate", "--snapshot", kept).out
+        expect("Taken again by this program: the same" in said, said)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", required=True)
@@ -186,7 +198,7 @@ def main():
         cluster.make_hosts()
         prepare(cluster)
         for chapter in (maintenance, restart, unmounted_by_hand, moves, manager_killed_while_the_disk_waits,
-                        drain, history_of_a_dead_node, stop_of_everything):
+                        drain, history_of_a_dead_node, stop_of_everything, decisions_again):
             print(f"-- {chapter.__name__}", flush=True)
             chapter(cluster)
         cluster.bascule("alice", "stop", "--all")

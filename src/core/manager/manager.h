@@ -180,7 +180,7 @@ struct ChangeDone {
 struct Story {
   message::Event event;
 };  ///< `at_ns` set; the driver adds the wall clock and keeps it
-/// What a decision was taken on: JSON, kept on disk so that it can be looked at later.
+/// A decision and all that it was taken on, to be kept on disk so that it can be replayed (core/decisions/FORMAT.md).
 struct KeepDecision {
   std::string json;
 };

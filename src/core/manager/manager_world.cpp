@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "core/decisions/record.h"
 
 namespace bascule::manager::test {
 
@@ -260,9 +261,22 @@ void World::carry_out(Host& host, Effect& effect) {
     return later(host, milliseconds(5), [this](Host& h) { tell_abilities(h); });
   }
   if (std::holds_alternative<effect::RestartReady>(effect)) return void(host.restart_ready = true);
+  if (auto* kept = std::get_if<effect::KeepDecision>(&effect)) return replay(host, kept->json);
   if (auto* story = std::get_if<effect::Story>(&effect)) return story_.push_back(story->event);
   if (const auto* run = std::get_if<effect::RunFenceAgent>(&effect)) return run_fence_agent(host, *run);
   block_effect(host, effect);
+}
+
+/// Whoever reads what was kept comes to the same decision.
+void World::replay(const Host& host, const std::string& kept) {
+  if (host.file_text.empty()) return;  // a configuration without a text
+  const auto record = decisions::read(kept);
+  if (!record)
+    breaches_.push_back("a decision of " + host.name + " cannot be read: " + record.error().text());
+  else if (!decisions::replay(*record).same)
+    breaches_.push_back("a decision of " + host.name + " is another one when it is taken again: " + kept);
+  else
+    ++replayed_;
 }
 
 void World::persist(Host& host, effect::Persist& persist) {

@@ -98,7 +98,9 @@ class World {
   /// Whom fence agents have switched off, "alice by bob", in this order. They answer with `fence_code` (0: done).
   [[nodiscard]] const std::vector<std::string>& switched_off() const { return switched_off_; }
   int fence_code = 0;
-  /// Breaches of "never two": filled while running.
+  /// How many decisions were kept, read again and found to be the same.
+  [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
+  /// Breaches of "never two", and decisions that are not the same when they are replayed: filled while running.
   [[nodiscard]] const std::vector<std::string>& breaches() const { return breaches_; }
 
  private:
@@ -112,6 +114,7 @@ class World {
   void later(Host& host, Duration delay, std::function<void(Host&)> act);
   void step(Host& host, const Input& input);
   void carry_out(Host& host, Effect& effect);
+  void replay(const Host& host, const std::string& kept);
   void persist(Host& host, effect::Persist& persist);
   void run_action(Host& host, const effect::RunAction& run);
   void run_fence_agent(Host& host, const effect::RunFenceAgent& run);
@@ -132,6 +135,7 @@ class World {
   std::vector<Later> agenda_;
   std::uint64_t order_ = 0;
   std::uint64_t ticks_ = 0;
+  std::uint64_t replayed_ = 0;
   std::uint64_t seed_ = 1;
   Instant now_ = instant_from_ns(1'000'000'000);
   std::vector<message::Event> story_;

@@ -201,8 +201,14 @@ tl::unexpected<Error> refuse(std::string why) {
 }  // namespace
 
 std::string Store::brief() const {
-  Store copy = *this;
-  for (auto& one : copy.state_.configurations) one.text.clear();
+  Store copy;
+  copy.state_ = state_;
+  auto& versions = copy.state_.configurations;
+  if (!versions.empty()) versions = {versions.back()};
+  for (auto& one : versions) one.text.clear();
+  copy.state_.tokens.clear();
+  copy.state_.fencing.history.clear();
+  copy.state_.fencing.tests.clear();
   const Bytes bytes = copy.snapshot();
   return std::string(text_of(bytes));
 }

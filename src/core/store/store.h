@@ -51,7 +51,8 @@ class Store {
 
   /// Everything, remembered proposals included, as versioned JSON (FORMAT.md). Same state, same bytes.
   [[nodiscard]] Bytes snapshot() const;
-  /// The same without the texts of configurations, for a record of what was decided on.
+  /// The same of what decisions are taken on only: no proposals, no tokens, no texts of configurations, of their
+  /// versions the one in force, no fencing that has ended and no trials.
   [[nodiscard]] std::string brief() const;
   /// Refuses what is damaged or of a later version; never throws.
   [[nodiscard]] static Result<Store> restore(ByteView bytes);

@@ -12,7 +12,9 @@
 #include "core/explain/words.h"
 #include "core/policy/plan.h"
 #include "core/sources/defaults.h"
+#include "core/sources/observed.h"
 #include "core/sources/services.h"
+#include "edge/cli/decision_input.h"
 #include "edge/cli/json_view.h"
 #include "edge/simulate/execute.h"
 #include "runtime/files/read_file.h"
@@ -118,13 +120,41 @@ Result<LoadedCib> load_config(const CibInput& input) {
   return LoadedCib{std::move(compiled), *now_s, {}};
 }
 
+/// What a manager's decision was taken on, in the policy's model.
+Result<LoadedCib> load_decision(const CibInput& input) {
+  if (!input.save.empty())
+    return fail("the snapshot cannot be written", input.save, "a snapshot is of a CIB",
+                "the decisions are kept as they are");
+  const auto picked = pick_decision(input);
+  if (!picked) return tl::unexpected(picked.error());
+  const decisions::Record& record = picked->record;
+  cib::Cib compiled = sources::compile(record.config);
+  const auto now_s = record.wall_ms == 0 || !input.at.empty() ? moment(input.at, compiled)
+                                                              : static_cast<std::int64_t>(record.wall_ms / 1000);
+  if (!now_s) return tl::unexpected(now_s.error());
+  sources::Observed observed{record.config, record.state, {}, *now_s};
+  const auto snapshot = record.snapshot();
+  for (const auto& [name, view] : snapshot.nodes)
+    if (!view.lost) observed.online[name] = view.report;
+  sources::as_observed(compiled, observed);
+  return LoadedCib{std::move(compiled),
+                   *now_s,
+                   {"decision " + std::to_string(picked->number) + " of " + std::to_string(picked->of) +
+                    " is looked at as Pacemaker's policy would see it"}};
+}
+
+Result<LoadedCib> load_input(const CibInput& input) {
+  if (!input.config.empty()) return load_config(input);
+  return holds_decisions(input) ? load_decision(input) : load_document(input);
+}
+
 }  // namespace
 
 Result<LoadedCib> load_cib(const CibInput& input) {
   if (input.file.empty() + input.snapshot.empty() + input.config.empty() != 2)
     return fail("it is not clear which cluster is meant", "", "one of --cib, --snapshot and --config is needed",
                 "--cib /var/lib/pacemaker/cib/cib.xml");
-  auto loaded = input.config.empty() ? load_document(input) : load_config(input);
+  auto loaded = load_input(input);
   if (!loaded) return loaded;
   if (input.own_defaults)
     for (std::string& line : sources::apply_defaults(loaded->cib, loaded->now_s))

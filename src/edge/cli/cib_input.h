@@ -14,10 +14,11 @@ struct CibInput {
   std::string file;      ///< a CIB as XML
   std::string config;    ///< or a cluster.toml, in which all is well
   bool started = false;  ///< with `config`: all services run where the first plan started them; else nothing runs yet
-  std::string snapshot;  ///< or a snapshot (see save_snapshot)
-  std::string at;        ///< ISO 8601; empty: the snapshot's time, the CIB's execution-date, else now
-  std::string inject;    ///< "node-fail=alice,quorum-lost"; empty: nothing
-  std::string save;      ///< a file for the snapshot of this input; empty: none
+  std::string snapshot;  ///< or a snapshot (see save_snapshot), or the decisions that a manager kept
+  std::size_t decision = 0;   ///< of these the one of that number, from 1; 0: the newest
+  std::string at;             ///< ISO 8601; empty: the snapshot's time, the CIB's execution-date, else now
+  std::string inject;         ///< "node-fail=alice,quorum-lost"; empty: nothing
+  std::string save;           ///< a file for the snapshot of this input; empty: none
   bool own_defaults = false;  ///< core/sources/defaults.h; what they change stands in the notices
 };
 

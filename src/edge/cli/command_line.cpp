@@ -229,7 +229,11 @@ void CommandLine::add_node_options(CLI::App& app, const std::string& words) {
 /// What commands about a Pacemaker cluster need to know.
 void CommandLine::add_cib(CLI::App& app, CibInput& input) {
   auto* file = app.add_option("--cib", input.file, "a Pacemaker CIB with its status, as XML");
-  app.add_option("--snapshot", input.snapshot, "instead: a snapshot, with its time")->excludes(file);
+  app.add_option("--snapshot", input.snapshot,
+                 "instead: a snapshot, with its time; or the decisions that a manager kept: STATE_DIR/decisions.jsonl")
+      ->excludes(file);
+  app.add_option("--decision", input.decision, "of these the one of that number, the oldest is 1 (default: the newest)")
+      ->check(CLI::PositiveNumber);
   app.add_option("--config", input.config, "instead: a cluster.toml, with all nodes up");
   app.add_flag(
       "--own-defaults", input.own_defaults,
@@ -248,6 +252,8 @@ void CommandLine::add_cib_options(CLI::App& app, const std::string& words) {
         ->capture_default_str();
     app.add_flag("-s,--scores", options_.simulation.scores, "each resource's score for each node, step by step");
     app.add_option("--graph", options_.simulation.graph, "a file for the transition graph, as XML");
+    app.add_flag("--all-decisions", options_.simulation.all_decisions,
+                 "of decisions: take each again, and say which are others now");
   } else if (words == "why") {
     add_cib(app, options_.why.input);
     options_.why.input.started = true;

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/test_directory.h"
+#include "core/decisions/sample.h"
 #include "edge/cli/command_line.h"
 
 namespace bascule::cli {
@@ -129,6 +130,48 @@ run = "ocf:heartbeat:apache"
   EXPECT_EQ(out.str().rfind("web runs on alice", 0), 0U) << "it has been started: " << out.str();
   EXPECT_NE(bascule({"why", "web", "--config", config, "--cib", cib}), ok) << "which of the two?";
   EXPECT_NE(err.str().find("one of --cib, --snapshot and --config is needed"), std::string::npos) << err.str();
+}
+
+TEST_F(ExplainCommands, ADecisionOfAManagerIsTakenAgain) {
+  const std::string kept = directory + "/decisions.jsonl";
+  json other = json::parse(decisions::sample());
+  other["decided"][0]["reason"] = "because";
+  std::ofstream(kept) << other.dump() << "\n" << decisions::sample() << "\n{\"format\":\"bascule-deci";  // torn
+  EXPECT_EQ(bascule({"simulate", "--snapshot", kept}), ok) << err.str();
+  EXPECT_EQ(out.str().rfind("Decision 2 of 2, taken by carol in term 7, 2026-11-18", 0), 0U) << out.str();
+  EXPECT_NE(out.str().find("bob    lost, last word 461 ms before; its leases have certainly ended\n"),
+            std::string::npos)
+      << out.str();
+  EXPECT_NE(out.str().find("Taken again by this program: the same\n"), std::string::npos) << out.str();
+  EXPECT_EQ(bascule({"simulate", "--snapshot", kept, "--decision", "1", "--json"}), ok);
+  EXPECT_EQ(answer()["same"], false);
+  EXPECT_EQ(answer()["decided"][0]["reason"], "because");
+  EXPECT_EQ(bascule({"simulate", "--snapshot", kept, "--all-decisions", "--json"}), ok);
+  EXPECT_EQ(answer()["others"], json::array({1}));
+  EXPECT_EQ(bascule({"simulate", "--snapshot", kept, "--inject", "node-fail=alice"}), ok);
+  EXPECT_NE(out.str().find("Supposed: node alice fails\n\nThen decided\n  nothing\n"), std::string::npos) << out.str();
+}
+
+TEST_F(ExplainCommands, ADecisionOfAManagerIsExplainedByThePolicy) {
+  const std::string kept = directory + "/decisions.jsonl";
+  std::ofstream(kept) << decisions::sample() << "\n";
+  EXPECT_EQ(bascule({"why", "shop", "--snapshot", kept}), ok) << err.str();
+  EXPECT_EQ(out.str().rfind("shop starts on alice", 0), 0U) << out.str();
+  EXPECT_NE(err.str().find("decision 1 of 1"), std::string::npos);
+  EXPECT_EQ(bascule({"what-if", "node alice fails", "--snapshot", kept}), ok) << err.str();
+  EXPECT_NE(out.str().find("nowhere to go"), std::string::npos) << out.str();
+}
+
+TEST_F(ExplainCommands, WhatADecisionCannotAnswerIsRefused) {
+  const std::string kept = directory + "/decisions.jsonl";
+  std::ofstream(kept) << decisions::sample() << "\n";
+  EXPECT_EQ(bascule({"simulate", "--snapshot", kept, "--decision", "2"}), refused);
+  EXPECT_NE(err.str().find("it holds 1, and number 2 is asked for"), std::string::npos) << err.str();
+  EXPECT_EQ(bascule({"simulate", "--snapshot", kept, "--format", "pacemaker"}), refused);
+  EXPECT_EQ(bascule({"simulate", "--cib", cib, "--decision", "2"}), refused);
+  std::ofstream(kept) << "{\"format\":\"bascule-decision\"}\n";
+  EXPECT_EQ(bascule({"simulate", "--snapshot", kept}), refused);
+  EXPECT_NE(err.str().find("decisions.jsonl, line 1"), std::string::npos) << err.str();
 }
 
 TEST_F(ExplainCommands, OurDefaultsAreSaidAndOnlyWhenAskedFor) {

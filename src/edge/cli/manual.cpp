@@ -59,8 +59,9 @@ std::vector<LocalCommand> own_commands() {
       {"simulate",
        "--cib FILE|--snapshot FILE|--config FILE [--own-defaults] [--format text|pacemaker] [--scores] [--inject "
        "CHANGES] [--at TIME] "
-       "[--graph FILE] [--save-snapshot FILE]",
-       "What would be done for a Pacemaker cluster in that state, and how it is then; nothing is touched.",
+       "[--graph FILE] [--save-snapshot FILE] [--decision N|--all-decisions]",
+       "What would be done for a Pacemaker cluster in that state, and how it is then; nothing is touched. With the "
+       "decisions.jsonl of a manager as the snapshot: what was decided, on what, why, and whether it would be again.",
        "simulate --cib /var/lib/pacemaker/cib/cib.xml"},
       {"completion", "bash|zsh", "Prints the completion script of a shell.",
        "completion bash > /etc/bash_completion.d/bascule"},

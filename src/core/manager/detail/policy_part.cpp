@@ -1,8 +1,8 @@
 // The leader's decisions.
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "core/decisions/record.h"
 #include "core/manager/detail/state.h"
 
 namespace bascule::manager {
@@ -27,26 +27,29 @@ std::map<std::string, ownership::NodeView> Manager::State::node_views() const {
   return views;
 }
 
-ownership::Plan Manager::State::make_plan() const {
+ownership::Snapshot Manager::State::observed() const {
   const bool leader_known = raft.leadership().leader != 0;
-  return ownership::plan({config, store.state(), self->name, may_decide(), leader_known, now, node_views()});
+  return {config, store.state(), self->name, may_decide(), leader_known, now, node_views()};
 }
+
+ownership::Plan Manager::State::make_plan() const { return ownership::plan(observed()); }
 
 void Manager::State::plan_when_due() {
   if (!may_decide() || (!plan_dirty && now < plan_at)) return;
   plan_dirty = false;
   tell_lease_ends();
-  const auto plan = make_plan();
+  const auto snapshot = observed();
+  const auto plan = ownership::plan(snapshot);
   plan_at = std::clamp(plan.plan_again, now + plan_again_after, now + seconds(1));
-  decide(plan);
+  decide(snapshot, plan);
 }
 
 /// Decisions are taken one round at a time: while any is on its way, the state it was taken on is about to change.
-void Manager::State::decide(const ownership::Plan& plan) {
+void Manager::State::decide(const ownership::Snapshot& snapshot, const ownership::Plan& plan) {
   for (const auto& [id, entry] : pending)
     if (entry.decision) return;
   if (plan.decisions.empty()) return;
-  keep_decision(plan);
+  keep_decision(snapshot, plan);
   for (const auto& decision : plan.decisions) {
     if (decision.takes_over_from && !granter.begin_takeover(*decision.takes_over_from, store.state(), now)) continue;
     Pending entry;
@@ -60,20 +63,10 @@ void Manager::State::decide(const ownership::Plan& plan) {
   }
 }
 
-void Manager::State::keep_decision(const ownership::Plan& plan) {
-  nlohmann::ordered_json record;
-  record["at_ns"] = to_ns(now);
-  record["node"] = self->name;
-  record["term"] = raft.leadership().term;
-  for (const auto& decision : plan.decisions)
-    record["decisions"].push_back({{"command", message::text(decision.command)}, {"reason", decision.reason}});
-  for (const auto& [name, view] : node_views())
-    record["nodes"].push_back({{"name", name},
-                               {"online", view.online},
-                               {"age_ms", to_ms(view.age)},
-                               {"lease_certainly_over", view.lease_certainly_over}});
-  record["state"] = store.brief();
-  out->push_back(effect::KeepDecision{record.dump()});
+void Manager::State::keep_decision(const ownership::Snapshot& snapshot, const ownership::Plan& plan) {
+  const auto state = store.brief();
+  const decisions::Circumstances circumstances{raft.leadership().term, wall_now_ms(), agreed_text, state};
+  out->push_back(effect::KeepDecision{decisions::write(snapshot, plan, circumstances)});
 }
 
 /// The story tells once when a lost owner's lease has certainly ended.

@@ -109,10 +109,11 @@ struct Manager::State {
 
   // ---- policy_part: the leader's decisions -------------------------------------------------------------------------
   void plan_when_due();
+  [[nodiscard]] ownership::Snapshot observed() const;
   [[nodiscard]] ownership::Plan make_plan() const;
   [[nodiscard]] std::map<std::string, ownership::NodeView> node_views() const;
-  void decide(const ownership::Plan& plan);
-  void keep_decision(const ownership::Plan& plan);
+  void decide(const ownership::Snapshot& snapshot, const ownership::Plan& plan);
+  void keep_decision(const ownership::Snapshot& snapshot, const ownership::Plan& plan);
   void tell_lease_ends();
 
   // ---- maintenance_part: its time -----------------------------------------------------------------------------------

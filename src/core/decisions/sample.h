@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string>
+
+#include "core/decisions/record.h"
+#include "core/store/store.h"
+
+/// For tests: bob was lost, and alice takes over the shop.
+namespace bascule::decisions {
+
+inline constexpr const char* sample_configuration = R"(
+[cluster]
+name = "boutique"
+[node.alice]
+address = "10.0.0.1"
+[node.bob]
+address = "10.0.0.2"
+[node.carol]
+address = "10.0.0.3"
+role = "witness"
+[volume.data]
+disk = { alice = "/dev/a", bob = "/dev/b" }
+size = "64MiB"
+[service.shop]
+volume = "data"
+prefer = "alice"
+address = "10.0.0.9/24"
+)";
+
+inline void agree(store::Store& store, message::Command command) {
+  const auto index = store.state().applied_index + 1;
+  (void)store.apply(index, {index, "carol", std::move(command)});
+}
+
+/// As carol, who leads, writes it.
+inline std::string sample() {
+  const auto config = config::parse(sample_configuration, "sample");
+  store::Store store;
+  agree(store, message::InitialiseVolume{"data", "bob"});
+  agree(store, message::GrantOwnership{"shop", "data", "bob", "", 0, 0, "first start"});
+  agree(store, message::GrowInSync{"data", 1, store.state().volumes.at("data").in_sync_version, "alice"});
+  message::NodeReport report;
+  report.node = "alice";
+  report.volumes.emplace_back();
+  report.volumes[0].name = "data", report.volumes[0].attached = true, report.volumes[0].disk = "UpToDate";
+  ownership::Snapshot snapshot{*config, store.state(), "carol", true, true, Instant(seconds(10)), {}};
+  auto& alice = snapshot.nodes["alice"];
+  alice.online = true, alice.age = milliseconds(12), alice.report = &report;
+  auto& bob = snapshot.nodes["bob"];
+  bob.lost = true, bob.age = milliseconds(461);
+  bob.lease_certainly_over = true, bob.lease_over_at = Instant(seconds(9));
+  snapshot.nodes["carol"].online = true;
+  return write(snapshot, ownership::plan(snapshot), {7, 1'795'000'000'000, sample_configuration, store.brief()});
+}
+
+}  // namespace bascule::decisions
