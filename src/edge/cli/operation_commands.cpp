@@ -118,6 +118,8 @@ int Operator::maintenance(bool on) {
 }
 
 int Operator::drain() {
+  const auto at_first = ask_manager(request_.socket, {{"op", "status"}});
+  if (!at_first) return refused_by(at_first.error());
   const auto answer = change({{"op", "drain"}, {"node", request_.node}});
   if (!answer) return refused_by(answer.error());
   if (request_.no_wait) return finish(*answer, "Committed: " + request_.node + " is left as soon as it can be.", ok);
@@ -126,7 +128,14 @@ int Operator::drain() {
       [&](const json& status, const json& before, bool&) { return still_on(status, before, request_.node); });
   json result{{"node", request_.node}, {"drained", outcome == Waited::Done}};
   if (outcome != Waited::Done) return waited(outcome, result, "", watch, "");
-  const auto reasons = reasons_not_to_power_off(watch.status(), request_.node);
+  // What left is only safe once it runs elsewhere; what cannot is told as a reason.
+  const auto not_back = [left = owned_by(*at_first, request_.node)](const json& status, const json&, bool&) {
+    return not_started(status, left);
+  };
+  (void)watch.wait(not_back);
+  auto reasons = reasons_not_to_power_off(watch.status(), request_.node);
+  for (auto& reason : not_started(watch.status(), owned_by(*at_first, request_.node)))
+    reasons.push_back(std::move(reason));
   result["safe_to_power_off"] = reasons.empty();
   result["reasons"] = reasons;
   result["duration_ms"] = watch.elapsed_ms();

@@ -22,6 +22,18 @@ TEST(OperationProgress, SaysWhatANodeIsWaitedFor) {
   EXPECT_EQ(not_started(status).size(), 1u);
 }
 
+TEST(OperationProgress, WhatHasLeftANodeIsWaitedForUntilItRunsElsewhere) {
+  auto status = cluster();
+  const auto left = owned_by(status, "alice");
+  EXPECT_EQ(left, std::set<std::string>{"shop"});
+  status["services"][0]["owner"] = nullptr;
+  EXPECT_TRUE(still_on(status, {}, "alice").size() == 0u);
+  EXPECT_EQ(not_started(status, left).size(), 1u) << "nobody has it";
+  EXPECT_TRUE(not_started(status, std::set<std::string>{"web"}).empty());
+  status["services"][0]["owner"] = "bob", status["services"][0]["state"] = "Started";
+  EXPECT_TRUE(not_started(status, left).empty());
+}
+
 TEST(OperationProgress, AResyncThatIsWaitedForHasItsRateAndTheTimeLeft) {
   auto before = cluster();
   before["volumes"][0]["replicas"] = {

@@ -98,11 +98,18 @@ bool belongs_to_absent(const json& status, const json& service) {
 
 }  // namespace
 
-std::vector<std::string> not_started(const json& status) {
+std::set<std::string> owned_by(const json& status, const std::string& node) {
+  std::set<std::string> names;
+  for (const auto& service : list_in(status, "services"))
+    if (text(service, "owner") == node) names.insert(text(service, "name"));
+  return names;
+}
+
+std::vector<std::string> not_started(const json& status, const std::optional<std::set<std::string>>& of) {
   std::vector<std::string> waiting;
   for (const auto& service : list_in(status, "services"))
-    if (text(service, "target") == "Started" && text(service, "state") != "Started" &&
-        !belongs_to_absent(status, service))
+    if ((!of || of->contains(text(service, "name"))) && text(service, "target") == "Started" &&
+        text(service, "state") != "Started" && !belongs_to_absent(status, service))
       waiting.push_back(with_why(service, text(service, "name") + " does not run yet"));
   return waiting;
 }

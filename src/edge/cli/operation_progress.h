@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,8 +19,11 @@ namespace bascule::cli {
 [[nodiscard]] std::vector<std::string> still_on(const json& status, const json& before, const std::string& node);
 /// Services that have an owner and volumes that are somebody's, each a sentence.
 [[nodiscard]] std::vector<std::string> still_running(const json& status);
-/// Services that are to run and do not, each a sentence.
-[[nodiscard]] std::vector<std::string> not_started(const json& status);
+/// The names of the services that the node owns.
+[[nodiscard]] std::set<std::string> owned_by(const json& status, const std::string& node);
+/// Services that are to run and do not, each a sentence; of these only, where they are named.
+[[nodiscard]] std::vector<std::string> not_started(const json& status,
+                                                   const std::optional<std::set<std::string>>& of = {});
 /// Why the node had better not be powered off, each a sentence; empty: it is safe.
 [[nodiscard]] std::vector<std::string> reasons_not_to_power_off(const json& status, const std::string& node);
 
