@@ -16,10 +16,13 @@ namespace bascule::cli {
 namespace {
 
 constexpr Duration patience = seconds(2);
+constexpr Duration history_patience = seconds(5);  ///< the manager asks the others first
 
 void ask_daemons(const DoctorRequest& request, doctor::Facts& facts) {
-  if (auto manager = Connection::open(request.look.run_dir + "/manager.sock"); manager)
+  if (auto manager = Connection::open(request.look.run_dir + "/manager.sock"); manager) {
     if (const auto status = manager->ask({{"op", "status"}}, patience)) add_status(*status, facts);
+    if (const auto told = manager->ask({{"op", "history"}, {"limit", 1}}, history_patience)) add_clocks(*told, facts);
+  }
   for (auto& disk : facts.disks)
     if (disk.daemon_runs)
       if (const auto state = blockd_state(request.look.run_dir, disk.volume)) add_volume_state(*state, disk);
@@ -84,6 +87,12 @@ void add_status(const json& status, doctor::Facts& facts) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   add_fencing(member(member(status, "fencing"), "devices"),
               std::chrono::duration_cast<std::chrono::seconds>(now).count(), facts);
+}
+
+void add_clocks(const json& history, doctor::Facts& facts) {
+  for (const auto& node : member(history, "nodes"))
+    if (const auto name = text(node, "name"); name != facts.node && flag(node, "answered"))
+      facts.clock_ahead_ms[name] = number(node, "clock_offset_ms");
 }
 
 void add_volume_state(const json& state, doctor::DiskFacts& disk) {

@@ -20,6 +20,8 @@ struct DoctorRequest {
 
 /// What the manager's status adds to the facts: who is heard, what is served, whether there is a majority.
 void add_status(const json& status, doctor::Facts& facts);
+/// What the manager's history adds: how far the clocks of the nodes that answered differ from the one here.
+void add_clocks(const json& history, doctor::Facts& facts);
 /// What a blockd's state adds to the facts about its disk.
 void add_volume_state(const json& state, doctor::DiskFacts& disk);
 /// What another node's doctor printed. Errors: it is something else.

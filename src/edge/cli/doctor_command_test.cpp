@@ -41,6 +41,15 @@ TEST(DoctorCommand, OfEachNodeTheFenceDeviceCountsThatWasLeastLatelySeenToWork) 
   EXPECT_NEAR(facts.fencing_test_age_s["alice"], 5000, 60);
 }
 
+TEST(DoctorCommand, TheHistoryTellsHowFarClocksDiffer) {
+  doctor::Facts facts;
+  facts.node = "alice";
+  add_clocks(json::parse(R"({"ok":true,"nodes":[{"name":"alice","answered":true},
+    {"name":"bob","answered":true,"clock_offset_ms":-7200000},{"name":"carol","answered":false,"clock_offset_ms":5}]})"),
+             facts);
+  EXPECT_EQ(facts.clock_ahead_ms, (std::map<std::string, std::int64_t>{{"bob", -7200000}}));
+}
+
 TEST(DoctorCommand, ADaemonTellsWhatBothDisksCouldHold) {
   doctor::DiskFacts disk;
   add_volume_state(json::parse(R"({"connection":"Connected","capacity_bytes":4096,"peer_capacity_bytes":8192})"), disk);

@@ -1,10 +1,14 @@
 // The machine by itself: configuration, key, kernel, watchdog, clock, and who else manages it.
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "edge/doctor/detail/checks.h"
 
 namespace bascule::doctor::detail {
 namespace {
+
+constexpr std::int64_t clocks_differ_by_ms = 10'000;
 
 void check_config(const Facts& facts, Report& report) {
   if (!facts.config_error.empty())
@@ -86,7 +90,20 @@ void check_watchdog(const Facts& facts, Report& report) {
   report.fine("watchdog", device, watchdog.identity.empty() ? "it is there" : watchdog.identity);
 }
 
+/// Clocks decide nothing here, but logs and certificates of services go by them.
+void check_clocks_of_others(const Facts& facts, Report& report) {
+  for (const auto& [node, ahead_ms] : facts.clock_ahead_ms) {
+    if (std::abs(ahead_ms) < clocks_differ_by_ms) continue;
+    report.warn("clock", node,
+                fmt::format("its clock is {} s {} the one here", std::abs(ahead_ms) / 1000,
+                            ahead_ms > 0 ? "ahead of" : "behind"),
+                "logs of the nodes do not fit together (leases do not use it)",
+                "date, and apt install chrony, on both");
+  }
+}
+
 void check_clock(const Facts& facts, Report& report) {
+  check_clocks_of_others(facts, report);
   if (!facts.clock_synchronised) return;
   if (*facts.clock_synchronised) return report.fine("clock", "", "it is synchronised");
   report.warn("clock", "", "it is not synchronised", "logs of the nodes do not fit together (leases do not use it)",

@@ -30,6 +30,13 @@ void check_disk_use(const DiskFacts& disk, Report& report) {
   if (disk.in_use)
     return report.bad("disk", disk.path, "another program has it open", "volume " + disk.volume + " cannot have it",
                       "fuser -v " + disk.path);
+  if (disk.has_metadata == false && !disk.foreign.empty())
+    return report.bad("disk", disk.path, "it is no volume yet, and has a " + disk.foreign,
+                      "bascule-blockd of " + disk.volume + " does not start",
+                      "bascule volume create " + disk.volume + " --force, when nothing of it is wanted");
+  if (disk.has_metadata == false)
+    return report.bad("disk", disk.path, "it is no volume yet", "bascule-blockd of " + disk.volume + " does not start",
+                      "bascule volume create " + disk.volume);
   if (!disk.daemon_runs)
     return report.warn("disk", disk.path, "nothing uses it", "bascule-blockd of " + disk.volume + " does not run",
                        "systemctl start bascule-blockd@" + disk.volume);

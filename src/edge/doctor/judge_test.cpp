@@ -92,6 +92,11 @@ const std::vector<Case> cases{
      "systemctl disable --now watchdog"},
     {"ClockIsWrong", [](Facts& f) { f.clock_synchronised = false; }, "clock", Verdict::Warning, "not synchronised",
      "chrony"},
+    {"ClockOfAnotherIsWrong",
+     [](Facts& f) {
+       f.clock_ahead_ms = {{"bob", -7'200'000}, {"carol", 20}};
+     },
+     "clock", Verdict::Warning, "7200 s behind", "chrony"},
     {"Pacemaker", [](Facts& f) { f.other_managers = {"pacemakerd"}; }, "others", Verdict::Bad, "it runs",
      "systemctl disable --now pacemaker"},
     {"AddressMissing",
@@ -143,6 +148,19 @@ const std::vector<Case> cases{
     {"DiskOfLvm", [](Facts& f) { f.disks[0].holders = {"dm-0"}; }, "disk", Verdict::Bad, "dm-0 is made of it", "lsblk"},
     {"DiskInUse", [](Facts& f) { f.disks[0].in_use = true; }, "disk", Verdict::Bad, "another program",
      "fuser -v /dev/sdb"},
+    {"NoVolumeYet",
+     [](Facts& f) {
+       f.disks[0].daemon_runs = false;
+       f.disks[0].has_metadata = false;
+     },
+     "disk", Verdict::Bad, "no volume yet", "bascule volume create data"},
+    {"DiskHasAFileSystem",
+     [](Facts& f) {
+       f.disks[0].daemon_runs = false;
+       f.disks[0].has_metadata = false;
+       f.disks[0].foreign = "XFS filesystem";
+     },
+     "disk", Verdict::Bad, "XFS filesystem", "--force, when nothing of it is wanted"},
     {"NoBlockd", [](Facts& f) { f.disks[0].daemon_runs = false; }, "disk", Verdict::Warning, "nothing uses it",
      "bascule-blockd@data"},
     {"DrbdLoaded", [](Facts& f) { f.drbd_module = true; }, "drbd", Verdict::Warning, "is loaded", "modprobe -r drbd"},

@@ -54,12 +54,14 @@ struct DiskFacts {
   std::string missing;  ///< why it cannot be looked at; empty: it is there
   std::uint64_t bytes = 0, wanted_bytes = 0;
   std::vector<std::string> mounted_on;
-  std::vector<std::string> holders;  ///< device mapper, md, DRBD's minors: "dm-0"
-  bool daemon_runs = false;          ///< bascule-blockd has it
-  bool in_use = false;               ///< it cannot be opened exclusively, and not by our daemon
-  std::uint64_t peer_bytes = 0;      ///< what the peer's disk could hold; 0: unknown
-  std::string connection;            ///< "Connected"; empty: no daemon
-  std::uint64_t usable_bytes = 0;    ///< without metadata, as the daemon says; 0: unknown
+  std::vector<std::string> holders;    ///< device mapper, md, DRBD's minors: "dm-0"
+  bool daemon_runs = false;            ///< bascule-blockd has it
+  bool in_use = false;                 ///< it cannot be opened exclusively, and not by our daemon
+  std::uint64_t peer_bytes = 0;        ///< what the peer's disk could hold; 0: unknown
+  std::string connection;              ///< "Connected"; empty: no daemon
+  std::uint64_t usable_bytes = 0;      ///< without metadata, as the daemon says; 0: unknown
+  std::optional<bool> has_metadata{};  ///< of a volume, at its own end; unset: a daemon has it, or they lie elsewhere
+  std::string foreign{};  ///< "ext2/3/4 filesystem": what is on a disk without metadata; empty: nothing known
 };
 
 struct StateDirectory {
@@ -114,6 +116,8 @@ struct Facts {
   Kernel kernel;
   WatchdogFacts watchdog;
   std::optional<bool> clock_synchronised;
+  std::map<std::string, std::int64_t>
+      clock_ahead_ms;  ///< other node -> its wall clock minus ours, as the manager measures
   std::optional<KeyFacts> key;
   std::vector<Link> links;
   std::vector<PeerLink> peers;

@@ -16,6 +16,8 @@
 
 #include "runtime/doctor/detail/probes.h"
 #include "runtime/process/mounts.h"
+#include "wire/drbd_metadata/signature.h"
+#include "wire/drbd_metadata/superblock.h"
 
 namespace bascule::doctor::detail {
 namespace {
@@ -40,6 +42,25 @@ bool in_use(const std::string& path, const struct stat& info) {
   return false;
 }
 
+Bytes bytes_at(const Descriptor& device, std::uint64_t offset, std::uint64_t length) {
+  Bytes bytes(length);
+  const auto got = ::pread(device.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+  bytes.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  return bytes;
+}
+
+/// Whether `bascule volume create` was here, and if not, what is there instead.
+void look_for_metadata(const Descriptor& device, DiskFacts& disk) {
+  const auto layout = drbd_metadata::internal_layout(disk.bytes);
+  if (!layout) return;
+  const auto superblock = bytes_at(device, layout->superblock_offset, drbd_metadata::kBlockBytes);
+  disk.has_metadata = drbd_metadata::decode_superblock(superblock).has_value();
+  if (*disk.has_metadata) return;
+  const std::uint64_t window = std::min<std::uint64_t>(drbd_metadata::kSignatureProbeBytes, disk.bytes / 512 * 512);
+  const auto first = bytes_at(device, 0, window), last = bytes_at(device, disk.bytes - window, window);
+  disk.foreign = drbd_metadata::recognise_signature(first, last).value_or("");
+}
+
 DiskFacts look_at_disk(const Options& options, const config::Volume& volume, const std::string& path) {
   DiskFacts disk;
   disk.volume = volume.name;
@@ -58,6 +79,9 @@ DiskFacts look_at_disk(const Options& options, const config::Volume& volume, con
     disk.holders = names_in(fmt::format("/sys/dev/block/{}:{}/holders", major(info.st_rdev), minor(info.st_rdev)));
   }
   disk.in_use = !disk.daemon_runs && in_use(path, info);
+  const auto metadata = volume.metadata.find(options.node);
+  if (!disk.daemon_runs && (metadata == volume.metadata.end() || metadata->second == "internal"))
+    look_for_metadata(device, disk);
   return disk;
 }
 

@@ -103,6 +103,19 @@ TEST_F(Probe, Disks) {
   EXPECT_EQ(facts.disks[1].missing, "No such file or directory");
 }
 
+TEST_F(Probe, WhatIsOnADiskThatIsNoVolumeYet) {
+  configure("[volume.data]\nsize = \"1M\"\ndisk = \"" + directory + "/disk\"\n");
+  std::ofstream(directory + "/disk").put(0);
+  std::filesystem::resize_file(directory + "/disk", 2 << 20);
+  EXPECT_EQ(probe(options).disks.at(0).has_metadata, false);
+  EXPECT_EQ(probe(options).disks.at(0).foreign, "");
+  {
+    std::fstream disk(directory + "/disk", std::ios::in | std::ios::out | std::ios::binary);
+    disk.write("XFSB", 4);
+  }
+  EXPECT_EQ(probe(options).disks.at(0).foreign, "XFS filesystem");
+}
+
 TEST_F(Probe, AgentsOfTheServices) {
   configure("[service.s]\nrun = [\"ocf:heartbeat:no-such-agent\"]\n");
   const Facts facts = probe(options);
