@@ -1,18 +1,12 @@
 """Apache as copies on two hosts with an address `with` and `after` them, and ocf:pacemaker:Stateful as a promotable service, by
 Debian's own agents on three hosts with the real programs. `copies.py --programs DIR`."""
 
-import argparse
 import os
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(ROOT, "tests", "harness"), os.path.join(ROOT, "tests", "story")]
-from bascule_hosts import HostError  # noqa: E402
-from bascule_story.cluster import ADDRESSES, DATA_NODES, Cluster, StoryError  # noqa: E402
-from bascule_story.timeline import Timeline  # noqa: E402
-from operations import asked, expect, history  # noqa: E402
+from chapters import asked, expect, history, play
+from bascule_story.cluster import ADDRESSES, DATA_NODES, Cluster
 
 AGENTS = ("/usr/sbin/apache2", "/usr/lib/ocf/resource.d/heartbeat/apache", "/usr/lib/ocf/resource.d/pacemaker/Stateful")
 CONFIG = "/etc/bascule/apache.conf"
@@ -180,33 +174,7 @@ def a_node_is_cut_off(cluster):
     cluster.wait_runs(f"web@{owner}", owner, 60)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--programs", required=True)
-    parser.add_argument("--directory", default=os.path.join(ROOT, "out", f"test-copies-{os.getpid()}"))
-    options = parser.parse_args()
-    if os.geteuid() != 0 or not all(map(os.path.exists, AGENTS)):
-        print("needs root, apache2, resource-agents and pacemaker-resource-agents")
-        return 77
-    timeline = Timeline(quiet=True)
-    cluster = CopiesCluster(options.directory, os.path.abspath(options.programs), timeline)
-    failed = ""
-    try:
-        cluster.make_hosts()
-        for chapter in (everywhere_at_once, one_copy_fails, standby_and_stop, a_node_dies, a_node_is_cut_off):
-            print(f"-- {chapter.__name__}", flush=True)
-            chapter(cluster)
-        cluster.bascule("carol", "stop", "--all")
-    except (StoryError, HostError) as error:
-        failed = str(error)
-    finally:
-        timeline.stop()
-        cluster.keep_logs()
-        cluster.world.close()
-        cluster.remove_disks()
-    print(f"FAILED: {failed}; logs: {cluster.world.logs}" if failed else "ok")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play("copies", __doc__, CopiesCluster,
+                  (everywhere_at_once, one_copy_fails, standby_and_stop, a_node_dies, a_node_is_cut_off),
+                  "root, apache2, resource-agents and pacemaker-resource-agents", all(map(os.path.exists, AGENTS))))

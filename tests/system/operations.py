@@ -1,41 +1,13 @@
 """What an administrator does on a working day, on three hosts with the real programs: maintenance, restart in place, drain,
 move, the stop of everything over a power failure, and the history of it. `operations.py --programs DIR`."""
 
-import argparse
-import json
-import os
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(ROOT, "tests", "harness"), os.path.join(ROOT, "tests", "story")]
-from bascule_hosts import HostError  # noqa: E402
-from bascule_story.cluster import ADDRESSES, Cluster, StoryError  # noqa: E402
-from bascule_story.timeline import Timeline  # noqa: E402
+from chapters import asked, expect, history, play, told
+from bascule_story.cluster import ADDRESSES, Cluster
 
 DUMMY = "/run/shop.dummy"
-
-
-def expect(right, sentence):
-    if not right:
-        raise StoryError(sentence)
-
-
-def asked(cluster, node, *arguments, code=0, timeout_s=60):
-    """The last JSON line of a command that must end with this code."""
-    done = cluster.bascule(node, *arguments, "--json", timeout_s=timeout_s, check=False)
-    expect(done.code == code, f"bascule {' '.join(arguments)}: {done.code} instead of {code}: {done.out} {done.err}")
-    return json.loads(done.out.splitlines()[-1])
-
-
-def history(cluster, node, *arguments):
-    done = cluster.bascule(node, "history", *arguments, "--json")
-    return [json.loads(line) for line in done.out.splitlines()]
-
-
-def told(cluster, kind, since=0):
-    return [one for one in history(cluster, "carol") if one["kind"] == kind and one["wall_ms"] >= since]
 
 
 def prepare(cluster):
@@ -183,35 +155,7 @@ def decisions_again(cluster):
         expect("Taken again by this program: the same" in said, said)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--programs", required=True)
-    parser.add_argument("--directory", default=os.path.join(ROOT, "out", f"test-operations-{os.getpid()}"))
-    options = parser.parse_args()
-    if os.geteuid() != 0:
-        print("needs root")
-        return 77
-    timeline = Timeline(quiet=True)
-    cluster = Cluster(options.directory, os.path.abspath(options.programs), "small", timeline)
-    failed = ""
-    try:
-        cluster.make_hosts()
-        prepare(cluster)
-        for chapter in (maintenance, restart, unmounted_by_hand, moves, manager_killed_while_the_disk_waits,
-                        drain, history_of_a_dead_node, stop_of_everything, decisions_again):
-            print(f"-- {chapter.__name__}", flush=True)
-            chapter(cluster)
-        cluster.bascule("alice", "stop", "--all")
-    except (StoryError, HostError) as error:
-        failed = str(error)
-    finally:
-        timeline.stop()
-        cluster.keep_logs()
-        cluster.world.close()
-        cluster.remove_disks()
-    print(f"FAILED: {failed}; logs: {cluster.world.logs}" if failed else "ok")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play("operations", __doc__, lambda directory, programs, timeline: Cluster(directory, programs, "small", timeline),
+                  (prepare, maintenance, restart, unmounted_by_hand, moves, manager_killed_while_the_disk_waits, drain,
+                   history_of_a_dead_node, stop_of_everything, decisions_again), "root", True))

@@ -242,9 +242,7 @@ def run(options):
             print(f"  {entry['at_ms']:10.1f} {entry['host']:<7} {entry['kind']:<18} {entry['text']}")
     finally:
         timeline.stop()
-        cluster.keep_logs()
-        cluster.world.close()
-        cluster.remove_disks()
+        cluster.close()
     left = cluster.world.footprint.leftovers()
     if left:
         print(f"left behind: {left}")

@@ -95,9 +95,7 @@ def main():
         failed.append(str(error))
     finally:
         timeline.stop()
-        cluster.keep_logs()
-        cluster.world.close()
-        cluster.remove_disks()
+        cluster.close()
     print("\n".join(failed) or "ok")
     return 1 if failed else 0
 

@@ -270,6 +270,14 @@ class Cluster:
         if os.path.exists(self.orders_path):
             shutil.copy(self.orders_path, os.path.join(self.world.logs, "client.answers.jsonl"))
 
+    def close(self):
+        """Ends the hosts. What tells what happened is kept, the disks are not."""
+        try:
+            self.keep_logs()
+        finally:
+            self.world.close()
+        self.remove_disks()
+
     def remove_disks(self):
         for name in (*ADDRESSES, "client", "switch"):
             shutil.rmtree(os.path.join(self.directory, name), ignore_errors=True)

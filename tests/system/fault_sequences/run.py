@@ -92,11 +92,7 @@ class Run:
         if self.cluster is None:
             return
         self.timeline.stop()
-        try:
-            self.cluster.keep_logs()
-        finally:
-            self.cluster.world.close()
-        self.cluster.remove_disks()
+        self.cluster.close()
         shutil.rmtree(os.path.join(self._directory(), "programs"), ignore_errors=True)
         self.left += self.cluster.world.footprint.leftovers()
         self.cluster = None
