@@ -34,13 +34,16 @@ def told(cluster, kind, since=0):
     return [one for one in history(cluster, "carol") if one["kind"] == kind and one["wall_ms"] >= since]
 
 
-def play(name, description, make_cluster, chapters, needs, has_all):
-    """`make_cluster(directory, programs, timeline)`; the chapters are functions of the cluster. Returns the exit code: 77 where
-    this machine is not root or has not all that it `needs`."""
+def arguments(name, description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--programs", required=True)
     parser.add_argument("--directory", default=os.path.join(ROOT, "out", f"test-{name}-{os.getpid()}"))
-    options = parser.parse_args()
+    return parser
+
+
+def play(options, make_cluster, chapters, needs, has_all):
+    """`options`: of arguments(); `make_cluster(directory, programs, timeline)`; the chapters are functions of the cluster. Returns
+    the exit code: 77 where this machine is not root or has not all that it `needs`."""
     if os.geteuid() != 0 or not has_all:
         print(f"needs {needs}")
         return 77

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from chapters import asked, expect, history, play
+from chapters import arguments, asked, expect, history, play
 from bascule_story.cluster import ADDRESSES, DATA_NODES, Cluster
 
 AGENTS = ("/usr/sbin/apache2", "/usr/lib/ocf/resource.d/heartbeat/apache", "/usr/lib/ocf/resource.d/pacemaker/Stateful")
@@ -175,6 +175,6 @@ def a_node_is_cut_off(cluster):
 
 
 if __name__ == "__main__":
-    sys.exit(play("copies", __doc__, CopiesCluster,
+    sys.exit(play(arguments("copies", __doc__).parse_args(), CopiesCluster,
                   (everywhere_at_once, one_copy_fails, standby_and_stop, a_node_dies, a_node_is_cut_off),
                   "root, apache2, resource-agents and pacemaker-resource-agents", all(map(os.path.exists, AGENTS))))

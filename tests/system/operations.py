@@ -4,7 +4,7 @@ move, the stop of everything over a power failure, and the history of it. `opera
 import sys
 import time
 
-from chapters import asked, expect, history, play, told
+from chapters import arguments, asked, expect, history, play, told
 from bascule_story.cluster import ADDRESSES, Cluster
 
 DUMMY = "/run/shop.dummy"
@@ -156,6 +156,7 @@ def decisions_again(cluster):
 
 
 if __name__ == "__main__":
-    sys.exit(play("operations", __doc__, lambda directory, programs, timeline: Cluster(directory, programs, "small", timeline),
+    sys.exit(play(arguments("operations", __doc__).parse_args(),
+                  lambda directory, programs, timeline: Cluster(directory, programs, "small", timeline),
                   (prepare, maintenance, restart, unmounted_by_hand, moves, manager_killed_while_the_disk_waits, drain,
                    history_of_a_dead_node, stop_of_everything, decisions_again), "root", True))
