@@ -2,7 +2,6 @@
 
 #include <netdb.h>
 #include <poll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include <fstream>
 
 #include "runtime/keys/key_file.h"
+#include "runtime/keys/random.h"
 #include "wire/cluster_config/config.h"
 
 namespace bascule::join {
@@ -108,8 +108,7 @@ Result<void> write_text(const std::string& path, const std::string& text) {
 
 Result<Secrets> ask_members(const Token& token, Duration patience) {
   sealed::Salt salt{};
-  if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size()))
-    return fail_errno("no random numbers", "getrandom", errno);
+  if (auto filled = keys::fill_at_random(salt); !filled) return tl::unexpected(filled.error());
   const Bytes question = request(token, salt);
   for (const auto& address : token.addresses) {
     const Bytes answer = ask_one(token, address, question, patience);

@@ -2,7 +2,6 @@
 #include "runtime/keys/key_file.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <string_view>
 
 #include "runtime/files/read_file.h"
+#include "runtime/keys/random.h"
 
 namespace bascule::keys {
 namespace {
@@ -89,8 +89,7 @@ Result<void> write(const std::string& path, const sealed::Keyring& keyring, Exis
 
 Result<sealed::Key> fresh_key(std::uint32_t id) {
   sealed::Key key{id, {}};
-  if (::getrandom(key.secret.data(), key.secret.size(), 0) != static_cast<ssize_t>(key.secret.size()))
-    return fail_errno("no random numbers", "getrandom", errno);
+  if (auto filled = fill_at_random(key.secret); !filled) return tl::unexpected(filled.error());
   return key;
 }
 

@@ -1,12 +1,12 @@
 #include "runtime/manager_host/join_door.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "runtime/files/read_file.h"
+#include "runtime/keys/random.h"
 #include "wire/join/token.h"
 
 namespace bascule::manager_host {
@@ -16,11 +16,6 @@ namespace {
 std::uint64_t wall_ms() {
   const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count());
-}
-
-template <typename Block>
-bool fill_at_random(Block& block) {
-  return ::getrandom(block.data(), block.size(), 0) == static_cast<ssize_t>(block.size());
 }
 
 /// What a machine needs to be a member. Read when it is wanted: keys rotate.
@@ -61,7 +56,7 @@ void JoinDoor::issue(const config::ClusterConfig& config, const std::string& nod
   join::Token token{config.name, node, config.port, {}, {}};
   for (const auto& each : config.nodes)
     if (each.name != node) token.addresses.insert(token.addresses.end(), each.addresses.begin(), each.addresses.end());
-  if (!fill_at_random(token.secret)) return done(fail("there is no token for it", node, "no random numbers"));
+  if (const auto filled = keys::fill_at_random(token.secret); !filled) return done(tl::unexpected(filled.error()));
   const auto now = wall_ms();
   change_(message::IssueToken{node, join::hash_of(token.secret), now, now + valid_s * 1000, who},
           [token, done = std::move(done)](bool accepted, const std::string& why) {
@@ -73,7 +68,7 @@ void JoinDoor::issue(const config::ClusterConfig& config, const std::string& nod
 void JoinDoor::hand_out(const sealed::Secret& secret, const Result<join::Secrets>& secrets,
                         const join::JoinServer::Answer& answer) const {
   sealed::Salt salt{};
-  if (!fill_at_random(salt)) return answer({});
+  if (!keys::fill_at_random(salt)) return answer({});
   answer(join::reply(config_.name, secret, secrets, salt));
 }
 

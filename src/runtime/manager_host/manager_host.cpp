@@ -1,11 +1,11 @@
 #include "runtime/manager_host/manager_host.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
@@ -22,6 +22,7 @@
 #include "core/manager/manager.h"
 #include "runtime/address/address_watch.h"
 #include "runtime/keys/key_file.h"
+#include "runtime/keys/random.h"
 #include "runtime/manager_host/agent_runner.h"
 #include "runtime/manager_host/block_client.h"
 #include "runtime/manager_host/fence_runner.h"
@@ -43,9 +44,9 @@ constexpr membership::LinkMask all_links = 0xff;
 constexpr const char* installed_tools = "/usr/lib/bascule/agent-tools";
 
 Result<std::uint64_t> random_seed() {
-  std::uint64_t seed = 0;
-  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return fail_errno("no random numbers", "getrandom", errno);
-  return seed;
+  std::array<Byte, sizeof(std::uint64_t)> bytes{};
+  if (auto filled = keys::fill_at_random(bytes); !filled) return tl::unexpected(filled.error());
+  return get_big<std::uint64_t>(ByteView(bytes), 0);
 }
 
 /// Where the links to bascule-agent-tools lie: installed, or beside this program in a build; empty: nowhere.

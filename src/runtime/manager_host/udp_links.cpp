@@ -3,11 +3,11 @@
 
 #include <netinet/in.h>
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 
 #include <boost/asio/buffer.hpp>
 #include <utility>
 
+#include "runtime/keys/random.h"
 #include "wire/cluster_message/bundle.h"
 
 namespace bascule::manager_host {
@@ -18,13 +18,6 @@ using asio::ip::udp;
 namespace {
 
 constexpr int socket_buffer_bytes = 1 << 20;
-
-Result<sealed::Salt> fresh_salt() {
-  sealed::Salt salt{};
-  if (::getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size()))
-    return fail_errno("no random numbers", "getrandom", errno);
-  return salt;
-}
 
 }  // namespace
 
@@ -71,9 +64,9 @@ Result<void> UdpLinks::open(Receiver receiver, LinkHeard link_heard) {
   receiver_ = std::move(receiver);
   link_heard_ = std::move(link_heard);
   if (keys_) {
-    const auto salt = fresh_salt();
-    if (!salt) return tl::unexpected(salt.error());
-    sealer_.emplace(cluster_, self_.id, *salt);
+    sealed::Salt salt{};
+    if (auto filled = keys::fill_at_random(salt); !filled) return filled;
+    sealer_.emplace(cluster_, self_.id, salt);
   }
   std::optional<Error> absent;
   std::size_t present = 0;
