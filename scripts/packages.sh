@@ -9,6 +9,8 @@ git pacemaker-cli-utils fence-agents"
 # ./package, and the guests of tests/package.
 package_packages="debhelper dpkg-dev fakeroot"
 guest_packages="mmdebstrap"
+# The machine of tests/package/clock_steps.
+machine_packages="qemu-system-x86"
 # The peers of bench/failover and bench/footprint; nothing else needs them.
 bench_packages="apache2 resource-agents curl pacemaker corosync pacemaker-cli-utils keepalived"
 

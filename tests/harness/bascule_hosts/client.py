@@ -1,6 +1,7 @@
 """The client outside: asks the service as fast as it answers, and writes down every answer with its moment.
 
-As a program, inside the client's host:  client.py orders|web URL FILE
+As a program, inside the client's host:  client.py orders|web URL FILE [SECONDS]
+It waits so many seconds for a connection and for an answer, by default as short as suits a real processor.
 One line per answer in FILE: {"id":"c-17","sent_ns":..,"acked_ns":..} (CLOCK_BOOTTIME). An order that got no answer
 is never sent again under the same id, for nobody knows whether it was written; its line is {"id":..,"sent_ns":..,
 "lost":"timed out"}. Ends with SIGTERM, after the answer it waits for.
@@ -56,12 +57,12 @@ def read_orders(path):
     return result
 
 
-def ask(url, order):
+def ask(url, order, connect_timeout_s=CONNECT_TIMEOUT_S, answer_timeout_s=ANSWER_TIMEOUT_S):
     """One request; None when it was answered as it should, else why not."""
-    connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=CONNECT_TIMEOUT_S)
+    connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=connect_timeout_s)
     try:
         connection.connect()
-        connection.sock.settimeout(ANSWER_TIMEOUT_S)
+        connection.sock.settimeout(answer_timeout_s)
         if order is None:
             connection.request("GET", url.path or "/")
         else:
@@ -81,7 +82,8 @@ def ask(url, order):
 
 
 def main():
-    kind, address, path = sys.argv[1:4]
+    kind, address, path, *seconds = sys.argv[1:5]
+    patience = [float(seconds[0])] * 2 if seconds else []
     url = urlsplit(address)
     ending = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
@@ -92,7 +94,7 @@ def main():
             count += 1
             order = f"{run}-{count}"
             sent = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            why = ask(url, order if kind == "orders" else None)
+            why = ask(url, order if kind == "orders" else None, *patience)
             entry = {"id": order, "sent_ns": sent}
             if why is None:
                 entry["acked_ns"] = time.clock_gettime_ns(time.CLOCK_BOOTTIME)

@@ -19,6 +19,7 @@ PACKET_OUTGOING = 4
 SO_ATTACH_FILTER = 26
 SO_TIMESTAMPNS = 35
 SO_RCVBUFFORCE = 33
+STEPPED_NS = 60_000_000_000  # a packet that has waited so long to be read is none
 
 
 @dataclass
@@ -102,12 +103,15 @@ class WireWatch:
                 self._record(data, self._stamp(ancillary))
 
     def _stamp(self, ancillary):
-        offset = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.time_ns()
+        """The kernel stamps by the wall clock; when that was stepped in between, the moment of reading is nearer."""
+        now = kernel.boottime_ns()
+        offset = now - time.time_ns()
         for level, kind, value in ancillary:
             if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(value) >= 16:
                 seconds, nanoseconds = struct.unpack_from("qq", value)
-                return seconds * 1_000_000_000 + nanoseconds + offset
-        return kernel.boottime_ns()
+                at_ns = seconds * 1_000_000_000 + nanoseconds + offset
+                return at_ns if abs(now - at_ns) < STEPPED_NS else now
+        return now
 
     def _record(self, frame, at_ns):
         mac = ":".join(f"{byte:02x}" for byte in frame[6:12])
