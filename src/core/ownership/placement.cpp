@@ -20,6 +20,11 @@ std::string braced(const std::set<std::string>& names) {
 
 bool may_be_primary(const std::string& disk) { return disk == "UpToDate" || disk == "Consistent"; }
 
+/// Too many failures, and nothing worse: where there is no other place it may be tried again.
+bool only_failed_too_often(const store::ServiceFailure& failure) {
+  return failure.reaction == "restart" && !failure.start_failed;
+}
+
 /// The failure that bans it from the node, and of which copy it is; null: none.
 const config::Service* who_bans(const View& view, const config::Service& service, const std::string& node) {
   auto all = std::vector<const config::Service*>{&service};
@@ -29,8 +34,7 @@ const config::Service* who_bans(const View& view, const config::Service& service
     const auto found = failures.find(node);
     if (found == failures.end()) continue;
     const auto& failure = found->second;
-    if (failure.reaction != "restart" || failure.start_failed ||
-        failure.count >= std::max<std::uint32_t>(service.migration_threshold, 1))
+    if (!only_failed_too_often(failure) || failure.count >= std::max<std::uint32_t>(service.migration_threshold, 1))
       return one;
   }
   return nullptr;
@@ -158,11 +162,12 @@ std::string reason_against_copy(const View& view, const std::string& volume, con
   return {};
 }
 
-std::string reason_against(const View& view, const config::Service& service, const std::string& node) {
+std::string reason_against(const View& view, const config::Service& service, const std::string& node,
+                           bool failures_count) {
   if (!view.online(node)) return node + " is not online";
   if (view.standby(node)) return view.standby_reason(node);
   if (view.snapshot().state.maintenance.contains(store::node_scope(node))) return node + " is in maintenance";
-  if (auto ban = reason_of_ban(view, service, node); !ban.empty()) return ban;
+  if (auto ban = reason_of_ban(view, service, node); !ban.empty() && failures_count) return ban;
   if (auto others = reason_of_relations(view, service, node); !others.empty()) return others;
   return service.volume ? reason_against_copy(view, *service.volume, node) : "";
 }
@@ -172,6 +177,18 @@ std::optional<std::string> best_place(const View& view, const config::Service& s
   std::optional<std::string> best;
   for (const auto& node : places(view, service)) {
     if (node == except || !reason_against(view, service, node).empty()) continue;
+    if (!best || rank(view, service, node) < rank(view, service, *best)) best = node;
+  }
+  return best;
+}
+
+std::optional<std::string> last_resort(const View& view, const config::Service& service) {
+  if (is_pinned(service)) return std::nullopt;  // the other copies serve
+  std::optional<std::string> best;
+  for (const auto& node : places(view, service)) {
+    const auto* who = who_bans(view, service, node);
+    if (who == nullptr || !only_failed_too_often(view.service(who->name).failures.at(node))) continue;
+    if (!reason_against(view, service, node, false).empty()) continue;
     if (!best || rank(view, service, node) < rank(view, service, *best)) best = node;
   }
   return best;

@@ -228,6 +228,9 @@ Said first_or_next_owner(const View& view, const Service& service) {
   if (const auto place = best_place(view, service))
     return grant(view, service, *place,
                  state.epoch == 0 ? "first start" : fmt::format("it has no owner, {} is ready", *place));
+  if (const auto place = last_resort(view, service))
+    return grant(view, service, *place,
+                 fmt::format("it has failed often on {}, but no other node can have it", *place));
   auto [why, hint] = why_no_place(view, service);
   return explain(why, hint);
 }

@@ -184,6 +184,21 @@ RecordFailure failure_on(const std::string& node, const std::string& reaction) {
   return failure;
 }
 
+TEST(ServiceRules, WhereItFailedTooOftenIsBetterThanNowhere) {
+  World world;
+  world.alice_runs_shop();
+  for (int i = 0; i < 3; ++i) world.apply(RecordFailure{"shop", "alice", 1, false, "data is no longer primary here"});
+  world.bob_becomes_stale();
+  world.owner_releases();
+  EXPECT_EQ(world.decide(),
+            Texts{"grant shop to alice (epoch 2): it has failed often on alice, but no other node can have it"});
+  World other;
+  other.alice_runs_shop();
+  for (int i = 0; i < 3; ++i) other.apply(RecordFailure{"shop", "alice", 1, false, "data is no longer primary here"});
+  other.owner_releases();
+  EXPECT_EQ(other.decide(), Texts{"grant shop to bob (epoch 2): it has no owner, bob is ready"});
+}
+
 TEST(ServiceRules, OnFailStopStartsItNowhereUntilItIsCleared) {
   World world;
   world.alice_runs_shop();

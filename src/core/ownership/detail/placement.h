@@ -22,12 +22,15 @@ namespace bascule::ownership::detail {
 [[nodiscard]] inline bool is_pinned(const config::Service& service) {
   return service.copy && !service.copy->node.empty();
 }
-/// Why the service cannot start on this node now; empty if it can.
-[[nodiscard]] std::string reason_against(const View& view, const config::Service& service, const std::string& node);
+/// Why the service cannot start on this node now; empty if it can. `failures_count` false: whatever it failed there.
+[[nodiscard]] std::string reason_against(const View& view, const config::Service& service, const std::string& node,
+                                         bool failures_count = true);
 
 /// Where it would start now: sent there by hand, preferred, there before, first by name. Never `except`.
 [[nodiscard]] std::optional<std::string> best_place(const View& view, const config::Service& service,
                                                     const std::optional<std::string>& except = std::nullopt);
+/// When there is no such place: where only its migration threshold speaks against it. Better there than nowhere.
+[[nodiscard]] std::optional<std::string> last_resort(const View& view, const config::Service& service);
 /// Why there is no place (beside `except`), and what to do.
 [[nodiscard]] Explanation why_no_place(const View& view, const config::Service& service,
                                        const std::optional<std::string>& except = std::nullopt);
