@@ -69,7 +69,7 @@ void FuseDevice::resume() {
 }
 
 void FuseDevice::read_requests() {
-  stalled_ = false;
+  stalled_ = !waiting_.empty();  // a read that waits for a buffer is resume()'s matter, whoever asks meanwhile
   while (waiting_.empty() && read_one()) {
   }
 }
