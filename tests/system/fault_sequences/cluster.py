@@ -140,6 +140,9 @@ class FaultCluster(Cluster):
     def is_up(self, name):
         return self.hosts[name].up() and not self.hosts[name].dying
 
+    def hosts_up(self):
+        return [name for name in ADDRESSES if self.is_up(name) and not self.hosts[name].frozen]
+
     # --- the end of the faults --------------------------------------------------------------------------------------
 
     def repair(self, name):

@@ -176,6 +176,8 @@ class Run:
         shutil.copytree(self.cluster.world.logs, directory)
         with open(os.path.join(directory, "timeline.json"), "w") as file:
             json.dump(self.timeline.as_json(), file, indent=1)
+        with open(os.path.join(directory, "status.json"), "w") as file:
+            json.dump({name: self.cluster.status(name) for name in self.cluster.hosts_up()}, file, indent=1)
         return directory
 
     def _one(self, number):
