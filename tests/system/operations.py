@@ -103,6 +103,28 @@ def manager_killed_while_the_disk_waits(cluster):
     cluster.wait_in_sync("moved back", 30)
 
 
+def the_only_complete_copy_cannot_start(cluster):
+    """The other copy is brought up to date without an owner, joins the set, and the service starts there."""
+    cluster.hosts["bob"].kill()
+    cluster.wait_for("alice goes on alone", lambda: cluster.volume_state().get("in_sync") == ["alice"], 30)
+    asked(cluster, "carol", "stop", "shop")
+    began = int(time.time() * 1000)
+    cluster.hosts["alice"].run(["ln", "-s", "/nowhere/shop.dummy", DUMMY])  # the agent cannot write there
+    cluster.hosts["carol"].start([cluster.program("bascule"), "start", "shop"], cluster.environment).abandon()
+    cluster.wait_for("The start failed on alice", lambda: told(cluster, "service-failed", began), 30)
+    cluster.wait_for("Nobody has the volume", lambda: not cluster.volume_state().get("owner"), 30)
+    cluster.boot("bob")
+    cluster.wait_started(60, on="bob")
+    grown = told(cluster, "in-sync-grown", began)
+    granted = [one for one in told(cluster, "service-granted", began) if "goes to bob" in one["text"]]
+    expect(grown and granted and grown[0]["index"] < granted[0]["index"], "bob was given the volume before he joined")
+    cluster.hosts["alice"].run(["rm", DUMMY])
+    asked(cluster, "carol", "clear", "shop")
+    asked(cluster, "carol", "move", "shop", "--to", "alice")
+    cluster.wait_started(30, on="alice")
+    cluster.wait_in_sync("moved back", 30)
+
+
 def drain(cluster):
     done = asked(cluster, "carol", "drain", "alice")
     expect(done["drained"] and done["safe_to_power_off"], f"not safe: {done}")
@@ -158,5 +180,6 @@ def decisions_again(cluster):
 if __name__ == "__main__":
     sys.exit(play(arguments("operations", __doc__).parse_args(),
                   lambda directory, programs, timeline: Cluster(directory, programs, "small", timeline),
-                  (prepare, maintenance, restart, unmounted_by_hand, moves, manager_killed_while_the_disk_waits, drain,
-                   history_of_a_dead_node, stop_of_everything, decisions_again), "root", True))
+                  (prepare, maintenance, restart, unmounted_by_hand, moves, manager_killed_while_the_disk_waits,
+                   the_only_complete_copy_cannot_start, drain, history_of_a_dead_node, stop_of_everything,
+                   decisions_again), "root", True))

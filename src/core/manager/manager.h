@@ -27,6 +27,7 @@ struct VolumeState {
   message::VolumeReport report;
   std::optional<std::uint64_t> promoted_epoch;
   std::string peer;
+  std::uint64_t in_sync_version = 0;  ///< of the set that it goes by
   bool wants_shrink = false;
   bool wants_grow = false;
   bool failed_io = false;

@@ -196,6 +196,21 @@ TEST_F(ManagerTest, AServiceThatCannotStartHereStartsElsewhere) {
   EXPECT_FALSE(world.serves("bob", "shop"));
 }
 
+TEST_F(ManagerTest, TheOtherCopyJoinsTheSetWhenTheOnlyMemberCannotStartTheService) {
+  settle();
+  world.power_off("bob");
+  ASSERT_TRUE(world.run_until([&] { return in_sync() == std::set<std::string>{"alice"}; }, seconds(5)));
+  auto& apache = world.host("alice").agents["apache"];
+  apache.start_code = 1;
+  apache.running = false;
+  ASSERT_TRUE(world.run_until([&] { return status()["volumes"][0]["owner"].is_null(); }, seconds(20)));
+  world.run(seconds(2));
+  EXPECT_EQ(in_sync(), std::set<std::string>{"alice"}) << "nobody vouches for a copy that is away";
+  world.power_on("bob");
+  ASSERT_TRUE(serves_within("bob", seconds(20)));
+  EXPECT_EQ(in_sync().size(), 2u);
+}
+
 TEST_F(ManagerTest, AVolumeHeldByHandIsPrimaryWithoutItsService) {
   settle();
   EXPECT_NE(world.change("alice", message::HoldVolume{"data", "bob"}), "");

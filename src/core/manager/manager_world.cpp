@@ -117,6 +117,8 @@ void World::power_on(const std::string& name) {
   host.agents.clear();
   host.blockd.promoted_epoch.reset();
   host.blockd.grow_wanted = host.blockd.shrink_wanted = false;
+  host.blockd.members.clear();
+  host.blockd.in_sync_version = 0;
   begin(host);
   if (has_blockd(host)) tell_block_state(host);
 }
@@ -204,6 +206,7 @@ bool World::run_until(const std::function<bool()>& done, Duration patience) {
     for (auto& [name, host] : hosts_)
       if (host.manager && host.manager->next_deadline() <= now_) step(host, input::Tick{}), ++ticks_;
     synchronise_replicas();
+    synchronise_secondaries();
     check_never_two();
   }
   return done();
@@ -319,10 +322,26 @@ void World::block_effect(Host& host, const Effect& effect) {
     block.grow_wanted = block.shrink_wanted = false;
   } else if (const auto* in_sync = std::get_if<effect::InSync>(&effect)) {
     block.members = {in_sync->members.begin(), in_sync->members.end()};
+    block.in_sync_version = in_sync->version;
   } else {
     return;
   }
   later(host, block_delay, [this](Host& h) { tell_block_state(h); });
+}
+
+/// Of two secondaries the member brings the other one up to date, and says so.
+void World::synchronise_secondaries() {
+  for (auto* name : {"alice", "bob"}) {
+    auto& host = hosts_.at(name);
+    auto& peer = hosts_.at(host.name == "alice" ? "bob" : "alice");
+    if (!host.on || host.blockd.promoted_epoch || !host.blockd.up_to_date) continue;
+    const bool reachable = peer.on && peer.blockd.up && linked(host.name, peer.name) && !peer.blockd.promoted_epoch;
+    const bool vouches = reachable && host.blockd.members == std::set<std::string>{host.name};
+    if (vouches) peer.blockd.up_to_date = true, peer.blockd.just_created = false;
+    if (vouches == host.blockd.grow_wanted) continue;
+    host.blockd.grow_wanted = vouches;
+    for (auto* one : {&host, &peer}) later(*one, block_delay, [this](Host& h) { tell_block_state(h); });
+  }
 }
 
 /// A primary that reaches its peer brings it up to date and asks for it; one that lost a member asks to go on alone.
@@ -362,6 +381,7 @@ void World::tell_block_state(Host& host) {
   state.report.device = block.promoted_epoch ? "/dev/loop0" : "";
   state.promoted_epoch = block.promoted_epoch;
   state.peer = host.name == "alice" ? "bob" : "alice";
+  state.in_sync_version = block.in_sync_version;
   state.wants_grow = block.grow_wanted;
   state.wants_shrink = block.shrink_wanted;
   step(host, input::VolumeChanged{volume_name, block.up, state});

@@ -29,6 +29,7 @@ struct PretendedBlockd {
   bool grow_wanted = false;
   bool shrink_wanted = false;
   std::set<std::string> members;
+  std::uint64_t in_sync_version = 0;
 };
 
 struct Host {
@@ -122,6 +123,7 @@ class World {
   void block_effect(Host& host, const Effect& effect);
   void tell_block_state(Host& host);
   void synchronise_replicas();
+  void synchronise_secondaries();
   void begin(Host& host);
   bool has_blockd(const Host& host) const;
   bool linked(const std::string& a, const std::string& b) const;

@@ -65,9 +65,16 @@ struct World {
     nodes[node].lease_over_at = Instant(seconds(11));
   }
 
+  /// The owner of the volume or, without one, a member of its in-sync set.
+  std::string who_may_vouch() {
+    const auto known = store.state().volumes.find("data");
+    if (known == store.state().volumes.end() || known->second.in_sync.empty()) return "carol";
+    return known->second.owner.value_or(*known->second.in_sync.begin());
+  }
   store::Applied apply(Command command) {
     const auto index = store.state().applied_index + 1;
-    return store.apply(index, {index, "carol", std::move(command)});
+    const auto proposer = std::holds_alternative<GrowInSync>(command) ? who_may_vouch() : "carol";
+    return store.apply(index, {index, proposer, std::move(command)});
   }
   /// alice runs shop, epoch 1, both copies in sync.
   void alice_runs_shop() {

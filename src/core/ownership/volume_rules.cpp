@@ -112,7 +112,7 @@ std::string reason_incomplete(const View& view, const Volume& volume, const std:
   const auto& owner = view.volume(volume.name).owner;
   const auto* primary = owner && view.online(*owner) ? view.replica(*owner, volume.name) : nullptr;
   if (primary != nullptr) return progress(*primary);
-  return owner ? "" : ", it is brought up to date when the volume has a primary";
+  return owner ? "" : ", a complete one brings it up to date when the two are connected";
 }
 
 Said incomplete(const View& view, const Volume& volume) {

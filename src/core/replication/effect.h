@@ -114,7 +114,8 @@ struct Complete {
 struct RequestShrink {
   std::uint64_t known_version;
 };
-/// Resync complete: ask the majority to add the peer. Authority::Cluster only.
+/// The peer has all that this member has: ask the majority to add it. A secondary asks too; the majority grants it only
+/// if the volume has no owner. Authority::Cluster only.
 struct RequestGrow {
   std::uint64_t known_version;
 };

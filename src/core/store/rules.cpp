@@ -270,7 +270,6 @@ std::string reason_not_to_change_members(const VolumeState& volume, const std::s
                                          std::uint64_t version) {
   if (!volume.initialised) return name + " has no data yet";
   if (volume.epoch != epoch) return wrong_epoch(name, epoch, volume.epoch);
-  if (!volume.owner) return name + " has no owner";
   if (volume.in_sync_version != version)
     return fmt::format("the in-sync set of {} is at version {} by now, not {}", name, volume.in_sync_version, version);
   return {};
@@ -280,6 +279,7 @@ Applied shrink_in_sync(ClusterState& state, const message::ShrinkInSync& c) {
   const auto known = known_or_new(state.volumes, c.volume);
   if (auto why = reason_not_to_change_members(known, c.volume, c.epoch, c.version); !why.empty())
     return refuse(std::move(why));
+  if (!known.owner) return refuse(c.volume + " has no owner");
   if (known.owner == c.remove)
     return refuse(fmt::format("{} owns {} and cannot leave its in-sync set", c.remove, c.volume));
   auto& volume = state.volumes[c.volume];
@@ -290,10 +290,21 @@ Applied shrink_in_sync(ClusterState& state, const message::ShrinkInSync& c) {
                  Fields{{"node", c.remove}, {"in_sync", names(volume.in_sync)}}});
 }
 
-Applied grow_in_sync(ClusterState& state, const message::GrowInSync& c) {
+/// While the volume has an owner only he knows what was acknowledged. Nobody writes while it has none: then each member
+/// has all of it, and can tell whether another copy has it too (docs/safety.md, section 2).
+std::string reason_not_to_vouch(const VolumeState& volume, const std::string& name, const std::string& proposer) {
+  if (volume.owner && *volume.owner != proposer)
+    return fmt::format("{} owns {}: {} cannot say who has all of it", *volume.owner, name, proposer);
+  if (!volume.in_sync.contains(proposer))
+    return fmt::format("{} has no owner, and {} is not in its in-sync set {}", name, proposer, names(volume.in_sync));
+  return {};
+}
+
+Applied grow_in_sync(ClusterState& state, const message::GrowInSync& c, const std::string& proposer) {
   const auto known = known_or_new(state.volumes, c.volume);
   if (auto why = reason_not_to_change_members(known, c.volume, c.epoch, c.version); !why.empty())
     return refuse(std::move(why));
+  if (auto why = reason_not_to_vouch(known, c.volume, proposer); !why.empty()) return refuse(std::move(why));
   if (c.add.empty()) return refuse("no node is named");
   auto& volume = state.volumes[c.volume];
   ++volume.in_sync_version;
@@ -353,6 +364,7 @@ Applied set_restart_lease(ClusterState& state, const message::SetRestartLease& c
 
 struct Rules {
   ClusterState& state;
+  const std::string& proposer;
   Applied operator()(const message::SetStandby& c) const { return set_standby(state, c); }
   Applied operator()(const message::SetTarget& c) const { return set_target(state, c); }
   Applied operator()(const message::MoveService& c) const { return move_service(state, c); }
@@ -363,7 +375,7 @@ struct Rules {
   Applied operator()(const message::RequestStop& c) const { return request_stop(state, c); }
   Applied operator()(const message::ReleaseOwnership& c) const { return release_ownership(state, c); }
   Applied operator()(const message::ShrinkInSync& c) const { return shrink_in_sync(state, c); }
-  Applied operator()(const message::GrowInSync& c) const { return grow_in_sync(state, c); }
+  Applied operator()(const message::GrowInSync& c) const { return grow_in_sync(state, c, proposer); }
   Applied operator()(const message::RecordFailure& c) const { return record_failure(state, c); }
   Applied operator()(const message::SetRestartLease& c) const { return set_restart_lease(state, c); }
   Applied operator()(const message::SetMaintenance& c) const { return apply_operation(state, c); }
@@ -384,6 +396,8 @@ struct Rules {
 
 }  // namespace
 
-Applied apply(ClusterState& state, const message::Command& command) { return std::visit(Rules{state}, command); }
+Applied apply(ClusterState& state, const message::Proposal& proposal) {
+  return std::visit(Rules{state, proposal.proposer}, proposal.command);
+}
 
 }  // namespace bascule::store::detail

@@ -9,7 +9,7 @@ Applied Store::apply(std::uint64_t index, const message::Proposal& proposal) {
   skip(index);
   if (const auto found = answers_.find(proposal.id); found != answers_.end())
     return {.changed = false, .accepted = found->second.accepted, .why = found->second.why, .events = {}};
-  Applied applied = detail::apply(state_, proposal.command);
+  Applied applied = detail::apply(state_, proposal);
   remember(proposal.id, applied);
   return applied;
 }

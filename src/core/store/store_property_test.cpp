@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/prng.h"
 #include "core/store/store.h"
 
@@ -73,6 +75,20 @@ Command some_command(Prng& prng, const ClusterState& state) {
   }
 }
 
+/// Only its owner says who joins the set of a volume, or one of its members while it has none; only its owner says who
+/// leaves, beside a grant.
+void check_change_of_members(const VolumeState& before, const VolumeState& after, const Proposal& proposal) {
+  if (std::holds_alternative<GrowInSync>(proposal.command) && before != after) {
+    ASSERT_TRUE(!before.owner || before.owner == proposal.proposer);
+    ASSERT_TRUE(before.in_sync.contains(proposal.proposer));
+    ASSERT_EQ(before.owner, after.owner);
+  } else {
+    ASSERT_TRUE(!before.initialised ||
+                std::includes(before.in_sync.begin(), before.in_sync.end(), after.in_sync.begin(), after.in_sync.end()))
+        << "grown by something else";
+  }
+}
+
 void check_volume(const VolumeState& before, const VolumeState& after) {
   ASSERT_GE(after.epoch, before.epoch);
   ASSERT_GE(after.in_sync_version, before.in_sync_version);
@@ -93,35 +109,41 @@ void check_service(const ServiceState& before, const ServiceState& after) {
   ASSERT_TRUE(!after.stop_requested || after.owner);
 }
 
-void check(const ClusterState& before, const ClusterState& after) {
+void check(const ClusterState& before, const ClusterState& after, const Proposal& proposal) {
   static const VolumeState no_volume;
   static const ServiceState no_service;
-  for (const auto& [name, volume] : after.volumes)
-    check_volume(before.volumes.contains(name) ? before.volumes.at(name) : no_volume, volume);
+  for (const auto& [name, volume] : after.volumes) {
+    const auto& was = before.volumes.contains(name) ? before.volumes.at(name) : no_volume;
+    check_volume(was, volume);
+    check_change_of_members(was, volume, proposal);
+  }
   for (const auto& [name, service] : after.services)
     check_service(before.services.contains(name) ? before.services.at(name) : no_service, service);
 }
 
 TEST(StoreProperty, RandomCommandsKeepTheInvariants) {
-  int takeovers = 0;
+  int takeovers = 0, vouched = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     Prng prng(seed);
     Store store;
     for (std::uint64_t index = 1; index <= 200; ++index) {
       const ClusterState before = store.state();
-      const Proposal proposal{prng.chance(1, 20) ? prng.below(index) + 1 : index, "alice",
+      const Proposal proposal{prng.chance(1, 20) ? prng.below(index) + 1 : index, some_node(prng),
                               some_command(prng, store.state())};
       const Applied applied = store.apply(index, proposal);
       ASSERT_EQ(applied.accepted, applied.why.empty());
       ClusterState same = before;
       same.applied_index = index;
       ASSERT_EQ(applied.changed, !(same == store.state()));
-      check(before, store.state());
+      check(before, store.state(), proposal);
       const auto* grant = std::get_if<GrantOwnership>(&proposal.command);
       if (applied.changed && grant != nullptr && !grant->lost.empty()) ++takeovers;
+      const bool grown = applied.changed && std::holds_alternative<GrowInSync>(proposal.command);
+      if (grown && !before.volumes.at("data").owner) ++vouched;
     }
   }
   EXPECT_GT(takeovers, 500) << "the commands must get somewhere";
+  EXPECT_GT(vouched, 100);
 }
 
 TEST(StoreProperty, GoingOnFromASnapshotIsTheSameAsGoingOn) {

@@ -1,5 +1,6 @@
 #include "core/store/store.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace bascule::store {
@@ -12,7 +13,7 @@ class StoreTest : public testing::Test {
  protected:
   Applied apply(Command command) {
     ++index_;
-    return store_.apply(index_, {1000 + index_, "alice", std::move(command)});
+    return store_.apply(index_, {1000 + index_, proposer_, std::move(command)});
   }
   void accepted(Command command) {
     const Applied applied = apply(std::move(command));
@@ -46,6 +47,7 @@ class StoreTest : public testing::Test {
 
   Store store_;
   std::uint64_t index_ = 0;
+  std::string proposer_ = "alice";
 };
 
 using Names = std::set<std::string>;
@@ -217,12 +219,42 @@ TEST_F(StoreTest, ShrinkOfANonMemberBumpsTheVersionSoThatAnEarlierGrowIsRefused)
   EXPECT_EQ(volume().in_sync, (Names{"alice", "bob"}));
 }
 
-TEST_F(StoreTest, MembersChangeOnlyWhileSomebodyOwnsTheVolume) {
+TEST_F(StoreTest, AMemberLeavesOnlyWhileSomebodyOwnsTheVolume) {
   refused(ShrinkInSync{"data", 0, 0, "bob"}, "data has no data yet");
   alice_runs_shop();
   accepted(ReleaseOwnership{"shop", "data", 1, 1});
   refused(ShrinkInSync{"data", 1, volume().in_sync_version, "bob"}, "data has no owner");
-  refused(GrowInSync{"data", 1, volume().in_sync_version, "bob"}, "data has no owner");
+}
+
+TEST_F(StoreTest, OfAVolumeWithoutAnOwnerAMemberSaysWhoJoinsTheSet) {
+  alice_runs_shop();
+  accepted(ShrinkInSync{"data", 1, volume().in_sync_version, "bob"});
+  const auto before = volume().in_sync_version;
+  proposer_ = "bob";
+  refused(GrowInSync{"data", 1, before, "bob"}, "alice owns data: bob cannot say who has all of it");
+  proposer_ = "alice";
+  accepted(ReleaseOwnership{"shop", "data", 1, 1});
+  refused(GrowInSync{"data", 1, before, "bob"},
+          fmt::format("the in-sync set of data is at version {} by now, not {}", before + 1, before));
+  proposer_ = "bob";
+  refused(GrowInSync{"data", 1, before + 1, "bob"}, "data has no owner, and bob is not in its in-sync set {alice}");
+  proposer_ = "alice";
+  accepted(GrowInSync{"data", 1, before + 1, "bob"});
+  EXPECT_EQ(volume().in_sync, (Names{"alice", "bob"}));
+  EXPECT_FALSE(volume().owner);
+}
+
+TEST_F(StoreTest, AnOwnerGivenInBetweenMakesTheMembersWordVoid) {
+  alice_runs_shop();
+  accepted(ShrinkInSync{"data", 1, volume().in_sync_version, "bob"});
+  accepted(ReleaseOwnership{"shop", "data", 1, 1});
+  const auto seen = volume().in_sync_version;
+  accepted(GrantOwnership{"shop", "data", "alice", "", 1, 1, "again"});
+  refused(GrowInSync{"data", 1, seen, "bob"}, "data is at epoch 2 by now, not 1");
+  accepted(ReleaseOwnership{"shop", "data", 2, 2});
+  refused(GrowInSync{"data", 2, seen, "bob"},
+          fmt::format("the in-sync set of data is at version {} by now, not {}", seen + 2, seen));
+  EXPECT_EQ(volume().in_sync, Names{"alice"});
 }
 
 TEST_F(StoreTest, AnEndOfLongerLeasesNeverComesAfterALaterBeginning) {

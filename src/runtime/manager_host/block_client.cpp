@@ -48,6 +48,7 @@ manager::VolumeState state_of(const Json& json, const std::string& volume) {
   const auto promoted = json.find("promoted_epoch");
   if (promoted != json.end() && promoted->is_number_unsigned()) state.promoted_epoch = promoted->get<std::uint64_t>();
   state.peer = field<std::string>(json, "peer", "");
+  state.in_sync_version = field<std::uint64_t>(json, "in_sync_version", 0);
   state.wants_shrink = field(json, "wants_shrink", false);
   state.wants_grow = field(json, "wants_grow", false);
   state.failed_io = field(json, "failed_io", false);

@@ -13,6 +13,7 @@ void Manager::State::heartbeat_when_due() {
   send_report();
   if (self->role == config::NodeRole::data && lease_ask_is_due()) ask_for_lease(holder.ask(now));
   release_idle_leases();
+  vouch_when_possible();
 }
 
 /// Each heartbeat, or once in a second for who owns nothing; says so once, and counts from there. The answer also tells

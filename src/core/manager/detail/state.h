@@ -223,6 +223,8 @@ struct Manager::State {
   void volume_changed(const input::VolumeChanged& changed);
   void tell_in_sync();
   void ask_in_sync_change(const std::string& name, Volume& volume);
+  void vouch_when_possible();
+  [[nodiscard]] bool may_vouch(const Volume& volume, const store::VolumeState& agreed) const;
   [[nodiscard]] bool nobody_has_data(const std::string& volume) const;
   void promote(Runner& runner, const transition::effect::PromoteVolume& promote);
   [[nodiscard]] std::string promoted_by(const std::string& volume) const;

@@ -36,19 +36,33 @@ void Manager::State::tell_in_sync() {
   }
 }
 
+/// Of a volume without an owner a member says that the peer has everything: only if it saw so while it knew the set of
+/// this version, because then nobody has written since. A grant or a release in between makes its word void.
+bool Manager::State::may_vouch(const Volume& volume, const store::VolumeState& agreed) const {
+  return state_is_current && !agreed.owner && agreed.in_sync.contains(self->name) && volume.state.wants_grow &&
+         !volume.state.promoted_epoch && volume.state.in_sync_version == agreed.in_sync_version;
+}
+
 /// blockd holds its acknowledgements until the set has shrunk, and asks for the peer when a resync is complete.
 void Manager::State::ask_in_sync_change(const std::string& name, Volume& volume) {
   const auto agreed = store.state().volumes.find(name);
-  if (agreed == store.state().volumes.end() || agreed->second.owner != self->name) return;
+  if (agreed == store.state().volumes.end()) return;
   const auto& state = agreed->second;
-  if (volume.state.promoted_epoch != state.epoch || (!volume.state.wants_shrink && !volume.state.wants_grow)) return;
+  const bool owner = state.owner == self->name && volume.state.promoted_epoch == state.epoch;
+  if (!may_vouch(volume, state) && !(owner && (volume.state.wants_shrink || volume.state.wants_grow))) return;
   if (volume.asked_version == state.in_sync_version && now < volume.ask_again) return;
   volume.asked_version = state.in_sync_version;
   volume.ask_again = now + ask_again_after;
-  if (volume.state.wants_shrink)
+  if (owner && volume.state.wants_shrink)
     propose(message::ShrinkInSync{name, state.epoch, state.in_sync_version, volume.state.peer});
   else
     propose(message::GrowInSync{name, state.epoch, state.in_sync_version, volume.state.peer});
+}
+
+/// blockd says it once; at that moment this manager may not have known enough to ask.
+void Manager::State::vouch_when_possible() {
+  for (auto& [name, volume] : volumes)
+    if (volume.connected && !volume.state.promoted_epoch) ask_in_sync_change(name, volume);
 }
 
 /// True for a new volume that is promoted for the first time, or whose replicas all still say that they are new. A

@@ -4,8 +4,8 @@
 
 namespace bascule::store::detail {
 
-/// Applies one command to the state by its rules. Refused: the state is as before.
-[[nodiscard]] Applied apply(ClusterState& state, const message::Command& command);
+/// Applies one command to the state by its rules, whatever its id. Refused: the state is as before.
+[[nodiscard]] Applied apply(ClusterState& state, const message::Proposal& proposal);
 
 // operation_rules.cpp
 [[nodiscard]] Applied apply_operation(ClusterState& state, const message::SetMaintenance& command);

@@ -16,9 +16,18 @@ void Majority::shrink(std::size_t from, std::uint64_t epoch, std::uint64_t versi
 }
 
 void Majority::grow(std::size_t from, std::uint64_t epoch, std::uint64_t version) {
-  if (view_.owner != from || view_.epoch != epoch || view_.version != version) return;
+  if (view_.version != version || !view_.members[from]) return;
+  if (view_.owner && (view_.owner != from || view_.epoch != epoch)) return;
   view_.members[1 - from] = true;
   ++view_.version;
+}
+
+void Majority::give_back(std::size_t from, std::uint64_t epoch, WorldTime not_again_before) {
+  if (view_.owner != from || view_.epoch != epoch) return;
+  view_.owner.reset();
+  ++view_.version;
+  lease_end_ = WorldTime{};
+  not_before_[from] = not_again_before;
 }
 
 void Majority::hand_over(std::size_t from, std::uint64_t epoch) {
@@ -34,8 +43,8 @@ bool Majority::decide(WorldTime now) {
   // Last heard of: the owner may simply be slow.
   if (view_.owner && now <= heard_[*view_.owner] + lease + margin) return false;
   for (std::size_t node = 0; node < nodes; ++node) {
-    if (node == view_.owner || (!careless && !view_.members[node]) || now > heard_[node] + milliseconds(200) ||
-        heard_[node] == WorldTime{})
+    if (node == view_.owner || now < not_before_[node] || (!careless && !view_.members[node]) ||
+        now > heard_[node] + milliseconds(200) || heard_[node] == WorldTime{})
       continue;
     view_.owner = node;
     ++view_.epoch;

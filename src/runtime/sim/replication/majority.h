@@ -29,9 +29,12 @@ class Majority {
   /// A heartbeat of a node: true if it may hold a lease of the present epoch from its asking on.
   bool heartbeat(std::size_t node, WorldTime asked_at, WorldTime now);
   void shrink(std::size_t from, std::uint64_t epoch, std::uint64_t version);
+  /// By the owner or, while there is none, by a member.
   void grow(std::size_t from, std::uint64_t epoch, std::uint64_t version);
   /// The owner has demoted itself and gives the volume to the other node.
   void hand_over(std::size_t from, std::uint64_t epoch);
+  /// The owner has demoted itself: its service cannot be started there. It is not given the volume before that moment.
+  void give_back(std::size_t from, std::uint64_t epoch, WorldTime not_again_before);
   /// Gives the volume to a member that lives if the owner's lease has certainly ended. True: something changed.
   bool decide(WorldTime now);
   /// Was a lease of this epoch really valid then?
@@ -40,6 +43,7 @@ class Majority {
  private:
   View view_;
   std::array<WorldTime, nodes> heard_{};
+  std::array<WorldTime, nodes> not_before_{};
   WorldTime lease_end_{};
 };
 

@@ -42,6 +42,7 @@ TEST(ReplicationWorld, NothingAcknowledgedIsLost) {
   EXPECT_GT(sum.under_a, 0U);
   EXPECT_GT(sum.under_b, 0U);
   EXPECT_GT(sum.split_brains, 0U);
+  EXPECT_GT(sum.vouched, 0U);
 }
 
 /// A fault that is built in on purpose must be found.

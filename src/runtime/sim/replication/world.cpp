@@ -30,6 +30,7 @@ void ReplicationResult::add(const ReplicationResult& other) {
   flushes += other.flushes;
   zeroings += other.zeroings;
   split_brains += other.split_brains;
+  vouched += other.vouched;
   detaches += other.detaches;
   during_metadata += other.during_metadata;
   during_resync += other.during_resync;
@@ -231,8 +232,8 @@ void ReplicationWorld::heartbeat(Node& node) {
 }
 
 void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTime asked_at, bool leased) {
-  if (view.epoch <= node.released_epoch) return;
-  if (leased) {
+  const bool released = view.epoch <= node.released_epoch;
+  if (leased && !released) {
     const Instant end{(asked_at + Majority::lease).time_since_epoch()};
     if (view.epoch >= node.lease_epoch) {
       node.lease_end = view.epoch == node.lease_epoch ? std::max(node.lease_end, end) : end;
@@ -241,6 +242,7 @@ void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTim
     }
   }
   step(node, input::InSyncCommitted{view.version, view.members[node.index], view.members[1 - node.index]});
+  if (released) return;
   const Status status = node.engine->status();
   const bool owner = view.owner == node.index;
   if (!owner && (status.role == drbd::Role::Primary || node.promoting_epoch != 0) &&

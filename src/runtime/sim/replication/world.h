@@ -49,6 +49,7 @@ struct ReplicationResult {
   std::uint64_t under_operator = 0, under_a = 0, under_b = 0;  ///< power losses by what the volume obeyed
   std::uint64_t coverage_checks = 0;
   std::uint64_t reads = 0, flushes = 0, zeroings = 0, split_brains = 0, detaches = 0;
+  std::uint64_t vouched = 0;  ///< a member without the volume asked for the other copy
   /// Adds the figures of another run.
   void add(const ReplicationResult& other);
 };

@@ -304,6 +304,7 @@ void ReplicationWorld::carry_out(Node& node, const effect::RequestShrink& effect
 void ReplicationWorld::carry_out(Node& node, const effect::RequestGrow& effect) {
   if (!node.majority_reachable) return;
   later(node, between(microseconds(500), milliseconds(20)), [this, &node, effect] {
+    if (!majority_.view().owner) ++result_.vouched;
     majority_.grow(node.index, node.promoting_epoch, effect.known_version);
     commit();
   });
@@ -370,7 +371,11 @@ void ReplicationWorld::carry_out(Node& node, const effect::Event& effect) {
     node.handing_over = false;
     node.device_open = false;
     if (!node.majority_reachable || has_operator()) return;
-    majority_.hand_over(node.index, node.promoting_epoch);
+    // To the other one, or because the service cannot be started here; then the other copy may have to join first.
+    if (prng().chance(1, 2))
+      majority_.hand_over(node.index, node.promoting_epoch);
+    else
+      majority_.give_back(node.index, node.promoting_epoch, scheduler_.now() + between(seconds(1), seconds(6)));
     if (majority_.view().owner != node.index) {
       node.released_epoch = node.promoting_epoch;
       node.lease_epoch = 0;

@@ -28,7 +28,14 @@ bool Membership::wants_shrink() const { return core_.serving && core_.in_sync.pe
 
 bool Membership::wants_grow() const {
   const InSyncSet& set = core_.in_sync;
-  return core_.serving && core_.disk == DiskState::UpToDate && core_.peer_in_step() && set.known && !set.peer;
+  if (!set.known || set.peer || core_.disk != DiskState::UpToDate) return false;
+  return core_.primary() ? core_.serving && core_.peer_in_step() : vouches();
+}
+
+/// While neither writes, a member can tell that the peer has all that it has itself. Whether the volume really has no
+/// owner is for the majority to know.
+bool Membership::vouches() const {
+  return core_.in_sync.self && core_.peer.role == Role::Secondary && core_.peer_in_step() && core_.bitmap.count() == 0;
 }
 
 /// Only a node with good data of its own has to tell first, by a generation, that it wrote alone.
@@ -46,7 +53,7 @@ void Membership::make_generation() {
 }
 
 void Membership::advance() {
-  if (!core_.serving || core_.dropping) return;
+  if ((core_.primary() && !core_.serving) || core_.dropping) return;
   const bool shrink = wants_shrink();
   if (!shrink && !wants_grow()) {
     asking_ = false;
@@ -58,12 +65,12 @@ void Membership::advance() {
   if (shrink) {
     core_.emit(effect::RequestShrink{core_.in_sync.version});
   } else {
-    core_.in_sync.grow_requested = true;
+    if (core_.primary()) core_.in_sync.grow_requested = true;
     core_.emit(effect::RequestGrow{core_.in_sync.version});
   }
   core_.changed();
 }
 
-Instant Membership::deadline() const { return asking_ && core_.serving ? ask_again_ : never; }
+Instant Membership::deadline() const { return asking_ && (core_.serving || !core_.primary()) ? ask_again_ : never; }
 
 }  // namespace bascule::replication::detail

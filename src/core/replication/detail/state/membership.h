@@ -4,9 +4,10 @@
 
 namespace bascule::replication::detail {
 
-/// A primary's view of the in-sync set: it asks to shrink it when the peer is not in step, to grow it when the peer is
-/// again, and makes the new generation when the peer has left. Whether a write may be acknowledged follows from the
-/// facts this keeps (Writes::may_answer).
+/// This node's view of the in-sync set: a primary asks to shrink it when the peer is not in step, to grow it when the
+/// peer is again, and makes the new generation when the peer has left; a secondary member asks to grow it when the
+/// peer, secondary too, has everything. Whether a write may be acknowledged follows from the facts this keeps
+/// (Writes::may_answer).
 class Membership {
  public:
   Membership(Core& core, Metadata& metadata);
@@ -23,6 +24,8 @@ class Membership {
   void make_generation();
 
  private:
+  [[nodiscard]] bool vouches() const;
+
   Core& core_;
   Metadata& metadata_;
   Instant ask_again_{};
