@@ -2,21 +2,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/close_range.h>
 #include <linux/loop.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -25,6 +21,7 @@
 
 #include "runtime/mount/mount_options.h"
 #include "runtime/mount/mount_users.h"
+#include "runtime/process/forked.h"
 #include "runtime/process/mounts.h"
 
 namespace bascule::mount {
@@ -189,43 +186,11 @@ Outcome carry_out(const Job& job) {
   return {ocf_unimplemented, "a mount has no " + job.operation};
 }
 
-/// The other process's whole life. Nothing of the manager's may be held in here, above all not its locks.
-[[noreturn]] void run_child(int answer_to, const Job& job) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  ::prctl(PR_SET_NAME, "bascule-mount");
-  if (answer_to != 3) ::dup2(answer_to, 3);
-  ::close_range(4, ~0U, 0);
-  const Outcome outcome = carry_out(job);
-  const std::string text = static_cast<char>(outcome.code) + outcome.why;
-  [[maybe_unused]] const ssize_t written = ::write(3, text.data(), text.size());
-  ::_exit(0);
-}
+std::string written(const Outcome& outcome) { return static_cast<char>(outcome.code) + outcome.why; }
 
-/// A process that mounts or unmounts, and what it says.
-struct Child {
-  Child(boost::asio::io_context& io, int read_end, pid_t pid_in) : answer(io, read_end), pid(pid_in) {}
-  boost::asio::posix::stream_descriptor answer;
-  pid_t pid;
-  std::string text;
-
-  /// Called when it has closed its end: it is about to be gone.
-  Outcome outcome() {
-    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    if (text.empty()) return {ocf_error, "the process that mounts ended without a word"};
-    return {text.front(), text.substr(1)};
-  }
-};
-
-std::shared_ptr<Child> start_child(boost::asio::io_context& io, const Job& job) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return nullptr;
-  const pid_t pid = ::fork();
-  if (pid == 0) run_child(ends[1], job);
-  ::close(ends[1]);
-  if (pid > 0) return std::make_shared<Child>(io, ends[0], pid);
-  ::close(ends[0]);
-  return nullptr;
+Outcome read_back(const std::string& text) {
+  if (text.empty()) return {ocf_error, "the process that mounts ended without a word"};
+  return {text.front(), text.substr(1)};
 }
 
 }  // namespace
@@ -269,13 +234,12 @@ void MountStep::run(const std::string& operation, const std::string& device, Dur
   // A monitor looks at one file in /proc: that never waits.
   if (operation == "monitor")
     return boost::asio::post(state_->io, [outcome = carry_out(job), answer] { answer(outcome); });
-  const auto child = start_child(state_->io, job);
-  if (child == nullptr) {
-    const Outcome failed{ocf_error, system_error("there is no process to mount with")};
-    return boost::asio::post(state_->io, [answer, failed] { answer(failed); });
-  }
-  boost::asio::async_read(child->answer, boost::asio::dynamic_buffer(child->text),
-                          [child, answer](const boost::system::error_code&, std::size_t) { answer(child->outcome()); });
+  const bool started = process::run_forked(
+      state_->io, "bascule-mount", [job] { return written(carry_out(job)); },
+      [answer](const std::string& text) { answer(read_back(text)); });
+  if (started) return;
+  const Outcome failed{ocf_error, system_error("there is no process to mount with")};
+  boost::asio::post(state_->io, [answer, failed] { answer(failed); });
 }
 
 }  // namespace bascule::mount

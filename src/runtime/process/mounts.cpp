@@ -1,35 +1,28 @@
 #include "runtime/process/mounts.h"
 
-#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <mutex>
-#include <set>
 #include <sstream>
 #include <utility>
 
-#include "runtime/process/detail/descriptor.h"
 #include "runtime/process/detail/files.h"
-#include "runtime/process/worker.h"
+#include "runtime/process/forked.h"
 
 namespace bascule::process {
 namespace {
 
 namespace asio = boost::asio;
-using Wait = asio::posix::stream_descriptor;
 
 constexpr int passes_max = 16;  // mounts stacked on one another
 constexpr useconds_t busy_pause_us = 20'000;
@@ -71,23 +64,9 @@ bool parse_line(const std::string& line, Mount& mount) {
   return true;
 }
 
-/// What a worker and the loop share. A worker that hangs keeps it alive; it never touches the loop.
 struct Job {
   std::string device;
   bool detach = false;
-  Descriptor finished{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  std::mutex mutex;
-  UnmountResult result;
-
-  void add(const std::string& target, bool clean) {
-    const std::scoped_lock lock(mutex);
-    result.targets.push_back(target);
-    result.clean &= clean;
-  }
-  UnmountResult taken() {
-    const std::scoped_lock lock(mutex);
-    return result;
-  }
 };
 
 /// The last processes of a killed service may need a moment to let go of it.
@@ -100,23 +79,35 @@ bool unmount_politely(const std::string& target) {
   return false;
 }
 
-void unmount_everything(Job& job) {
+UnmountResult unmount_everything(const Job& job) {
+  UnmountResult result{!job.detach, {}};
   for (int pass = 0; pass < passes_max; ++pass) {
     const auto mounts = mounts_of(job.device);
-    if (mounts.empty()) return;
+    if (mounts.empty()) break;
     const std::string& target = mounts.back().target;
-    if (!job.detach && unmount_politely(target)) {
-      job.add(target, true);
-    } else {
-      job.add(target, ::umount2(target.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno == EINVAL);
-    }
+    const bool clean = (!job.detach && unmount_politely(target)) ||
+                       (::umount2(target.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno == EINVAL);
+    result.targets.push_back(target);
+    result.clean = result.clean && clean;
   }
+  return result;
 }
 
-void unmount_and_tell(Job& job) {
-  unmount_everything(job);
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(job.finished.get(), &one, sizeof one);
+/// Between the copy and the loop: whether it was clean, and each target, which a path can end but not contain.
+std::string written(const UnmountResult& result) {
+  std::string text = result.clean ? "1" : "0";
+  for (const auto& target : result.targets) text += target + '\0';
+  return text;
+}
+
+UnmountResult read_back(const std::string& text) {
+  UnmountResult result{text.starts_with('1'), {}};
+  for (std::size_t begin = 1; begin < text.size();) {
+    const auto end = std::min(text.find('\0', begin), text.size());
+    result.targets.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return result;
 }
 
 }  // namespace
@@ -151,7 +142,6 @@ struct Running {
   explicit Running(asio::io_context& io) : timer(io) {}
   asio::steady_timer timer;
   bool impatient = false;
-  std::vector<std::shared_ptr<Wait>> waits;
   std::vector<std::function<void(const UnmountResult&)>> done;
 };
 
@@ -162,45 +152,29 @@ struct Unmounter::State : std::enable_shared_from_this<Unmounter::State> {
   bool closed = false;
   std::map<std::string, std::shared_ptr<Running>> running;
 
-  void start(const std::string& device, bool detach);
-  void await(const std::shared_ptr<Job>& job, const std::shared_ptr<Wait>& wait);
-  void finish(const std::string& device, UnmountResult result);
+  void start(const std::string& device, const std::shared_ptr<Running>& one, bool detach);
+  void finish(const std::string& device, const std::shared_ptr<Running>& one, UnmountResult result);
 };
 
-void Unmounter::State::start(const std::string& device, bool detach) {
-  auto job = std::make_shared<Job>();
-  job->device = device;
-  job->detach = detach;
-  job->result.clean = !detach;
-  if (!job->finished.valid() || !start_worker([job] { unmount_and_tell(*job); })) {
-    if (log) log("warning: no thread to unmount " + device + " with; it is detached at once");
-    job->detach = true;  // MNT_DETACH itself does not wait for writes
-    unmount_everything(*job);
-    asio::post(io, [self = shared_from_this(), job] { self->finish(job->device, {false, job->taken().targets}); });
-    return;
-  }
-  auto wait = std::make_shared<Wait>(io, ::dup(job->finished.get()));
-  running[device]->waits.push_back(wait);
-  await(job, wait);
+void Unmounter::State::start(const std::string& device, const std::shared_ptr<Running>& one, bool detach) {
+  const auto finished = [self = shared_from_this(), device, one](const UnmountResult& result) {
+    self->finish(device, one, result);
+  };
+  const bool started = run_forked(
+      io, "bascule-unmount", [job = Job{device, detach}] { return written(unmount_everything(job)); },
+      [finished](const std::string& text) { finished(read_back(text)); });
+  if (started) return;
+  if (log) log("warning: no process to unmount " + device + " with; it is detached at once");
+  // MNT_DETACH itself does not wait for writes.
+  asio::post(io, [finished, result = unmount_everything({device, true})] { finished(result); });
 }
 
-void Unmounter::State::await(const std::shared_ptr<Job>& job, const std::shared_ptr<Wait>& wait) {
-  wait->async_wait(Wait::wait_read, [self = shared_from_this(), job, wait](const boost::system::error_code& error) {
-    if (error || self->closed) return;
-    std::uint64_t count = 0;  // readiness alone is a hint
-    if (::read(job->finished.get(), &count, sizeof count) != sizeof count) return self->await(job, wait);
-    self->finish(job->device, job->taken());
-  });
-}
-
-void Unmounter::State::finish(const std::string& device, UnmountResult result) {
+/// The first of two that is done tells; one that still waits in the kernel is not asked any more.
+void Unmounter::State::finish(const std::string& device, const std::shared_ptr<Running>& one, UnmountResult result) {
   const auto found = running.find(device);
-  if (closed || found == running.end()) return;
-  const auto one = found->second;
+  if (closed || found == running.end() || found->second != one) return;
   running.erase(found);
   one->timer.cancel();
-  boost::system::error_code ignored;
-  for (const auto& wait : one->waits) wait->close(ignored);
   if (one->impatient || !mounts_of(device).empty()) result.clean = false;
   if (log && !result.targets.empty()) {
     log(device + (result.clean ? " unmounted from " : " detached from ") + result.targets.front());
@@ -212,11 +186,7 @@ Unmounter::Unmounter(asio::io_context& io, Log log) : state_(std::make_shared<St
 
 Unmounter::~Unmounter() {
   state_->closed = true;
-  boost::system::error_code ignored;
-  for (auto& [device, one] : state_->running) {
-    one->timer.cancel();
-    for (const auto& wait : one->waits) wait->close(ignored);
-  }
+  for (auto& [device, one] : state_->running) one->timer.cancel();
 }
 
 void Unmounter::unmount_all(const std::string& device, Duration patience,
@@ -229,12 +199,12 @@ void Unmounter::unmount_all(const std::string& device, Duration patience,
   one = std::make_shared<Running>(state_->io);
   one->done.push_back(std::move(done));
   one->timer.expires_after(patience);
-  one->timer.async_wait([state = state_, device](const boost::system::error_code& error) {
-    if (error || state->closed || !state->running.contains(device)) return;
-    state->running[device]->impatient = true;
-    state->start(device, true);
+  one->timer.async_wait([state = state_, device, waiting = one](const boost::system::error_code& error) {
+    if (error || state->closed) return;
+    waiting->impatient = true;
+    state->start(device, waiting, true);
   });
-  state_->start(device, false);
+  state_->start(device, one, false);
 }
 
 }  // namespace bascule::process

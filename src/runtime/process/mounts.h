@@ -34,11 +34,12 @@ struct UnmountResult {
   std::vector<std::string> targets;
 };
 
-/// Unmounts on a worker thread of its own, since umount(2) can block for as long as writes are held.
+/// Unmounts in a process of its own, since umount(2) can block for as long as writes are held, and who waits for that
+/// cannot be killed.
 class Unmounter {
  public:
   Unmounter(boost::asio::io_context& io, Log log);
-  /// Workers that hang in the kernel are left to it: they own all that they touch.
+  /// Processes that hang in the kernel are left to it.
   ~Unmounter();
   Unmounter(const Unmounter&) = delete;
   Unmounter& operator=(const Unmounter&) = delete;

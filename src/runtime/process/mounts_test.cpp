@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "runtime/process/detail/test_support.h"
 
@@ -95,6 +99,24 @@ TEST_F(UnmounterTest, DetachesWhenThePatienceIsOver) {
   mount_at(target_);
   const std::ofstream open_file(target_ + "/file");
   EXPECT_FALSE(unmount(milliseconds(20)).clean);
+}
+
+/// Who waits in the kernel cannot be killed: it must not be a thread of ours.
+TEST_F(UnmounterTest, WorksInAProcessOfItsOwn) {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  mount_at(target_);
+  const std::ofstream open_file(target_ + "/file");  // it tries for a while
+  const auto before = threads();
+  bool done = false;
+  unmounter_.unmount_all(device_, seconds(5), [&](const UnmountResult&) { done = true; });
+  EXPECT_EQ(threads(), before);
+  EXPECT_EQ(::waitid(P_ALL, 0, nullptr, WEXITED | WNOHANG | WNOWAIT), 0) << "there is no child";
+  while (!done && io_.run_one_for(std::chrono::seconds(20)) > 0) {
+  }
+  EXPECT_TRUE(done);
 }
 
 TEST_F(UnmounterTest, JoinsWhatIsUnderWay) {
