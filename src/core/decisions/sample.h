@@ -29,7 +29,7 @@ address = "10.0.0.9/24"
 
 inline void agree(store::Store& store, message::Command command) {
   const auto index = store.state().applied_index + 1;
-  (void)store.apply(index, {index, "carol", std::move(command)});
+  (void)store.apply(index, {index, "bob", std::move(command)});  // the owner, who alone may say who has all of it
 }
 
 /// As carol, who leads, writes it.
