@@ -136,7 +136,7 @@ void Manager::State::run_due() {
 }
 
 Instant Manager::State::next_deadline() const {
-  Instant deadline = std::min({raft.next_deadline(), next_heartbeat, liveness.next_deadline(now)});
+  Instant deadline = std::min({raft.next_deadline(), next_heartbeat, liveness.next_deadline()});
   for (const auto& runner : runners) deadline = std::min(deadline, runner.machine->next_deadline());
   deadline = std::min(deadline, attributes_due());
   deadline = std::min(deadline, fencing_deadline());

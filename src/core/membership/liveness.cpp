@@ -10,8 +10,10 @@ namespace {
 /// Enough that no datagram of an incarnation that left the list can still be under way.
 constexpr std::size_t replaced_incarnations_max = 16;
 
-bool same_but_for_the_time(const message::NodeReport& one, const message::NodeReport& other) {
-  return one.applied_index == other.applied_index && one.services == other.services && one.volumes == other.volumes;
+/// How far a node has applied the log is shown, and decides nothing: so a change of it is no news, or each entry would
+/// be news from every node.
+bool same_for_a_plan(const message::NodeReport& one, const message::NodeReport& other) {
+  return one.services == other.services && one.volumes == other.volumes;
 }
 
 }  // namespace
@@ -29,7 +31,10 @@ const char* text(Presence presence) {
 }
 
 Liveness::Liveness(const config::ClusterConfig& config, std::string self, Instant started_at)
-    : self_(std::move(self)), suspect_after_(3 * config.timing.heartbeat), lost_after_(config.timing.lease) {
+    : self_(std::move(self)),
+      suspect_after_(3 * config.timing.heartbeat),
+      lost_after_(config.timing.lease),
+      look_at_(started_at) {
   for (const auto& node : config.nodes) nodes_[node.name].heard_at = started_at;
 }
 
@@ -37,6 +42,7 @@ void Liveness::configure(const config::ClusterConfig& config, Instant now) {
   std::erase_if(nodes_, [&](const auto& each) { return config.node(each.first) == nullptr; });
   for (const auto& node : config.nodes)
     if (const auto [known, fresh] = nodes_.try_emplace(node.name); fresh) known->second.heard_at = now;
+  look_at_ = now;
 }
 
 void Liveness::heard(const std::string& node, Instant now, std::vector<LivenessEvent>& events) {
@@ -49,6 +55,7 @@ void Liveness::heard(const std::string& node, Instant now, std::vector<LivenessE
   known.told_lost = false;
   known.ever_heard = true;
   known.heard_at = std::max(known.heard_at, now);
+  look_at_ = std::min(look_at_, known.heard_at + lost_after_);
 }
 
 News Liveness::report(message::NodeReport report, Instant now, std::vector<LivenessEvent>& events) {
@@ -65,15 +72,25 @@ News Liveness::report(message::NodeReport report, Instant now, std::vector<Liven
     if (known.replaced.size() > replaced_incarnations_max) known.replaced.pop_front();
     events.push_back({LivenessEvent::Kind::restarted, report.node, "the manager of " + report.node + " was restarted"});
   }
-  const bool same = known.report && !restarted && same_but_for_the_time(*known.report, report);
+  const bool same = known.report && !restarted && same_for_a_plan(*known.report, report);
   known.report = std::move(report);
   known.report_at = now;
   return same ? News::nothing : News::changed;
 }
 
+/// Words only put the loss of a node off. So all nodes are looked at not with each word but some heartbeats before the
+/// earliest loss that was possible at the last look; whoever is awake then needs not to be woken for it.
 void Liveness::tick(Instant now, std::vector<LivenessEvent>& events) {
+  if (now + suspect_after_ < look_at_) return;
+  look_at_ = never;
   for (auto& [name, known] : nodes_) {
-    if (known.told_lost || presence(name, now) != Presence::lost) continue;
+    if (name == self_ || known.told_lost) continue;
+    Instant lost_at = known.heard_at + lost_after_;
+    if (now >= lost_at) lost_at = known.heard_at + lost_after(known, now);
+    if (now < lost_at) {
+      look_at_ = std::min(look_at_, lost_at);
+      continue;
+    }
     known.told_lost = true;
     const auto silence = fmt::format("nothing was heard from {} for {} ms", name, to_ms(now - known.heard_at));
     events.push_back({LivenessEvent::Kind::lost, name, silence});
@@ -108,16 +125,6 @@ Duration Liveness::report_age(const std::string& node, Instant now) const {
   const auto found = nodes_.find(node);
   if (found == nodes_.end() || !found->second.report) return Duration::max();
   return std::max(Duration{0}, now - found->second.report_at);
-}
-
-Instant Liveness::next_deadline(Instant now) const {
-  Instant next = never;
-  for (const auto& [name, known] : nodes_) {
-    if (name == self_ || known.told_lost) continue;
-    const Instant suspect_at = known.heard_at + suspect_after_;
-    next = std::min(next, now < suspect_at ? suspect_at : known.heard_at + lost_after(known, now));
-  }
-  return next;
 }
 
 }  // namespace bascule::membership

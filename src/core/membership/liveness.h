@@ -61,8 +61,8 @@ class Liveness {
   [[nodiscard]] const message::NodeReport* newest_report(const std::string& node) const;
   /// Since the newest report arrived; Duration::max() without one.
   [[nodiscard]] Duration report_age(const std::string& node, Instant now) const;
-  /// When a node becomes suspect or lost if nothing is heard.
-  [[nodiscard]] Instant next_deadline(Instant now) const;
+  /// When tick() may have something to tell. Not later than that moment, and as a rule not much earlier.
+  [[nodiscard]] Instant next_deadline() const { return look_at_; }
 
  private:
   struct Known {
@@ -81,6 +81,7 @@ class Liveness {
   Duration suspect_after_;
   Duration lost_after_;
   std::map<std::string, Known> nodes_;
+  Instant look_at_;  ///< nobody becomes lost before it
 };
 
 }  // namespace bascule::membership
