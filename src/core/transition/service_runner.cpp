@@ -157,9 +157,10 @@ void ServiceRunner::step(const Input& input, Instant now, Effects& effects) {
   state_->absorb(input);
   state_->apply_rules();
   state_->effects = nullptr;
+  state_->deadline = state_->next_deadline();
 }
 
-Instant ServiceRunner::next_deadline() const { return state_->next_deadline(); }
+Instant ServiceRunner::next_deadline() const { return state_->deadline; }
 
 message::ServiceReport ServiceRunner::report() const { return state_->report(); }
 
@@ -167,6 +168,7 @@ void ServiceRunner::redefine(config::Service service, config::Timing timing) {
   BASCULE_ASSERT(service.steps.size() == state_->steps.size() && service.volume == state_->config.volume);
   state_->config = std::move(service);
   state_->timing = timing;
+  state_->deadline = state_->next_deadline();
 }
 
 }  // namespace bascule::transition

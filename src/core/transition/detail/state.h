@@ -146,6 +146,7 @@ struct ServiceRunner::State {
   void on(const input::ProcessesExited&);
   void apply_rules();
   [[nodiscard]] Instant next_deadline() const;
+  Instant deadline{};  ///< as of the last step: it is asked for much more often than anything happens
   [[nodiscard]] message::ServiceReport report() const;
 
   // facts.cpp
