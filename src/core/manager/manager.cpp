@@ -44,6 +44,7 @@ Manager::State::State(const config::ClusterConfig& config_in, const std::string&
       agreed_text(startup.file_text),
       file_text(std::move(startup.file_text)),
       own_node(*config.node(self_name)),
+      is_newcomer(startup.joined && told_index_in == 0),
       prng(seed),
       incarnation(prng.next()),
       raft(consensus_config(config, *self, prng.next(), startup.joined), std::move(restored)),
@@ -117,6 +118,7 @@ void Manager::State::run_due() {
     running = true;
     reconcile_runners();
   }
+  look_whether_caught_up();
   judge_after_adoption();
   follow_members();
   heartbeat_when_due();

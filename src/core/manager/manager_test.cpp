@@ -54,7 +54,7 @@ TEST_F(ManagerTest, TakesOverFromADeadNodeWithinAMoment) {
   world.power_on("alice");
   ASSERT_TRUE(world.run_until([&] { return in_sync().size() == 2; }, seconds(10)));
   EXPECT_TRUE(world.serves("bob", "shop"));
-  EXPECT_FALSE(world.host("alice").blockd.promoted_epoch.has_value());
+  EXPECT_FALSE(world.host("alice").blockd().promoted_epoch.has_value());
 }
 
 TEST_F(ManagerTest, ARestartOnPurposeLosesNoLease) {
@@ -104,7 +104,7 @@ TEST_F(ManagerTest, AnIsolatedOwnerStopsByItselfAndComesBackAsASecondary) {
   world.cut("alice", "carol");
   ASSERT_TRUE(serves_within("bob", seconds(5)));
   world.run(seconds(30));
-  EXPECT_FALSE(world.host("alice").blockd.promoted_epoch.has_value());
+  EXPECT_FALSE(world.host("alice").blockd().promoted_epoch.has_value());
   EXPECT_FALSE(world.host("alice").agents["apache"].running);
   world.heal();
   ASSERT_TRUE(world.run_until([&] { return in_sync().size() == 2; }, seconds(10)));
@@ -135,9 +135,9 @@ TEST_F(ManagerTest, AStaleCopyIsNeverPromoted) {
   world.cut("alice", "bob");
   ASSERT_TRUE(world.run_until([&] { return in_sync() == std::set<std::string>{"alice"}; }, seconds(3)));
   world.power_off("alice");
-  world.host("bob").blockd.up_to_date = true;  // he believes so: he cannot know better
+  world.host("bob").blockd().up_to_date = true;  // he believes so: he cannot know better
   world.run(seconds(30));
-  EXPECT_FALSE(world.host("bob").blockd.promoted_epoch.has_value());
+  EXPECT_FALSE(world.host("bob").blockd().promoted_epoch.has_value());
   EXPECT_FALSE(world.serves("bob", "shop"));
   const auto json = status("bob");
   EXPECT_FALSE(json["healthy"].get<bool>());
@@ -217,10 +217,10 @@ TEST_F(ManagerTest, AVolumeHeldByHandIsPrimaryWithoutItsService) {
   EXPECT_EQ(world.change("alice", message::SetTarget{"shop", false}), "");
   ASSERT_TRUE(world.run_until([&] { return status("alice")["volumes"][0]["owner"].is_null(); }, seconds(10)));
   EXPECT_EQ(world.change("alice", message::HoldVolume{"data", "alice"}), "");
-  ASSERT_TRUE(world.run_until([&] { return world.host("alice").blockd.promoted_epoch.has_value(); }, seconds(10)));
+  ASSERT_TRUE(world.run_until([&] { return world.host("alice").blockd().promoted_epoch.has_value(); }, seconds(10)));
   EXPECT_EQ(world.change("alice", message::HoldVolume{"data", ""}), "");
   ASSERT_TRUE(world.run_until([&] { return status("bob")["volumes"][0]["owner"].is_null(); }, seconds(10)));
-  EXPECT_FALSE(world.host("alice").blockd.promoted_epoch.has_value());
+  EXPECT_FALSE(world.host("alice").blockd().promoted_epoch.has_value());
   EXPECT_EQ(world.change("bob", message::SetTarget{"shop", true}), "");
   EXPECT_TRUE(serves_within("alice", seconds(10)) || serves_within("bob", seconds(10)));
 }

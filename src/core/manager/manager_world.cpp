@@ -8,11 +8,8 @@
 namespace bascule::manager::test {
 
 namespace {
-constexpr Duration network_delay = milliseconds(1);
-constexpr Duration disk_delay = milliseconds(2);
-constexpr Duration agent_delay = milliseconds(20);
-constexpr Duration block_delay = milliseconds(5);
-constexpr const char* volume_name = "data";
+/// What a kill of a service's processes leaves as it is: it has none.
+bool has_processes(const config::Step& step) { return step.type != "IPaddr2" && step.type != "Filesystem"; }
 
 void apply_to_disk(raft::Restored& disk, const raft::LogChange& change) {
   if (change.hard_state) disk.hard_state = *change.hard_state;
@@ -36,14 +33,14 @@ config::ClusterConfig shop_config(bool autostart) {
                   {"bob", config::NodeRole::data, "10.0.0.2", 2},
                   {"carol", config::NodeRole::witness, "10.0.0.3", 3}};
   config::Volume volume;
-  volume.name = volume_name;
+  volume.name = "data";
   volume.size_bytes = 1 << 30;
   volume.disk = {{"alice", "/a"}, {"bob", "/b"}};
   volume.port = 7789;
   config.volumes = {volume};
   config::Service service;
   service.name = "shop";
-  service.volume = volume_name;
+  service.volume = "data";
   service.addresses = {"10.0.0.10"};
   service.preferred_node = "alice";
   service.autostart = autostart;
@@ -59,15 +56,16 @@ config::ClusterConfig shop_config(bool autostart) {
 }
 
 World::World(config::ClusterConfig config, std::function<void(fencing::Abilities&)> say_abilities)
-    : config_(std::move(config)), say_abilities_(std::move(say_abilities)) {
-  for (const auto& node : config_.nodes) {
+    : say_abilities_(std::move(say_abilities)) {
+  for (const auto& node : config.nodes) {
     auto& host = hosts_[node.name];
     host.name = node.name;
-    host.file = config_;
+    host.file = config;
+    give_volumes(host);
     names_[node.id] = node.name;
     ids_[node.name] = node.id;
   }
-  for (const auto& node : config_.nodes) power_on(node.name);
+  for (const auto& node : config.nodes) power_on(node.name);
 }
 
 World::World(const std::string& text) : World(*config::parse(text, "test")) {
@@ -78,11 +76,19 @@ World::World(const std::string& text) : World(*config::parse(text, "test")) {
   }
 }
 
+const config::ClusterConfig& World::parsed(const std::string& text) {
+  const auto known = parsed_.find(text);
+  return known != parsed_.end() ? known->second : parsed_.emplace(text, *config::parse(text, "test")).first->second;
+}
+
 void World::add_host(const std::string& name, const std::string& text) {
   auto& host = hosts_[name];
+  const auto boots = host.boot;
   host = Host{};
+  host.boot = boots;  // what an earlier machine of this name waited for stays lost
   host.name = name;
-  host.file = *config::parse(text, "test");
+  host.file = parsed(text);
+  give_volumes(host);
   host.file_text = text;
   host.joined = true;
   const auto id = host.file.node(name)->id;
@@ -97,8 +103,6 @@ void World::begin(Host& host) {
   step(host, input::Tick{});
   tell_abilities(host);
 }
-
-bool World::has_blockd(const Host& host) const { return host.name == "alice" || host.name == "bob"; }
 
 std::string World::leader() {
   for (auto& [name, host] : hosts_) {
@@ -115,12 +119,14 @@ void World::power_on(const std::string& name) {
   ++host.boot;
   host.leases.clear();
   host.agents.clear();
-  host.blockd.promoted_epoch.reset();
-  host.blockd.grow_wanted = host.blockd.shrink_wanted = false;
-  host.blockd.members.clear();
-  host.blockd.in_sync_version = 0;
+  for (auto& [volume, block] : host.blockds) {
+    block.promoted_epoch.reset();
+    block.grow_wanted = block.shrink_wanted = false;
+    block.members.clear();
+    block.in_sync_version = 0;
+  }
   begin(host);
-  if (has_blockd(host)) tell_block_state(host);
+  tell_block_states_of(host);
 }
 
 void World::tell_abilities(Host& host) {
@@ -150,6 +156,7 @@ void World::power_off(const std::string& name) {
   auto& host = hosts_.at(name);
   host.on = false;
   host.manager.reset();
+  for (const auto& [name_of_runner, service] : host.runners) service_may_have_changed(host, name_of_runner);
 }
 
 void World::manager_down(const std::string& name) {
@@ -161,7 +168,7 @@ void World::manager_down(const std::string& name) {
 void World::manager_up(const std::string& name) {
   auto& host = hosts_.at(name);
   begin(host);
-  if (has_blockd(host)) tell_block_state(host);
+  tell_block_states_of(host);
 }
 
 bool World::prepare_restart(const std::string& name, Duration patience) {
@@ -178,7 +185,8 @@ bool World::linked(const std::string& a, const std::string& b) const {
 }
 
 void World::later(Host& host, Duration delay, std::function<void(Host&)> act) {
-  agenda_.push_back({now_ + delay, order_++, host.name, host.boot, std::move(act)});
+  agenda_.push_back({now_ + delay, order_++, &host, host.boot, std::move(act)});
+  std::push_heap(agenda_.begin(), agenda_.end());
 }
 
 void World::run(Duration duration) {
@@ -190,62 +198,82 @@ bool World::run_until(const std::function<bool()>& done, Duration patience) {
   const Instant end = now_ + patience;
   while (now_ < end) {
     if (done()) return true;
-    Instant next = end;
-    for (const auto& entry : agenda_) next = std::min(next, entry.at);
-    for (const auto& [name, host] : hosts_)
-      if (host.manager) next = std::min(next, std::max(now_ + microseconds(100), host.manager->next_deadline()));
-    now_ = std::max(now_, next);
-    std::vector<Later> due;
-    for (auto& entry : agenda_)
-      if (entry.at <= now_) due.push_back(entry);
-    std::erase_if(agenda_, [&](const Later& entry) { return entry.at <= now_; });
-    std::sort(due.begin(), due.end(),
-              [](const Later& a, const Later& b) { return std::tie(a.at, a.order) < std::tie(b.at, b.order); });
-    for (auto& entry : due)
-      if (auto& host = hosts_.at(entry.host); host.on && host.boot == entry.boot) entry.act(host);
-    for (auto& [name, host] : hosts_)
-      if (host.manager && host.manager->next_deadline() <= now_) step(host, input::Tick{}), ++ticks_;
+    now_ = std::max(now_, next_moment(end));
+    act_due();
+    tick_due();
     synchronise_replicas();
     synchronise_secondaries();
-    check_never_two();
   }
   return done();
+}
+
+Instant World::next_moment(Instant end) const {
+  Instant next = agenda_.empty() ? end : std::min(end, agenda_.front().at);
+  for (const auto& [name, host] : hosts_)
+    if (host.manager) next = std::min(next, std::max(now_ + microseconds(100), host.deadline));
+  return next;
+}
+
+void World::act_due() {
+  while (!agenda_.empty() && agenda_.front().at <= now_) {
+    std::pop_heap(agenda_.begin(), agenda_.end());
+    const Later entry = std::move(agenda_.back());
+    agenda_.pop_back();
+    if (entry.host->on && entry.host->boot == entry.boot) entry.act(*entry.host);
+  }
+}
+
+void World::tick_due() {
+  for (auto& [name, host] : hosts_)
+    if (host.manager && host.deadline <= now_) step(host, input::Tick{}), ++ticks_;
 }
 
 void World::step(Host& host, const Input& input) {
   if (!host.manager) return;
   Effects effects;
   host.manager->step(input, now_, effects);
+  host.deadline = host.manager->next_deadline();
+  count(host, effects);
   for (auto& effect : effects) carry_out(host, effect);
 }
 
-void World::carry_out(Host& host, Effect& effect) {
-  if (auto* send = std::get_if<effect::Send>(&effect)) {
-    const auto to = names_.find(send->to);
-    if (to == names_.end() || !linked(host.name, to->second)) return;
-    const auto from = ids_.at(host.name);
-    return later(hosts_.at(to->second), network_delay,
-                 [this, from, message = std::move(send->message)](Host& receiver) {
-                   step(receiver, input::Received{from, message});
-                 });
+void World::count(Host& host, const Effects& effects) const {
+  std::set<std::uint32_t> receivers;
+  for (const auto& effect : effects) {
+    const auto* send = std::get_if<effect::Send>(&effect);
+    if (send == nullptr) continue;
+    ++host.sent.messages;
+    receivers.insert(send->to);
+    if (counts_bytes) host.sent.bytes += message::encode({ids_.at(host.name), send->message}, host.file.name).size();
   }
+  host.sent.datagrams += receivers.size();
+}
+
+void World::send(Host& host, effect::Send& send) {
+  const auto to = names_.find(send.to);
+  if (to == names_.end() || !linked(host.name, to->second)) return;
+  later(hosts_.at(to->second), network_delay,
+        [this, from = ids_.at(host.name), message = std::move(send.message)](Host& receiver) mutable {
+          step(receiver, input::Received{from, std::move(message)});
+        });
+}
+
+void World::carry_out(Host& host, Effect& effect) {
+  if (auto* message = std::get_if<effect::Send>(&effect)) return send(host, *message);
   if (auto* write = std::get_if<effect::Persist>(&effect)) return persist(host, *write);
   if (auto* run = std::get_if<effect::RunAction>(&effect)) return run_action(host, *run);
-  if (auto* kill = std::get_if<effect::KillCgroup>(&effect)) {
-    for (auto& [step_name, agent] : host.agents)
-      if (step_name != "IPaddr2" && step_name != "Filesystem") agent.running = agent.promoted = false;
-    return later(host, block_delay, [this, runner = kill->runner](Host& h) {
-      step(h, input::ForRunner{runner, transition::input::CgroupKilled{}});
-    });
-  }
+  if (auto* kill = std::get_if<effect::KillCgroup>(&effect)) return kill_cgroup(host, kill->runner);
   if (auto* unmount = std::get_if<effect::Unmount>(&effect)) {
-    host.agents["Filesystem"].running = false;
+    for (const auto& step : host.runners.at(unmount->runner).steps)
+      if (step.type == "Filesystem") host.agents[step.name].running = false;
     return later(host, block_delay, [this, runner = unmount->runner](Host& h) {
       step(h, input::ForRunner{runner, transition::input::Unmounted{true}});
     });
   }
   if (auto* grant = std::get_if<effect::GrantLease>(&effect)) {
     host.leases[grant->slot] = {grant->epoch, grant->end};
+    const std::string service = "service:";
+    if (grant->slot.starts_with(service)) service_may_have_changed(host, grant->slot.substr(service.size()));
     return;
   }
   if (auto* release = std::get_if<effect::ReleaseLease>(&effect)) return void(host.leases.erase(release->slot));
@@ -258,11 +286,7 @@ void World::carry_out(Host& host, Effect& effect) {
     return;
   }
   if (auto* closed = std::get_if<effect::CloseRunner>(&effect)) return void(host.runners.erase(closed->runner));
-  if (auto* configured = std::get_if<effect::Configured>(&effect)) {
-    host.file_text = configured->text;
-    host.file = *config::parse(configured->text, "test");
-    return later(host, milliseconds(5), [this](Host& h) { tell_abilities(h); });
-  }
+  if (auto* now = std::get_if<effect::Configured>(&effect)) return configured(host, *now);
   if (std::holds_alternative<effect::RestartReady>(effect)) return void(host.restart_ready = true);
   if (auto* kept = std::get_if<effect::KeepDecision>(&effect)) return replay(host, kept->json);
   if (auto* story = std::get_if<effect::Story>(&effect)) return story_.push_back(story->event);
@@ -280,6 +304,22 @@ void World::replay(const Host& host, const std::string& kept) {
     breaches_.push_back("a decision of " + host.name + " is another one when it is taken again: " + kept);
   else
     ++replayed_;
+}
+
+void World::configured(Host& host, const effect::Configured& configured) {
+  host.file_text = configured.text;
+  host.file = parsed(configured.text);
+  give_volumes(host);
+  later(host, milliseconds(5), [this](Host& h) { tell_abilities(h); });
+}
+
+void World::kill_cgroup(Host& host, const std::string& runner) {
+  for (const auto& step : host.runners.at(runner).steps)
+    if (has_processes(step)) host.agents[step.name].running = host.agents[step.name].promoted = false;
+  service_may_have_changed(host, runner);
+  later(host, block_delay, [this, runner](Host& h) {
+    step(h, input::ForRunner{runner, transition::input::CgroupKilled{}});
+  });
 }
 
 void World::persist(Host& host, effect::Persist& persist) {
@@ -305,87 +345,9 @@ void World::run_action(Host& host, const effect::RunAction& run) {
     if (role && agent.running) agent.promoted = run.action.operation == "promote";
     if (run.action.operation == "monitor") code = agent.running ? agent.monitor_code : 7;
     if (run.action.operation == "monitor" && code == 0 && agent.promoted) code = 8;
+    if (run.action.operation != "monitor") service_may_have_changed(h, run.runner);
     step(h, input::ForRunner{run.runner, transition::input::ActionDone{run.action.action, code, "", agent_delay}});
   });
-}
-
-void World::block_effect(Host& host, const Effect& effect) {
-  auto& block = host.blockd;
-  if (const auto* promote = std::get_if<effect::Promote>(&effect)) {
-    const bool allowed = block.members.count(host.name) != 0 && (block.up_to_date || promote->initial);
-    if (!allowed) breaches_.push_back(host.name + " was told to promote a copy that may be old");
-    block.promoted_epoch = promote->epoch;
-    block.just_created = false;
-    block.up_to_date = true;
-  } else if (std::holds_alternative<effect::Demote>(effect)) {
-    block.promoted_epoch.reset();
-    block.grow_wanted = block.shrink_wanted = false;
-  } else if (const auto* in_sync = std::get_if<effect::InSync>(&effect)) {
-    block.members = {in_sync->members.begin(), in_sync->members.end()};
-    block.in_sync_version = in_sync->version;
-  } else {
-    return;
-  }
-  later(host, block_delay, [this](Host& h) { tell_block_state(h); });
-}
-
-/// Of two secondaries the member brings the other one up to date, and says so.
-void World::synchronise_secondaries() {
-  for (auto* name : {"alice", "bob"}) {
-    auto& host = hosts_.at(name);
-    auto& peer = hosts_.at(host.name == "alice" ? "bob" : "alice");
-    if (!host.on || host.blockd.promoted_epoch || !host.blockd.up_to_date) continue;
-    const bool reachable = peer.on && peer.blockd.up && linked(host.name, peer.name) && !peer.blockd.promoted_epoch;
-    const bool vouches = reachable && host.blockd.members == std::set<std::string>{host.name};
-    if (vouches) peer.blockd.up_to_date = true, peer.blockd.just_created = false;
-    if (vouches == host.blockd.grow_wanted) continue;
-    host.blockd.grow_wanted = vouches;
-    for (auto* one : {&host, &peer}) later(*one, block_delay, [this](Host& h) { tell_block_state(h); });
-  }
-}
-
-/// A primary that reaches its peer brings it up to date and asks for it; one that lost a member asks to go on alone.
-void World::synchronise_replicas() {
-  for (auto* pair : {"alice", "bob"}) {
-    auto& host = hosts_.at(pair);
-    auto& peer = hosts_.at(host.name == "alice" ? "bob" : "alice");
-    if (!host.on || !host.blockd.promoted_epoch) continue;
-    const bool reachable = peer.on && peer.blockd.up && linked(host.name, peer.name) && !peer.blockd.promoted_epoch;
-    const bool member = host.blockd.members.count(peer.name) != 0;
-    if (reachable) {
-      peer.blockd.up_to_date = true;
-      peer.blockd.just_created = false;
-    }
-    const bool grow = reachable && !member, shrink = !reachable && member;
-    if (grow == host.blockd.grow_wanted && shrink == host.blockd.shrink_wanted) continue;
-    host.blockd.grow_wanted = grow;
-    host.blockd.shrink_wanted = shrink;
-    later(host, block_delay, [this](Host& h) { tell_block_state(h); });
-  }
-}
-
-void World::tell_block_states() {
-  for (auto& [name, host] : hosts_)
-    if (host.on && has_blockd(host)) tell_block_state(host);
-}
-
-void World::tell_block_state(Host& host) {
-  const auto& block = host.blockd;
-  VolumeState state;
-  state.report.name = volume_name;
-  state.report.attached = block.up;
-  state.report.role = block.promoted_epoch ? "Primary" : "Secondary";
-  state.report.disk = block.up_to_date ? "UpToDate" : "Inconsistent";
-  state.report.connection = "Connected";
-  state.report.just_created = block.just_created;
-  state.report.device = block.promoted_epoch ? "/dev/loop0" : "";
-  state.promoted_epoch = block.promoted_epoch;
-  state.peer = host.name == "alice" ? "bob" : "alice";
-  state.in_sync_version = block.in_sync_version;
-  state.wants_grow = block.grow_wanted;
-  state.wants_shrink = block.shrink_wanted;
-  step(host, input::VolumeChanged{volume_name, block.up, state});
-  if (block.grow_wanted || block.shrink_wanted) later(host, milliseconds(50), [this](Host& h) { tell_block_state(h); });
 }
 
 RequestId World::send_change(const std::string& name, message::Command command) {
@@ -412,31 +374,59 @@ std::uint64_t World::applied_index(const std::string& name) {
   return std::stoull(text.substr(text.find(key) + key.size()));
 }
 
-bool World::serves(const std::string& name, const std::string& service) {
-  auto& host = hosts_.at(name);
-  const auto lease = host.leases.find("service:" + service);
-  if (!host.on || lease == host.leases.end() || lease->second.second <= now_) return false;
-  const auto runner = host.runners.find(service);
-  if (runner == host.runners.end()) return false;
-  for (const auto& step : runner->second.steps)
-    if (!host.agents[step.name].running) return false;
-  return true;
+namespace {
+
+std::ptrdiff_t running_steps(const Host& host, const std::vector<config::Step>& steps) {
+  return std::count_if(steps.begin(), steps.end(), [&](const config::Step& step) {
+    const auto agent = host.agents.find(step.name);
+    return agent != host.agents.end() && agent->second.running;
+  });
 }
 
-void World::check_never_two() {
-  std::vector<std::string> answering, promoted;
+}  // namespace
+
+bool World::runs(const Host& host, const std::string& service) {
+  const auto runner = host.runners.find(service);
+  if (!host.on || runner == host.runners.end()) return false;
+  return running_steps(host, runner->second.steps) == std::ssize(runner->second.steps);
+}
+
+bool World::runs_partly(const Host& host, const std::string& service) {
+  const auto runner = host.runners.find(service);
+  return host.on && runner != host.runners.end() && running_steps(host, runner->second.steps) > 0;
+}
+
+std::optional<Instant> World::lease_end(const Host& host, const std::string& service) {
+  const auto lease = host.leases.find("service:" + service);
+  if (lease == host.leases.end()) return std::nullopt;
+  return lease->second.second;
+}
+
+bool World::serves(const std::string& name, const std::string& service) {
+  const auto& host = hosts_.at(name);
+  return runs(host, service) && lease_end(host, service).value_or(Instant{}) > now_;
+}
+
+void World::service_may_have_changed(const Host& host, const std::string& service) {
+  check_never_two(service);
+  if (on_service_change) on_service_change(host, service);
+}
+
+/// What runs under a lease, of a role what is promoted, is what clients meet. The end of a lease makes no second one,
+/// so it is enough to look when something begins.
+void World::check_never_two(const std::string& service) {
+  int meeting_clients = 0;
   for (auto& [name, host] : hosts_) {
-    const auto lease = host.leases.find("service:shop");
-    const bool leased = lease != host.leases.end() && lease->second.second > now_;
-    const auto role_lease = host.leases.find("service:db");
-    const bool role = role_lease != host.leases.end() && role_lease->second.second > now_;
-    if (host.on && role && host.agents["Stateful"].promoted) promoted.push_back(name);
-    if (host.on && leased && host.agents["IPaddr2"].running) answering.push_back(name);
+    const auto runner = host.runners.find(service);
+    if (!host.on || runner == host.runners.end() || lease_end(host, service).value_or(Instant{}) <= now_) continue;
+    const auto meets_clients = [&](const config::Step& step) {
+      const auto& agent = host.agents[step.name];
+      return runner->second.is_role ? agent.promoted : agent.running;
+    };
+    if (std::any_of(runner->second.steps.begin(), runner->second.steps.end(), meets_clients)) ++meeting_clients;
   }
-  if (promoted.size() > 1)
-    breaches_.push_back("two nodes are promoted at " + std::to_string(to_ms(now_.time_since_epoch())) + " ms");
-  if (answering.size() > 1)
-    breaches_.push_back("two nodes answer at " + std::to_string(to_ms(now_.time_since_epoch())) + " ms");
+  if (meeting_clients > 1)
+    breaches_.push_back("two nodes serve " + service + " at " + std::to_string(to_ms(now_.time_since_epoch())) + " ms");
 }
 
 std::string World::status(const std::string& name) { return hosts_.at(name).manager->status_json(now_); }

@@ -6,13 +6,20 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/manager/manager.h"
 
-/// Three managers in virtual time, for tests: datagrams that take a millisecond, disks that take two, a pretended
-/// blockd and pretended agents on each data node. Everything else is the product.
+/// Managers in virtual time, for tests: datagrams that take a millisecond, disks that take two, a pretended blockd for
+/// each copy of a volume, and pretended agents. Everything else is the product.
 namespace bascule::manager::test {
+
+/// How long the pretended things take, each time.
+constexpr Duration network_delay = milliseconds(1);
+constexpr Duration disk_delay = milliseconds(2);
+constexpr Duration agent_delay = milliseconds(20);
+constexpr Duration block_delay = milliseconds(5);
 
 struct PretendedAgent {
   bool running = false;
@@ -21,8 +28,10 @@ struct PretendedAgent {
   int monitor_code = 0;  ///< what its monitor will answer while running
 };
 
+/// One host's copy of one volume.
 struct PretendedBlockd {
-  bool up = true;  ///< false: bascule-blockd itself does not run
+  std::string peer;  ///< the host that has the other copy
+  bool up = true;    ///< false: bascule-blockd itself does not run
   bool just_created = true;
   bool up_to_date = false;
   std::optional<std::uint64_t> promoted_epoch;
@@ -32,20 +41,31 @@ struct PretendedBlockd {
   std::uint64_t in_sync_version = 0;
 };
 
+/// What a manager sent.
+struct Traffic {
+  std::uint64_t messages = 0;
+  std::uint64_t datagrams = 0;  ///< what one step sends to one node goes together
+  std::uint64_t bytes = 0;      ///< of the messages, before they are sealed; counted while World::counts_bytes
+};
+
 struct Host {
   std::string name;
   bool on = false;
   std::uint64_t boot = 0;            ///< what was under way in an earlier boot is lost with it
   std::unique_ptr<Manager> manager;  ///< null: off, or only the manager is down
+  Instant deadline = never;          ///< of its manager, as of its last step
   bool restart_ready = false;
   raft::Restored disk;         ///< what the consensus log would give back
   config::ClusterConfig file;  ///< its cluster.toml
   std::string file_text;
   bool joined = false;
-  std::map<std::string, config::Service> runners;  ///< as the manager defined them
-  PretendedBlockd blockd;
+  std::map<std::string, config::Service> runners;                   ///< as the manager defined them
+  std::map<std::string, PretendedBlockd> blockds;                   ///< by volume
   std::map<std::string, PretendedAgent> agents;                     ///< by step
   std::map<std::string, std::pair<std::uint64_t, Instant>> leases;  ///< as watchdogd would hold them
+  Traffic sent = {};
+
+  [[nodiscard]] PretendedBlockd& blockd(const std::string& volume = "data") { return blockds.at(volume); }
 };
 
 class World {
@@ -61,7 +81,7 @@ class World {
   void power_off(const std::string& host);
   /// Whether its manager runs.
   [[nodiscard]] bool is_up(const std::string& host) const { return hosts_.at(host).manager != nullptr; }
-  /// The node that leads as most see it; empty if none.
+  /// The node that leads as it sees it itself; empty if none.
   [[nodiscard]] std::string leader();
   /// Sends the change and returns its number; the answer is in answer_to() when it has come.
   RequestId send_change(const std::string& host, message::Command command);
@@ -91,6 +111,15 @@ class World {
   [[nodiscard]] bool serves(const std::string& host, const std::string& service);
   [[nodiscard]] std::string status(const std::string& host);
   Host& host(const std::string& name) { return hosts_.at(name); }
+  [[nodiscard]] const std::map<std::string, Host>& hosts() const { return hosts_; }
+  /// Called at each moment at which a service may have begun or ceased to run on a host.
+  std::function<void(const Host&, const std::string& service)> on_service_change;
+  /// Every step of it runs there, whatever its lease says.
+  [[nodiscard]] static bool runs(const Host& host, const std::string& service);
+  /// Any step of it runs there.
+  [[nodiscard]] static bool runs_partly(const Host& host, const std::string& service);
+  /// When its lease there ends; nothing: it has none.
+  [[nodiscard]] static std::optional<Instant> lease_end(const Host& host, const std::string& service);
   [[nodiscard]] Instant now() const { return now_; }
   [[nodiscard]] const std::vector<message::Event>& story() const { return story_; }
   [[nodiscard]] bool told(const std::string& kind, const std::string& subject) const;
@@ -99,6 +128,7 @@ class World {
   /// Whom fence agents have switched off, "alice by bob", in this order. They answer with `fence_code` (0: done).
   [[nodiscard]] const std::vector<std::string>& switched_off() const { return switched_off_; }
   int fence_code = 0;
+  bool counts_bytes = false;  ///< into Traffic; takes long
   /// How many decisions were kept, read again and found to be the same.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
   /// Breaches of "never two", and decisions that are not the same when they are replayed: filled while running.
@@ -108,33 +138,50 @@ class World {
   struct Later {
     Instant at;
     std::uint64_t order;
-    std::string host;
+    Host* host;  ///< of hosts_, which keeps them where they are
     std::uint64_t boot;
     std::function<void(Host&)> act;
+    /// For a heap with the next one in front; what comes at one moment comes in the order it was put in.
+    bool operator<(const Later& other) const { return std::tie(other.at, other.order) < std::tie(at, order); }
   };
   void later(Host& host, Duration delay, std::function<void(Host&)> act);
+  void act_due();
+  void tick_due();
+  [[nodiscard]] Instant next_moment(Instant end) const;
   void step(Host& host, const Input& input);
+  void count(Host& host, const Effects& effects) const;
+  void send(Host& host, effect::Send& send);
   void carry_out(Host& host, Effect& effect);
   void replay(const Host& host, const std::string& kept);
   void persist(Host& host, effect::Persist& persist);
   void run_action(Host& host, const effect::RunAction& run);
   void run_fence_agent(Host& host, const effect::RunFenceAgent& run);
   void tell_abilities(Host& host);
+  void configured(Host& host, const effect::Configured& configured);
+  void kill_cgroup(Host& host, const std::string& runner);
+  void begin(Host& host);
+  bool linked(const std::string& a, const std::string& b) const;
+  void service_may_have_changed(const Host& host, const std::string& service);
+  void check_never_two(const std::string& service);
+
+  // ---- pretended_volumes.cpp
   void block_effect(Host& host, const Effect& effect);
-  void tell_block_state(Host& host);
+  void give_volumes(Host& host);
+  void tell_block_state(Host& host, const std::string& volume);
+  void tell_block_states_of(Host& host);
   void synchronise_replicas();
   void synchronise_secondaries();
-  void begin(Host& host);
-  bool has_blockd(const Host& host) const;
-  bool linked(const std::string& a, const std::string& b) const;
-  void check_never_two();
+  void synchronise_secondary(Host& host, const std::string& volume, PretendedBlockd& block);
+  void synchronise_replica(Host& host, const std::string& volume, PretendedBlockd& block);
 
-  config::ClusterConfig config_;  ///< of the first hosts
+  /// Many hosts read the same text.
+  [[nodiscard]] const config::ClusterConfig& parsed(const std::string& text);
+  std::map<std::string, config::ClusterConfig> parsed_;
   std::map<std::uint32_t, std::string> names_;
   std::map<std::string, std::uint32_t> ids_;
   std::map<std::string, Host> hosts_;
   std::set<std::pair<std::string, std::string>> cuts_;
-  std::vector<Later> agenda_;
+  std::vector<Later> agenda_;  ///< a heap
   std::uint64_t order_ = 0;
   std::uint64_t ticks_ = 0;
   std::uint64_t replayed_ = 0;

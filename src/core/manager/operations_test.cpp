@@ -94,7 +94,7 @@ TEST_F(Operations, LeasesGoOnInMaintenanceAndAnIsolatedNodeIsStillStopped) {
   world.cut("alice", "carol");
   world.run(seconds(30));
   EXPECT_FALSE(world.serves("alice", "shop"));
-  EXPECT_FALSE(world.host("alice").blockd.promoted_epoch.has_value());
+  EXPECT_FALSE(world.host("alice").blockd().promoted_epoch.has_value());
   EXPECT_FALSE(world.serves("bob", "shop"));
 }
 

@@ -34,7 +34,10 @@ void Manager::State::follow_configuration() {
   if (versions.empty() || followed == versions.back().version) return;
   const auto& agreed = versions.back();
   const auto is_file = [&](const store::ConfigurationVersion& one) { return one.text == file_text; };
-  const bool edited = !followed && !file_text.empty() && std::none_of(versions.begin(), versions.end(), is_file);
+  const bool knows_file = std::any_of(versions.begin(), versions.end(), is_file);
+  if (is_newcomer && !knows_file) return;
+  is_newcomer = false;
+  const bool edited = !followed && !file_text.empty() && !knows_file;
   followed = agreed.version;
   if (edited) {
     file_differs = true;
@@ -49,6 +52,18 @@ void Manager::State::follow_configuration() {
   for (auto& effect : *out)
     if (auto* configured = std::get_if<effect::Configured>(&effect); configured != nullptr && edited)
       configured->edited = true;
+}
+
+/// Who joined reads the whole log, and is in none of the configurations before the one that its file came from. It goes
+/// by its file until it has come to that; should somebody have edited the file, until it knows all that the leader
+/// does.
+void Manager::State::look_whether_caught_up() {
+  if (!is_newcomer) return;
+  const auto* leader = config.node(raft.leadership().leader);
+  const auto* report = leader == nullptr ? nullptr : liveness.newest_report(leader->name);
+  if (report == nullptr || report->applied_index == 0 || store.state().applied_index < report->applied_index) return;
+  is_newcomer = false;
+  applied_state_changed();
 }
 
 void Manager::State::reconfigure(std::uint64_t version, const std::string& next_text,

@@ -233,6 +233,7 @@ struct Manager::State {
   // ---- configuration_part: the agreed configuration
   // ------------------------------------------------------------------
   void follow_configuration();
+  void look_whether_caught_up();
   void reconfigure(std::uint64_t version, const std::string& text, const config::ClusterConfig& whole_config);
   void tell_links();
   [[nodiscard]] const config::ClusterConfig* configuration_at(std::uint64_t version);
@@ -316,8 +317,10 @@ struct Manager::State {
   std::vector<config::Node> leaving;  ///< not configured any more, but a member until the others have agreed to it
   config::Node own_node;
   const config::Node* self = &own_node;
-  bool is_configured = true;                  ///< this node is in `config`
-  bool running = false;                       ///< the first step is done
+  bool is_configured = true;  ///< this node is in `config`
+  bool running = false;       ///< the first step is done
+  /// It joined and was never told anything yet: what was agreed before it was thought of is not followed.
+  bool is_newcomer = false;
   std::vector<input::Change> after_adoption;  ///< until what the files say is agreed on as version 0
   Instant adopt_again{};
   Instant next_member_look{};
