@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 
+#include "runtime/files/replace_file.h"
 #include "runtime/keys/key_file.h"
 #include "runtime/keys/random.h"
 #include "wire/cluster_config/config.h"
@@ -96,12 +96,10 @@ std::string directory_of_file(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
+/// Durable: the token is spent, and nobody gives this again.
 Result<void> write_text(const std::string& path, const std::string& text) {
   (void)mkdir(directory_of_file(path).c_str(), 0755);
-  std::ofstream file(path + ".new", std::ios::trunc);
-  file << text << std::flush;
-  if (!file || rename((path + ".new").c_str(), path.c_str()) != 0) return fail_errno(cannot, path, errno);
-  return {};
+  return files::replace_file(path, text, cannot);
 }
 
 }  // namespace
