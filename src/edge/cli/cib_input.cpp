@@ -53,6 +53,7 @@ Result<Source> read_snapshot(const std::string& path) {
   const auto wrong = [&path](const char* why) {
     return fail("the snapshot cannot be used", path, why, "bascule simulate --save-snapshot FILE writes one");
   };
+  if (text->empty()) return wrong("it is empty: a manager that never led has taken no decision");
   if (!read.is_object() || cli::text(read, "format") != "bascule-snapshot") return wrong("it is no snapshot");
   if (number(read, "version", 0) != 1) return wrong("its version is not 1");
   const json& xml = member(read, "cib");

@@ -169,6 +169,9 @@ TEST_F(ExplainCommands, WhatADecisionCannotAnswerIsRefused) {
   EXPECT_NE(err.str().find("it holds 1, and number 2 is asked for"), std::string::npos) << err.str();
   EXPECT_EQ(bascule({"simulate", "--snapshot", kept, "--format", "pacemaker"}), refused);
   EXPECT_EQ(bascule({"simulate", "--cib", cib, "--decision", "2"}), refused);
+  std::ofstream(directory + "/none.jsonl").flush();
+  EXPECT_EQ(bascule({"simulate", "--snapshot", directory + "/none.jsonl"}), refused);
+  EXPECT_NE(err.str().find("has taken no decision"), std::string::npos) << err.str();
   std::ofstream(kept) << "{\"format\":\"bascule-decision\"}\n";
   EXPECT_EQ(bascule({"simulate", "--snapshot", kept}), refused);
   EXPECT_NE(err.str().find("decisions.jsonl, line 1"), std::string::npos) << err.str();
