@@ -111,6 +111,23 @@ TEST_F(ManagerTest, AnIsolatedOwnerStopsByItselfAndComesBackAsASecondary) {
   EXPECT_TRUE(world.serves("bob", "shop"));
 }
 
+/// Random fault sequences 21-14 and 31-39: the lease of the volume had been given back in the epoch that went on, so
+/// blockd held what the loop device waited for.
+TEST_F(ManagerTest, WhatWasStoppedBeforeItsOwnerWasKnownGoesOnWithTheLeaseOfItsVolume) {
+  settle();
+  world.cut("alice", "bob"), world.cut("alice", "carol"), world.cut("bob", "carol");
+  world.manager_down("alice");
+  world.manager_up("alice");
+  ASSERT_TRUE(world.run_until([&] { return !world.host("alice").blockd().promoted_epoch.has_value(); }, seconds(10)));
+  world.heal();
+  ASSERT_TRUE(
+      world.run_until([&] { return world.serves("alice", "shop") || world.serves("bob", "shop"); }, seconds(5)));
+  auto& owner = world.host(world.serves("alice", "shop") ? "alice" : "bob");
+  ASSERT_TRUE(owner.leases.contains("volume:data"));
+  EXPECT_EQ(owner.leases.at("volume:data").first, owner.blockd().promoted_epoch);
+  EXPECT_GT(owner.leases.at("volume:data").second, world.now());
+}
+
 TEST_F(ManagerTest, TheServiceStaysWhenTheWitnessDies) {
   settle();
   world.power_off("carol");

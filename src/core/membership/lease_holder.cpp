@@ -41,6 +41,11 @@ void LeaseHolder::release(const std::string& name, std::uint64_t epoch) {
   if (const auto held = leases_.find(name); held != leases_.end() && held->second.epoch <= highest) leases_.erase(held);
 }
 
+void LeaseHolder::take_up(const std::string& name, std::uint64_t epoch) {
+  const auto released = released_.find(name);
+  if (released != released_.end() && epoch <= released->second) released_.erase(released);
+}
+
 std::string LeaseHolder::reason_to_ignore(const message::LeaseGrant& grant, Instant now) const {
   if (grant.incarnation != incarnation_) return "it answers an earlier start of this node";
   if (grant.term < newest_term_) return "it is of an earlier term";

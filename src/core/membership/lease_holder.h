@@ -51,6 +51,8 @@ class LeaseHolder {
   void prepare_restart() { lease_ = std::max(lease_, restart_lease_); }
   /// A lease that watchdogd has disarmed because nothing runs here any more: grants up to this epoch count no more.
   void release(const std::string& name, std::uint64_t epoch);
+  /// Something begins to run here in this epoch, which this node still owns: grants of it count again.
+  void take_up(const std::string& name, std::uint64_t epoch);
   /// A grant from the leader. Only answers to requests of this very object count, only of the newest term seen; an end
   /// is asked_at + duration and never becomes earlier.
   [[nodiscard]] Outcome grant(const message::LeaseGrant& grant, Instant now);

@@ -153,5 +153,13 @@ TEST_F(LeaseHolderTest, AReleasedEpochIsNotExtendedAgain) {
   EXPECT_EQ(holder_.grant(grant_of(at(1050), 2), at(1060)).extended.size(), 1u);
 }
 
+TEST_F(LeaseHolderTest, AReleasedEpochThatIsTakenUpAgainIsExtended) {
+  (void)holder_.ask(at(1000)), (void)holder_.ask(at(1050));
+  (void)holder_.grant(grant_of(at(1000), 1), at(1010));
+  holder_.release("volume:data", 1);
+  holder_.take_up("volume:data", 1);
+  EXPECT_EQ(holder_.grant(grant_of(at(1050), 1), at(1060)).extended.size(), 1u);
+}
+
 }  // namespace
 }  // namespace bascule::membership

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/manager/detail/state.h"
+#include "core/membership/lease_names.h"
 
 namespace bascule::manager {
 
@@ -87,6 +88,8 @@ bool Manager::State::nobody_has_data(const std::string& name) const {
 void Manager::State::promote(Runner& runner, const transition::effect::PromoteVolume& wanted) {
   auto& volume = volumes[*runner.volume];
   volume.promoted_by = runner.name;
+  // Its lease may have been given back in this very epoch, by a run that was found and could not name its own.
+  holder.take_up(membership::volume_lease(*runner.volume), wanted.epoch);
   tell_in_sync();
   const bool initial = wanted.initial || nobody_has_data(*runner.volume);
   out->push_back(effect::Promote{*runner.volume, wanted.epoch, initial});
