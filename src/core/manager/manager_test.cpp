@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -240,6 +241,20 @@ TEST_F(ManagerTest, AVolumeHeldByHandIsPrimaryWithoutItsService) {
   EXPECT_FALSE(world.host("alice").blockd().promoted_epoch.has_value());
   EXPECT_EQ(world.change("bob", message::SetTarget{"shop", true}), "");
   EXPECT_TRUE(serves_within("alice", seconds(10)) || serves_within("bob", seconds(10)));
+}
+
+TEST_F(ManagerTest, WhatAPersonMountedOnAVolumeThatIsPrimaryByHandStays) {
+  settle();
+  EXPECT_EQ(world.change("alice", message::SetTarget{"shop", false}), "");
+  ASSERT_TRUE(world.run_until([&] { return status("alice")["volumes"][0]["owner"].is_null(); }, seconds(10)));
+  EXPECT_EQ(world.change("alice", message::HoldVolume{"data", "alice"}), "");
+  ASSERT_TRUE(world.run_until([&] { return world.host("alice").blockd().promoted_epoch.has_value(); }, seconds(10)));
+  const auto before = std::count(world.unmounted().begin(), world.unmounted().end(), "data on alice");
+  world.manager_down("alice");
+  world.manager_up("alice");  // it looks for what an earlier life left behind
+  world.run(seconds(5));
+  EXPECT_EQ(std::count(world.unmounted().begin(), world.unmounted().end(), "data on alice"), before);
+  EXPECT_TRUE(world.host("alice").blockd().promoted_epoch.has_value());
 }
 
 TEST_F(ManagerTest, AChangeOfAnUnknownServiceIsRefusedWithTheKnownNames) {

@@ -264,6 +264,7 @@ void World::carry_out(Host& host, Effect& effect) {
   if (auto* run = std::get_if<effect::RunAction>(&effect)) return run_action(host, *run);
   if (auto* kill = std::get_if<effect::KillCgroup>(&effect)) return kill_cgroup(host, kill->runner);
   if (auto* unmount = std::get_if<effect::Unmount>(&effect)) {
+    if (!unmount->volume.empty()) unmounted_.push_back(unmount->volume + " on " + host.name);
     for (const auto& step : host.runners.at(unmount->runner).steps)
       if (step.type == "Filesystem") host.agents[step.name].running = false;
     return later(host, block_delay, [this, runner = unmount->runner](Host& h) {

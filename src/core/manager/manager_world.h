@@ -128,6 +128,8 @@ class World {
   /// Whom fence agents have switched off, "alice by bob", in this order. They answer with `fence_code` (0: done).
   [[nodiscard]] const std::vector<std::string>& switched_off() const { return switched_off_; }
   int fence_code = 0;
+  /// Volumes that were to be unmounted, wherever they were: "data on alice", in this order.
+  [[nodiscard]] const std::vector<std::string>& unmounted() const { return unmounted_; }
   bool counts_bytes = false;  ///< into Traffic; takes long
   /// How many decisions were kept, read again and found to be the same.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
@@ -189,7 +191,7 @@ class World {
   Instant now_ = instant_from_ns(1'000'000'000);
   std::vector<message::Event> story_;
   std::vector<std::string> breaches_;
-  std::vector<std::string> switched_off_;
+  std::vector<std::string> switched_off_, unmounted_;
   std::function<void(fencing::Abilities&)> say_abilities_;
   std::map<RequestId, std::optional<std::string>> answers_;
   RequestId next_request_ = 1;

@@ -146,8 +146,8 @@ void AgentRunner::kill() {
 }
 
 void AgentRunner::unmount(const std::string& link) {
+  if (link.empty()) return sink_(transition::input::Unmounted{true});
   const std::string& device = last_device_.empty() ? link : last_device_;
-  if (device.empty()) return sink_(transition::input::Unmounted{true});
   unmounter_.unmount_all(device, unmount_patience, [this](const process::UnmountResult& result) {
     sink_(transition::input::Unmounted{result.clean});
   });

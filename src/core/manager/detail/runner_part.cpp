@@ -166,8 +166,11 @@ void Manager::State::carry_out(Runner& runner, transition::Effect& effect) {
   if (std::holds_alternative<te::FailHeldIo>(effect))
     return void(out->push_back(effect::FailIo{runner.volume.value_or("")}));
   if (std::holds_alternative<te::KillCgroup>(effect)) return kill_cgroup(runner);
-  if (std::holds_alternative<te::Unmount>(effect))
-    return void(out->push_back(effect::Unmount{runner.name, runner.volume.value_or("")}));
+  if (std::holds_alternative<te::Unmount>(effect)) {
+    // What a person mounts on a volume that is primary by hand is none of the service's.
+    const bool own = runner.volume && (runner.by_hand || promoted_by(*runner.volume) == runner.name);
+    return void(out->push_back(effect::Unmount{runner.name, own ? *runner.volume : ""}));
+  }
   if (auto* wanted = std::get_if<te::Propose>(&effect)) {
     if (auto* failure = std::get_if<message::RecordFailure>(&wanted->command)) failure->at_ms = wall_now_ms();
     return propose(std::move(wanted->command));
