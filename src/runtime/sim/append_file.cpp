@@ -23,12 +23,14 @@ Bytes AppendFile::contents() const {
   return bytes;
 }
 
-void AppendFile::truncate(std::uint64_t size) {
+DiskStatus AppendFile::truncate(std::uint64_t size) {
   BASCULE_ASSERT(size <= size_);
-  const Disk::FlushToken everything = (void(disk_->write_zeros(offset_ + size, size_ - size)), disk_->begin_flush());
-  (void)disk_->end_flush(everything);
+  DiskStatus status = disk_->write_zeros(offset_ + size, size_ - size);
+  if (status == DiskStatus::Ok) status = disk_->flush();
+  if (status != DiskStatus::Ok) return status;
   size_ = size;
   durable_size_ = std::min(durable_size_, size);
+  return status;
 }
 
 DiskStatus AppendFile::end_flush(FlushToken token) {

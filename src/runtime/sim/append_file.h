@@ -24,8 +24,9 @@ class AppendFile {
   [[nodiscard]] DiskStatus append(ByteView bytes);
   /// Everything in the file, as the cache shows it.
   [[nodiscard]] Bytes contents() const;
-  /// Cuts the file; the cut is durable at once (truncate and fsync).
-  void truncate(std::uint64_t size);
+  /// Cuts the file; the cut is durable at once (truncate and fsync). Unless Ok the file is as long as before: what was
+  /// to go would come back behind what is appended.
+  [[nodiscard]] DiskStatus truncate(std::uint64_t size);
 
   [[nodiscard]] FlushToken begin_flush() const { return {disk_->begin_flush(), size_}; }
   [[nodiscard]] DiskStatus end_flush(FlushToken token);

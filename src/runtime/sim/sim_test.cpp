@@ -169,6 +169,22 @@ TEST(AppendFile, KeepsAtLeastWhatWasFlushed) {
   EXPECT_TRUE(shorter && longer);
 }
 
+TEST(AppendFile, StaysAsItIsWhenItCannotBeCut) {
+  Disk disk(1 << 20);
+  AppendFile file(disk, 4096, 65536);
+  ASSERT_EQ(file.append(pattern(1000, 1)), DiskStatus::Ok);
+  ASSERT_EQ(file.flush(), DiskStatus::Ok);
+  disk.fail_writes(1);
+  EXPECT_EQ(file.truncate(0), DiskStatus::IoError);
+  EXPECT_EQ(file.contents(), pattern(1000, 1));
+  disk.fail_flushes(1);
+  EXPECT_EQ(file.truncate(0), DiskStatus::IoError);
+  EXPECT_EQ(file.size(), 1000u);
+  ASSERT_EQ(file.truncate(0), DiskStatus::Ok);
+  ASSERT_EQ(file.append(pattern(100, 2)), DiskStatus::Ok);
+  EXPECT_EQ(file.contents(), pattern(100, 2));
+}
+
 struct Mailbox {
   Scheduler scheduler{7};
   std::vector<int> received;

@@ -44,6 +44,12 @@ TEST_P(CleanProfile, KeepsEveryPromise) {
   EXPECT_EQ(alone / seeds > 5, GetParam().two_nodes);
 }
 
+/// Seeds that once ended badly.
+TEST(ConsensusSimulation, WhatWasFoundStaysMended) {
+  const Outcome outcome = run_seed(*profile_named("disk"), 10592);  // a log was cut on a disk that did not write
+  EXPECT_FALSE(outcome.violation) << *outcome.violation;
+}
+
 std::string name_of(std::string name) {
   std::replace_if(
       name.begin(), name.end(), [](char c) { return c == '+' || c == '-'; }, '_');

@@ -47,14 +47,14 @@ void RaftStorage::append_batch() {
 void RaftStorage::write_snapshot() {
   batch_last_ = queue_.front().sequence;
   batch_count_ = 1;
-  snapshot_.spare.truncate(0);
+  if (snapshot_.spare.truncate(0) != DiskStatus::Ok) return failed();
   const Bytes file = raft::encode_snapshot_file(owner_, queue_.front().change.snapshot->snapshot);
   if (snapshot_.spare.append(file) != DiskStatus::Ok) return failed();
   flush(snapshot_.spare, Stage::FlushingSnapshot);
 }
 
 void RaftStorage::write_new_log() {
-  log_.spare.truncate(0);
+  if (log_.spare.truncate(0) != DiskStatus::Ok) return failed();
   const Bytes file = raft::LogWriter::encode_new(owner_, queue_.front().change, new_writer_);
   if (log_.spare.append(file) != DiskStatus::Ok) return failed();
   flush(log_.spare, Stage::FlushingNewLog);
@@ -134,13 +134,13 @@ Result<raft::Restored> RaftStorage::recover() {
   }
   auto log = raft::read_log(log_.active.contents());
   if (!log) return tl::unexpected(log.error());
-  log_.active.truncate(log->valid_bytes);
-  (void)log_.active.flush();  // a mere process may have died: what it wrote is in the cache only
+  (void)log_.active.truncate(log->valid_bytes);  // no fault is injected any more
+  (void)log_.active.flush();                     // a mere process may have died: what it wrote is in the cache only
   writer_ = raft::LogWriter(log->valid_bytes, log->last_crc);
   auto combined = raft::combine(std::move(*log), std::move(snapshot));
   if (!combined) return tl::unexpected(combined.error());
   if (combined->log_is_stale) {
-    log_.spare.truncate(0);
+    (void)log_.spare.truncate(0);
     (void)log_.spare.append(raft::LogWriter::encode_new(owner_, raft::rewritten(combined->restored), writer_));
     (void)log_.spare.flush();
     log_.replace();
