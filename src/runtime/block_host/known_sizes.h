@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "runtime/files/file_system.h"
 
 namespace bascule::block_host {
 
@@ -13,7 +14,8 @@ namespace bascule::block_host {
 /// durable.
 class KnownSizes {
  public:
-  explicit KnownSizes(std::string path = "") : path_(std::move(path)) {}
+  explicit KnownSizes(std::string path = "", files::FileSystem& files = files::this_machine())
+      : path_(std::move(path)), files_(&files) {}
 
   /// Nothing if there is no such file, or it cannot be understood.
   [[nodiscard]] std::vector<std::uint64_t> read() const;
@@ -25,6 +27,7 @@ class KnownSizes {
  private:
   [[nodiscard]] Result<void> write(const std::vector<std::uint64_t>& sizes) const;
   std::string path_;
+  files::FileSystem* files_;
 };
 
 }  // namespace bascule::block_host

@@ -10,8 +10,8 @@
 
 namespace bascule::raft_storage {
 
-/// The consensus files of this server: `raft.log` and `raft.snapshot` in one directory (wire/raft/FORMAT.md), held
-/// alone through `raft.lock`. One worker thread writes and syncs; what comes in meanwhile goes into its next batch.
+/// The consensus files of this server (log_files.h). One worker thread writes and syncs; what comes in meanwhile goes
+/// into its next batch.
 class RaftStorage {
  public:
   /// Persisted after the data is on the disk, or once PersistFailed, after which nothing is written any more. Called on
@@ -19,8 +19,7 @@ class RaftStorage {
   using Report = std::function<void(consensus::Input)>;
 
   struct Opened;
-  /// Creates the directory and an empty log when there is none, cuts a torn tail, and syncs what it found. Refuses when
-  /// another process holds the directory, when a file is damaged, and when the files are another cluster's or server's.
+  /// As LogFiles::open.
   [[nodiscard]] static Result<Opened> open(const std::string& directory, const raft::FileOwner& owner, Report report);
 
   /// Writes what is queued, then ends the worker.
