@@ -162,6 +162,7 @@ void CommandLine::add_local_commands() {
                                                               {"join", &CommandLine::membership},
                                                               {"config node", &CommandLine::config_node},
                                                               {"doctor", &CommandLine::doctor},
+                                                              {"agent", &CommandLine::agent},
                                                               {"node down", &CommandLine::node_down},
                                                               {"node up", &CommandLine::node_up},
                                                               {"import drbd", &CommandLine::import_drbd},
@@ -196,6 +197,7 @@ void CommandLine::add_local_commands() {
     add_config_options(*app, words);
     add_member_options(*app, words);
     if (words == "config check") app->add_option("file", options_.config_file, "configuration")->capture_default_str();
+    if (words == "agent") app->add_option("agent", options_.values["agent"], "like ocf:heartbeat:apache")->required();
     if (words == "import drbd") add_import_options(*app, options_);
     add_cib_options(*app, words);
     if (words == "key use" || words == "key drop")

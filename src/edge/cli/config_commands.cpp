@@ -7,6 +7,7 @@
 #include <istream>
 #include <ostream>
 
+#include "edge/cli/agent_command.h"
 #include "edge/cli/connection.h"
 #include "edge/cli/failure.h"
 #include "edge/cli/member_commands.h"
@@ -136,6 +137,15 @@ struct Change {
   }
 };
 
+/// How it goes with the agents of this machine. A text that cannot be used is refused by the manager, with its reason.
+void warn_of_agents(const std::string& text, const std::string& file, const Surroundings& around) {
+  const auto config = config::parse(text, file);
+  if (!config) return;
+  auto findings = agent_metadata::findings_of(*config, agent_metadata::ask_here(*config));
+  findings.advice.clear();  // `config check` has it
+  around.err << findings_text(findings);
+}
+
 }  // namespace
 
 std::string differences_text(const json& differences) {
@@ -182,6 +192,7 @@ int run_config(const ConfigRequest& request, const Ask& ask, const Surroundings&
   if (request.action == "undo") return change.undo();
   const auto wanted = files::read_file(request.file, "the configuration cannot be read");
   if (!wanted) return tell_failure(wanted.error(), unusable, request.as_json, around);
+  if (!request.as_json && request.action != "diff") warn_of_agents(*wanted, request.file, around);
   return request.action == "apply" ? change.apply(*wanted, request.reason) : change.look(*wanted);
 }
 

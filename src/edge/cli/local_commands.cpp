@@ -4,6 +4,7 @@
 
 #include <ostream>
 
+#include "edge/cli/agent_command.h"
 #include "edge/cli/blockd_client.h"
 #include "edge/cli/detail/command_line.h"
 #include "edge/cli/drbdmeta_command.h"
@@ -65,14 +66,21 @@ int CommandLine::config_check() {
   if (!config) return failed(config.error(), refused);
   const std::string first = config->no_takeover();
   const auto notes = config->fence_reactions_without_device();
+  const auto agents = agent_metadata::findings_of(*config, agent_metadata::ask_here(*config));
   if (options_.as_json)
-    around_.out << json{{"ok", true}, {"cluster", config->name}, {"no_takeover", first}, {"notes", notes}} << "\n";
+    around_.out << json{{"ok", true},
+                        {"cluster", config->name},
+                        {"no_takeover", first},
+                        {"notes", notes},
+                        {"agents", findings_json(agents)}}
+                << "\n";
   else {
     around_.out << (first.empty() ? "" : first + " (add a witness, or [fence.NAME] for both).\n")
                 << fmt::format("{}: cluster {} with {} nodes, {} volumes, {} services: nothing wrong.\n",
                                options_.config_file, config->name, config->nodes.size(), config->volumes.size(),
                                config->services.size());
     for (const auto& note : notes) around_.out << "Note: " << note << ".\n";
+    around_.out << findings_text(agents);
   }
   return ok;
 }
@@ -99,6 +107,8 @@ int CommandLine::import_drbd() {
   options_.drbd_import.only_check = options_.check;
   return print_answer(run_import(options_.drbd_import));
 }
+
+int CommandLine::agent() { return print_answer(run_agent(options_.values["agent"])); }
 
 int CommandLine::key() { return print_answer(run_key(options_.key)); }
 

@@ -16,7 +16,9 @@ std::vector<LocalCommand> own_commands() {
        "Makes this machine's backing store of a volume. Refuses a disk that holds something, unless forced: that "
        "destroys it.",
        "volume create data"},
-      {"config check", "[FILE]", "Reads a configuration and says what is wrong with it.",
+      {"config check", "[FILE]",
+       "Reads a configuration and says what is wrong with it. Where the OCF agents that it names are on this machine, "
+       "each is asked for its meta-data: parameters that it does not know or that it misses are warned of.",
        "config check ./cluster.toml"},
       {"config node", "[FILE] [--node NODE]",
        "What this machine is in the cluster: its role, and the volumes that it has a disk of, one line each.",
@@ -26,6 +28,11 @@ std::vector<LocalCommand> own_commands() {
        "agents, and who "
        "else manages them; with the command that mends what is wrong. Exit codes: 0 fine, 1 warnings, 2 bad.",
        "doctor --compare bob.json"},
+      {"agent", "AGENT",
+       "What an OCF agent of this machine says of itself: its parameters and its actions, with the time that it "
+       "advises "
+       "for each. That is shown and never taken: start_timeout and the others say how long is waited.",
+       "agent ocf:heartbeat:apache"},
       {"node down", "[--node NODE] [--timeout SECONDS]",
        "Moves everything off this node before it goes down: a standby that `node up` ends. The systemd units do both.",
        "node down"},

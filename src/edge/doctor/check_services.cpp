@@ -16,7 +16,10 @@ void check_agent(const Agent& agent, Report& report) {
   for (const auto& unit : agent.started_by_systemd)
     report.bad("agent", subject, "systemd starts " + unit + " at boot as well",
                "it runs outside of the cluster, also where the data are not", "systemctl disable --now " + unit);
-  if (agent.executable && agent.started_by_systemd.empty()) report.fine("agent", subject, agent.path);
+  for (const auto& finding : agent.findings)
+    report.warn("agent", subject, finding, "it may not start here", "bascule config check");
+  if (agent.executable && agent.started_by_systemd.empty() && agent.findings.empty())
+    report.fine("agent", subject, agent.path);
 }
 
 }  // namespace

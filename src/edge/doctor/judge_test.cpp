@@ -176,6 +176,8 @@ const std::vector<Case> cases{
      "election_min_ms"},
     {"NoAgent", [](Facts& f) { f.agents[0].executable = false; }, "agent", Verdict::Bad, "heartbeat/mysql",
      "apt install resource-agents"},
+    {"AgentKnowsNoSuchParameter", [](Facts& f) { f.agents[0].findings = {"knows no parameter 'x'"}; }, "agent",
+     Verdict::Warning, "knows no parameter", "bascule config check"},
     {"SystemdStartsItToo", [](Facts& f) { f.agents[0].started_by_systemd = {"mariadb"}; }, "agent", Verdict::Bad,
      "systemd starts mariadb", "systemctl disable --now mariadb"},
     {"FencingNeverTested", [](Facts& f) { f.fencing_test_age_s["bob"] = -1; }, "fencing", Verdict::Warning, "never",

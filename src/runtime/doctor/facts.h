@@ -82,6 +82,7 @@ struct Agent {
   std::string service, step, path;
   bool executable = false;
   std::vector<std::string> started_by_systemd;  ///< enabled units of the same daemon
+  std::vector<std::string> findings = {};       ///< what does not go with its meta-data, or why it has none
 };
 
 struct KeyFacts {

@@ -11,6 +11,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "runtime/agent_metadata/ocf_metadata.h"
 #include "runtime/doctor/detail/probes.h"
 
 extern char** environ;
@@ -158,12 +159,16 @@ std::string output_of(const char* program, std::vector<std::string> words, std::
 void probe_services(Facts& facts) {
   facts.firewall = read_ruleset(output_of("/usr/sbin/nft", {"nft", "-j", "list", "ruleset"}, ruleset_bytes_max));
   if (facts.config->node(facts.node)->role != config::NodeRole::data) return;
+  const auto told = agent_metadata::ask_here(*facts.config);
   for (const auto& service : facts.config->services)
     for (const auto& step : service.steps) {
       if (step.standard != "ocf") continue;
-      Agent agent{service.name, step.name, "/usr/lib/ocf/resource.d/" + step.provider + "/" + step.type, false, {}};
+      Agent agent{service.name, step.name, "/usr/lib/ocf/resource.d/" + step.provider + "/" + step.type, false, {}, {}};
       agent.executable = ::access(agent.path.c_str(), X_OK) == 0;
       agent.started_by_systemd = enabled(units_of_agent(step.type));
+      const auto& metadata = told.at(agents::agent_name(step)).metadata;
+      if (metadata) agent.findings = agents::metadata_findings(service, step, *metadata);
+      if (!metadata && agent.executable) agent.findings = {metadata.error().text()};
       facts.agents.push_back(std::move(agent));
     }
 }

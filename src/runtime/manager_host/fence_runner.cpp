@@ -1,11 +1,6 @@
 #include "runtime/manager_host/fence_runner.h"
 
-#include <sys/stat.h>
-
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include "runtime/agent_metadata/kept_metadata.h"
 
 namespace bascule::manager_host {
 
@@ -26,31 +21,6 @@ std::string words_of(const process::Completion& done) {
   if (!done.reason.empty()) return done.reason;
   const auto said = last_line(done.output);
   return said.empty() ? "exit code " + std::to_string(done.return_code) : said;
-}
-
-/// Another one for another file; empty: there is no such agent.
-std::string stamp_of(const std::string& path) {
-  struct stat file {};
-  if (::stat(path.c_str(), &file) != 0) return {};
-  return std::to_string(file.st_size) + " " + std::to_string(file.st_mtim.tv_sec) + "." +
-         std::to_string(file.st_mtim.tv_nsec) + " " + std::to_string(file.st_ino);
-}
-
-/// Between two stamps of the file that said it. What a crash has torn is no metadata: without its `status` an agent
-/// would be believed when it says that a node is off.
-std::string kept_metadata(const std::string& path, const std::string& stamp) {
-  std::ifstream file(path);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::string begin = stamp + "\n", end = "\n" + stamp + "\n";
-  if (stamp.empty() || !text.starts_with(begin) || !text.ends_with(end)) return {};
-  return text.substr(begin.size(), text.size() - std::min(text.size(), begin.size() + end.size()));
-}
-
-void keep_metadata(const std::string& path, const std::string& stamp, const std::string& printed) {
-  std::error_code ignored;
-  std::filesystem::create_directory(std::filesystem::path(path).parent_path(), ignored);
-  std::ofstream(path + ".new") << stamp << "\n" << printed << "\n" << stamp << "\n";
-  std::filesystem::rename(path + ".new", path, ignored);
 }
 
 }  // namespace
@@ -85,9 +55,9 @@ process::Launch FenceRunner::launch(const std::string& agent, const std::string&
 void FenceRunner::ask_abilities(const config::ClusterConfig& config) {
   for (const auto& device : config.fences) {
     if (!asked_.insert(device.agent).second) continue;
-    const auto stamp = stamp_of(where_.agents + "/" + device.agent);
-    const auto kept =
-        fencing::parse_metadata(where_.cache.empty() ? "" : kept_metadata(where_.cache + "/" + device.agent, stamp));
+    const auto stamp = agent_metadata::stamp_of(where_.agents + "/" + device.agent);
+    const auto kept = fencing::parse_metadata(
+        where_.cache.empty() ? "" : agent_metadata::kept(where_.cache + "/" + device.agent, stamp));
     if (kept)
       sink_(manager::input::FenceAbilities{device.agent, *kept});
     else
@@ -101,8 +71,8 @@ void FenceRunner::ask(const std::string& agent, const std::string& stamp) {
                                const auto abilities = fencing::parse_metadata(done.printed);
                                if (!abilities && log_)
                                  log_(agent + ": " + abilities.error().text() + ": " + words_of(done));
-                               if (abilities && !where_.cache.empty() && !stamp.empty())
-                                 keep_metadata(where_.cache + "/" + agent, stamp, done.printed);
+                               if (abilities && !where_.cache.empty())
+                                 agent_metadata::keep(where_.cache + "/" + agent, stamp, done.printed);
                                sink_(manager::input::FenceAbilities{agent, abilities.value_or(fencing::Abilities{})});
                              });
 }

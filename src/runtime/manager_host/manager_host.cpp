@@ -21,6 +21,7 @@
 #include "base/crc32c.h"
 #include "core/manager/manager.h"
 #include "runtime/address/address_watch.h"
+#include "runtime/agent_metadata/ocf_metadata.h"
 #include "runtime/keys/key_file.h"
 #include "runtime/keys/random.h"
 #include "runtime/manager_host/agent_runner.h"
@@ -90,6 +91,8 @@ struct ManagerHost::State {
   void change(message::Command command, Done done);
   void tell_machine(const std::string& boot);
   void open_fencing();
+  void ask_agents();
+  void agent_told(const agent_metadata::OcfMetadata::Told& told);
   void step(const manager::Input& input);
   void carry_out(manager::Effect& effect);
   void arm_timer();
@@ -128,6 +131,7 @@ struct ManagerHost::State {
   std::map<std::string, std::unique_ptr<AgentRunner>> runners;
   asio::steady_timer wall_timer;
   std::unique_ptr<FenceRunner> fence_runner;
+  std::optional<agent_metadata::OcfMetadata> agent_metadata;  ///< of a data node
   std::optional<address::AddressWatch> address_watch;
   std::optional<mount::MountWatch> mount_watch;
   std::unique_ptr<watchdog::Client> watchdog_client;
@@ -172,6 +176,7 @@ Result<void> ManagerHost::State::open() {
 void ManagerHost::State::tell_machine(const std::string& boot) {
   const auto wall = std::chrono::system_clock::now().time_since_epoch();
   const auto wall_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
+  ask_agents();
   step(manager::input::Machine{boot, static_cast<std::uint64_t>(std::max<std::int64_t>(0, wall_ms))});
   wall_timer.expires_after(std::chrono::minutes(10));
   wall_timer.async_wait([this](const boost::system::error_code& error) {
@@ -241,6 +246,12 @@ void ManagerHost::State::open_data_node() {
                  std::strerror(errno));
     options.cgroup.clear();
   }
+  agent_metadata.emplace(
+      io,
+      agent_metadata::OcfMetadata::Where{
+          .directory = directory, .cgroup = options.cgroup, .cache = options.state_dir + "/agents"},
+      [](const std::string& line) { spdlog::info("{}", line); },
+      [this](const agent_metadata::OcfMetadata::Told& told) { agent_told(told); });
 }
 
 void ManagerHost::State::attend_volume(const std::string& volume, bool open) {
@@ -287,6 +298,18 @@ void ManagerHost::State::configured(const manager::effect::Configured& now) {
   watchdog_to_read = watchdog_client != nullptr;
   tell_watchdog();
   if (fence_runner) fence_runner->ask_abilities(config);
+  ask_agents();
+}
+
+/// Those that were not asked, or are other files by now.
+void ManagerHost::State::ask_agents() {
+  if (agent_metadata) agent_metadata->ask(config);
+}
+
+void ManagerHost::State::agent_told(const agent_metadata::OcfMetadata::Told& told) {
+  const auto findings = agent_metadata::findings_of(config, {{agents::agent_name(told.agent), told}});
+  for (const auto* list : {&findings.wrong, &findings.absent})
+    for (const auto& text : *list) spdlog::warn("{}", text);
 }
 
 /// Until it was delivered: bascule-watchdogd has to know the leases and addresses of new services.

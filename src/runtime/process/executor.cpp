@@ -39,25 +39,29 @@ namespace detail {
 
 /// The last bytes of what an agent prints.
 struct Capture {
-  explicit Capture(asio::io_context& io, Descriptor descriptor) : stream(io, descriptor.release()) {}
+  Capture(asio::io_context& io, Descriptor descriptor, std::size_t kept_bytes_max)
+      : stream(io, descriptor.release()), kept_max(kept_bytes_max) {}
   Stream stream;
+  std::size_t kept_max;
   std::array<char, 4096> buffer{};
   std::string tail;
 
-  void keep(std::size_t count) {
-    tail.append(buffer.data(), count);
-    if (tail.size() > 2 * captured_bytes_max) tail.erase(0, tail.size() - captured_bytes_max);
+  /// As read(2), once.
+  ssize_t take() {
+    const ssize_t count = ::read(stream.native_handle(), buffer.data(), buffer.size());
+    if (count > 0) tail.append(buffer.data(), static_cast<std::size_t>(count));
+    if (tail.size() > 2 * kept_max) tail.erase(0, tail.size() - kept_max);
+    return count;
   }
 
   /// What is left in the pipe. Daemons may hold the other end open, so there may never be an end of file.
   void drain() {
     for (std::size_t total = 0; total < drained_bytes_max;) {
-      const ssize_t count = ::read(stream.native_handle(), buffer.data(), buffer.size());
+      const ssize_t count = take();
       if (count <= 0) break;
-      keep(static_cast<std::size_t>(count));
       total += static_cast<std::size_t>(count);
     }
-    if (tail.size() > captured_bytes_max) tail.erase(0, tail.size() - captured_bytes_max);
+    if (tail.size() > kept_max) tail.erase(0, tail.size() - kept_max);
   }
 };
 
@@ -66,8 +70,8 @@ struct Action {
       : launch(std::move(one)),
         pid(child.pid),
         exited(io, child.pidfd.release()),
-        output(io, std::move(child.output)),
-        errors(io, std::move(child.errors)),
+        output(io, std::move(child.output), launch.printed_bytes_max),
+        errors(io, std::move(child.errors), captured_bytes_max),
         failure(std::move(child.failure)),
         timer(io) {}
 
@@ -180,13 +184,15 @@ void Executor::State::wait_for_end(std::uint64_t id, const std::shared_ptr<Actio
                             });
 }
 
+/// What can be read is waited for and read at once: bytes that were read for somebody who is told of them later would
+/// be lost, or come behind the last ones, when the agent ends in between.
 void Executor::State::read_more(std::uint64_t id, const std::shared_ptr<Action>& action, Capture& capture) {
-  capture.stream.async_read_some(
-      asio::buffer(capture.buffer),
-      [self = shared_from_this(), id, action, &capture](const boost::system::error_code& error, std::size_t count) {
-        capture.keep(count);
-        if (!error && self->actions.contains(id)) self->read_more(id, action, capture);
-      });
+  capture.stream.async_wait(Stream::wait_read,
+                            [self = shared_from_this(), id, action, &capture](const boost::system::error_code& error) {
+                              if (error || !self->actions.contains(id)) return;
+                              const ssize_t count = capture.take();
+                              if (count > 0 || (count < 0 && errno == EAGAIN)) self->read_more(id, action, capture);
+                            });
 }
 
 void Executor::State::time_out(Action& action) {

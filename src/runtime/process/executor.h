@@ -16,6 +16,8 @@
 
 namespace bascule::process {
 
+inline constexpr std::size_t captured_bytes_max = 16 * 1024;  ///< of each of stdout and stderr: the last ones
+
 /// One run of an agent (core/agents makes the path and the environment).
 struct Launch {
   std::string step;                                ///< the step whose cgroup the child is born in
@@ -24,7 +26,8 @@ struct Launch {
   std::vector<std::string> arguments;              ///< behind argv[0]
   std::map<std::string, std::string> environment;  ///< all of it: nothing of the manager's own is passed on
   Duration timeout{};
-  std::string input = {};  ///< what it reads on stdin; empty: nothing
+  std::string input = {};                              ///< what it reads on stdin; empty: nothing
+  std::size_t printed_bytes_max = captured_bytes_max;  ///< of stdout: the last ones are kept
 };
 
 /// How it ended. Exactly one for each run(), never from within run().
@@ -32,7 +35,7 @@ struct Completion {
   int return_code = 0;  ///< exit code; -1: timed out, cancelled or died of a signal; -2: could not be run
   bool timed_out = false;
   bool cancelled = false;
-  std::string printed = {};  ///< the last 16 KiB of stdout
+  std::string printed = {};  ///< the end of stdout, at most Launch::printed_bytes_max
   std::string reason;        ///< the agent's ocf-exit-reason, else the last line of stderr, else what happened to it
   Duration took{};
   std::string output = {};  ///< the last of stderr, or of stdout if it said nothing there: at most told_bytes_max
@@ -61,8 +64,6 @@ class Executor {
   struct State;
   std::shared_ptr<State> state_;
 };
-
-inline constexpr std::size_t captured_bytes_max = 16 * 1024;  ///< of each of stdout and stderr: the last ones
 
 /// /run/resource-agents and what else agents expect of a machine: called once before the first action.
 [[nodiscard]] Result<void> prepare_agent_directories(const std::string& run_resource_agents = "/run/resource-agents");

@@ -93,6 +93,13 @@ TEST_P(ExecutorTest, KeepsTheEndOfALongOutput) {
   EXPECT_LT(log_.size(), 64u * 1024);
 }
 
+TEST_P(ExecutorTest, LosesNothingOfWhatIsPrintedRightBeforeTheEnd) {
+  std::string all;
+  for (int i = 0; i < 400; ++i) all += "line " + std::to_string(i) + " of what it prints\n";
+  const auto path = script("a", "i=0; while [ $i -lt 400 ]; do echo \"line $i of what it prints\"; i=$((i+1)); done\n");
+  for (int time = 0; time < 60; ++time) ASSERT_EQ(run(launch_of(path)).printed, all) << "run " << time;
+}
+
 TEST_P(ExecutorTest, TellsWhatCannotBeRun) {
   const auto missing = run(launch_of("/nonexistent/agent"));
   EXPECT_EQ(missing.return_code, 5) << "not installed: a probe there finds that it does not run";

@@ -94,6 +94,7 @@ class CommandLine {
   int node_up();
   [[nodiscard]] int also(std::vector<std::string> arguments) const;
   int import_drbd();
+  int agent();
   int key();
   int simulate();
   int why();
