@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/sim/consensus/cluster.h"
+#include "runtime/sim/crash/command.h"
 #include "runtime/sim/liar/liar.h"
 #include "runtime/sim/replication/world.h"
 
@@ -274,14 +275,24 @@ int main(int argc, char** argv) {
   lying_peer->add_option("--seed", liar.seed, "The same seed tells the same lies")->capture_default_str();
   lying_peer->add_flag("--json", liar_json, "The figures as one JSON object");
   CrashRequest crash;
-  auto* crashes = app.add_subcommand("crash", "Two replicas that lose power at random moments");
+  auto* crashes = app.add_subcommand("crash", "Every state after a crash; or two replicas that lose power at random");
   crashes->add_option("--points", crash.points, "Power losses")->capture_default_str();
   crashes->add_option("--seed", crash.seed, "The seed of the first run")->capture_default_str();
   crashes->add_option("--jobs", crash.jobs, "Threads")->check(CLI::Range(1, 256))->capture_default_str();
-  crashes->add_flag("--json", crash.json, "The figures as one JSON object");
+  std::string json_file;
+  auto* json = crashes->add_option("--json", json_file, "The figures as one JSON object, in FILE")->expected(0, 1);
   crashes->add_flag("--trace", crash.trace, "Print the events of the engines");
   crashes->add_option("--sector", crash.sector, "Print them, and what is written to this sector");
+  sim::CrashCommand states;
+  sim::add_crash_options(*crashes, states);
   CLI11_PARSE(app, argc, argv);
+  crash.json = json->count() != 0;
+  if (crashes->parsed() && sim::asks_for_crash_states(*crashes)) {
+    states.seed = crash.seed;
+    states.jobs = crash.jobs;
+    if (crash.json) states.json_file = json_file.empty() ? "-" : json_file;
+    return sim::run_crash_command(states);
+  }
   if (crashes->parsed()) return CrashPoints(crash).run();
   if (lying_peer->parsed()) return run_liar(liar, liar_json);
   return run_consensus(request) == 0 ? 0 : 1;
