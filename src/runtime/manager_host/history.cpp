@@ -72,30 +72,18 @@ Result<void> JournalCopy::open() {
       recent_.push_back(std::move(event));
       if (recent_.size() > recent_events) recent_.pop_front();
     });
-  file_.open(path_, std::ios::app);
-  if (!file_) return fail_errno("the history cannot be written", path_, errno);
-  std::error_code ignored;
-  bytes_ = std::filesystem::file_size(path_, ignored);
-  file_ << '\n';  // behind a line that was torn
-  return {};
+  return file_.open(path_);
 }
 
 /// Its numbers begin again: that node lost its state. What it told before stays as long as there is room.
 void JournalCopy::begin_anew() { last_ = 0; }
 
 void JournalCopy::append(const message::Event& event) {
-  const auto line = event_json(event);
-  file_ << line << '\n';
-  bytes_ += line.size() + 1;
+  file_.add(event_json(event));
   last_ = event.sequence;
   recent_.push_back(event);
   if (recent_.size() > recent_events) recent_.pop_front();
-  if (bytes_ < copy_bytes_max) return;
-  file_.close();
-  std::error_code ignored;
-  std::filesystem::rename(path_, path_ + ".old", ignored);
-  file_.open(path_, std::ios::trunc);
-  bytes_ = 0;
+  if (file_.bytes() >= copy_bytes_max) file_.begin_anew();
 }
 
 bool JournalCopy::add(const message::HistoryReply& reply, bool accept_gap) {
@@ -103,7 +91,6 @@ bool JournalCopy::add(const message::HistoryReply& reply, bool accept_gap) {
   if (reply.after > last_ && !accept_gap) return false;
   for (const auto& event : reply.events)
     if (event.sequence > last_) append(event);
-  file_.flush();
   return true;
 }
 

@@ -4,7 +4,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <deque>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,7 +20,7 @@ namespace bascule::manager_host {
 /// What another node told, kept here too: STATE_DIR/history/NODE.jsonl, at most two files of copy_bytes_max.
 class JournalCopy {
  public:
-  static constexpr std::uintmax_t copy_bytes_max = 4u << 20;
+  static constexpr std::uint64_t copy_bytes_max = 4u << 20;
   static constexpr std::size_t recent_events = 500;  ///< also in memory, for who follows
 
   explicit JournalCopy(std::string path) : path_(std::move(path)) {}
@@ -37,8 +36,7 @@ class JournalCopy {
   void begin_anew();
 
   std::string path_;
-  std::ofstream file_;
-  std::uintmax_t bytes_ = 0;
+  LineFile file_;
   std::uint64_t last_ = 0;
   std::deque<message::Event> recent_;
 };

@@ -1,33 +1,19 @@
 #include "runtime/manager_host/journal.h"
 
 #include <chrono>
-#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace bascule::manager_host {
 
 namespace {
 
-constexpr std::uintmax_t file_bytes_max = 16u << 20;
+constexpr std::uint64_t file_bytes_max = 16u << 20;
 
 std::int64_t wall_clock_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
-/// A file that has grown too long becomes FILE.old, replacing the one before.
-void rotate(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::file_size(path, ignored) >= file_bytes_max && !ignored)
-    std::filesystem::rename(path, path + ".old", ignored);
-}
-
-/// The machine died in the middle of a line: what comes next must not be written behind it.
-bool ends_torn(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file || file.tellg() == 0) return false;
-  file.seekg(-1, std::ios::end);
-  return file.get() != '\n';
 }
 
 message::Event parse(const nlohmann::json& json) {
@@ -64,17 +50,14 @@ std::string event_json(const message::Event& event) {
 }
 
 Result<void> Journal::open(const std::string& state_dir) {
-  events_path_ = state_dir + "/events.jsonl";
-  decisions_path_ = state_dir + "/decisions.jsonl";
-  rotate(events_path_);
-  rotate(decisions_path_);
-  load(events_path_ + ".old");
-  load(events_path_);
-  const bool torn = ends_torn(events_path_);
-  events_file_.open(events_path_, std::ios::app);
-  if (torn) events_file_ << '\n';
-  decisions_file_.open(decisions_path_, std::ios::app);
-  if (!events_file_ || !decisions_file_) return fail_errno("the journal cannot be written", state_dir, errno);
+  const std::string events = state_dir + "/events.jsonl";
+  load(events + ".old");
+  load(events);
+  for (auto [file, path] :
+       {std::pair{&events_file_, events}, std::pair{&decisions_file_, state_dir + "/decisions.jsonl"}}) {
+    if (auto opened = file->open(path); !opened) return opened;
+    if (file->bytes() >= file_bytes_max) file->begin_anew();
+  }
   return {};
 }
 
@@ -103,25 +86,22 @@ void Journal::load(const std::string& path) {
 }
 
 /// A node that runs for years must not fill its disk either.
-void Journal::write(std::ofstream& file, const std::string& path, const std::string& line) {
-  file << line << '\n' << std::flush;
-  if (file.tellp() < static_cast<std::streamoff>(file_bytes_max)) return;
-  file.close();
-  rotate(path);
-  file.open(path, std::ios::app);
+void Journal::write(LineFile& file, const std::string& line) {
+  file.add(line);
+  if (file.bytes() >= file_bytes_max) file.begin_anew();
 }
 
 void Journal::add(message::Event event) {
   event.sequence = ++sequence_;
   event.wall_ms = wall_clock_ms();
   told_index_ = std::max(told_index_, index_of(event));
-  write(events_file_, events_path_, event_json(event));
+  write(events_file_, event_json(event));
   events_.push_back(event);
   if (events_.size() > kept_events) events_.pop_front();
   for (const auto& [id, listener] : listeners_) listener(event);
 }
 
-void Journal::keep_decision(const std::string& json) { write(decisions_file_, decisions_path_, json); }
+void Journal::keep_decision(const std::string& json) { write(decisions_file_, json); }
 
 std::uint64_t Journal::listen(Listener listener) {
   listeners_.emplace(next_listener_, std::move(listener));

@@ -2,19 +2,19 @@
 
 #include <cstdint>
 #include <deque>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
 
 #include "base/result.h"
+#include "runtime/manager_host/line_file.h"
 #include "wire/cluster_message/message.h"
 
 namespace bascule::manager_host {
 
 /// The node's story: the newest events in memory, all of them in STATE_DIR/events.jsonl (of 16 MB: what is older is in
 /// events.jsonl.old, and then gone),
-/// and what decisions were taken on in STATE_DIR/decisions.jsonl.
+/// and what decisions were taken on in STATE_DIR/decisions.jsonl. A full disk takes none of it away from memory.
 class Journal {
  public:
   using Listener = std::function<void(const message::Event&)>;
@@ -34,12 +34,10 @@ class Journal {
 
  private:
   void load(const std::string& path);
-  void write(std::ofstream& file, const std::string& path, const std::string& line);
+  static void write(LineFile& file, const std::string& line);
 
-  std::string events_path_, decisions_path_;
   std::deque<message::Event> events_;
-  std::ofstream events_file_;
-  std::ofstream decisions_file_;
+  LineFile events_file_, decisions_file_;
   std::uint64_t sequence_ = 0;
   std::uint64_t told_index_ = 0;
   std::uint64_t next_listener_ = 1;
