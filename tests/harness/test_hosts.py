@@ -65,6 +65,28 @@ class Hosts(unittest.TestCase):
         with self.assertRaises(HostError):
             self.alice.run(["sleep", "30"], timeout_s=0.2)
 
+    def test_a_host_may_run_out_of_processes_and_no_other_one_does(self):
+        if not kernel.limits_processes_of_namespaces():
+            self.skipTest("this kernel limits the processes of the whole machine only")
+        before = kernel.read_file(kernel.PID_MAX)
+        bomb = ["python3", "-c", "import os, signal\nwhile True:\n try:\n  os.fork() or signal.pause()\n except OSError:\n  signal.pause()"]
+        self.alice.limit_processes(20)
+        self.alice.start(bomb).abandon()
+        self.assertTrue(wait_until(lambda: not self.can_run(self.alice)))
+        self.assertTrue(self.can_run(self.bob))
+        self.assertEqual(kernel.read_file(kernel.PID_MAX), before)
+        self.assertLess(len(kernel.cgroup_processes(self.alice.cgroup)), 1000)
+        self.alice.limit_processes(None)
+        self.assertTrue(self.can_run(self.alice))
+        self.alice.kill()
+
+    @staticmethod
+    def can_run(host):
+        try:
+            return host.run(["true"], check=False).code == 0
+        except HostError:
+            return False
+
     def test_a_cut_pair_is_silent_both_ways_and_the_others_are_not(self):
         self.assertTrue(reaches(self.alice, self.bob.address))
         self.world.cut(self.alice, self.bob)

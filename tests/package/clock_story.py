@@ -89,7 +89,7 @@ class ClockCluster(FaultCluster):
 
     def start_client(self):
         self._client = self.hosts["client"].start(["/usr/bin/python3", "-B", CLIENT_PROGRAM, "orders", shop.ORDER_URL,
-                                                   "/client/answers.jsonl", str(CLIENT_PATIENCE_S)])
+                                                   f"/client/{os.path.basename(self.orders_path)}", str(CLIENT_PATIENCE_S)])
 
     def json(self, name, *arguments):
         """The last line that a command prints with --json; and its exit code."""

@@ -1,7 +1,8 @@
 """The client outside: asks the service as fast as it answers, and writes down every answer with its moment.
 
-As a program, inside the client's host:  client.py orders|web URL FILE [SECONDS]
-It waits so many seconds for a connection and for an answer, by default as short as suits a real processor.
+As a program, inside the client's host:  client.py orders|web URL FILE [SECONDS [PAUSE]]
+It waits so many seconds for a connection and for an answer, by default (also with 0) as short as suits a real processor, and
+PAUSE seconds between an answer and the next question.
 One line per answer in FILE: {"id":"c-17","sent_ns":..,"acked_ns":..} (CLOCK_BOOTTIME). An order that got no answer
 is never sent again under the same id, for nobody knows whether it was written; its line is {"id":..,"sent_ns":..,
 "lost":"timed out"}. Ends with SIGTERM, after the answer it waits for.
@@ -82,8 +83,10 @@ def ask(url, order, connect_timeout_s=CONNECT_TIMEOUT_S, answer_timeout_s=ANSWER
 
 
 def main():
-    kind, address, path, *seconds = sys.argv[1:5]
-    patience = [float(seconds[0])] * 2 if seconds else []
+    kind, address, path, *seconds = sys.argv[1:6]
+    seconds = [float(one) for one in seconds]
+    patience = [seconds[0]] * 2 if seconds and seconds[0] else []
+    pause_s = seconds[1] if len(seconds) > 1 else 0
     url = urlsplit(address)
     ending = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
@@ -100,8 +103,8 @@ def main():
                 entry["acked_ns"] = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
             else:
                 entry["lost"] = why
-                time.sleep(PAUSE_AFTER_FAILURE_S)
             file.write(json.dumps(entry) + "\n")
+            time.sleep(pause_s if why is None else PAUSE_AFTER_FAILURE_S)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ descriptors on RUN/harness.sock, one request per connection.
   {"op":"supervise","name":"blockd","argv":[..],"env":{..},"restart":true}  ->  {"ok":true}
   {"op":"end","name":"blockd","signal":15}               ->  {"ok":true,"pid":7}, answered when it is gone
   {"op":"programs"}                                      ->  {"programs":{"blockd":{"pid":7,"starts":1}}}
+  {"op":"limit_processes","pid_max":450}                 ->  {"ok":true}
 """
 
 import json
@@ -184,6 +185,13 @@ class Supervisor:
     def do_programs(self, connection, _request, _):
         self.answer(connection, {"programs": {name: {"pid": program["pid"], "starts": program["starts"]}
                                               for name, program in self.programs.items()}})
+
+    def do_limit_processes(self, connection, request, _):
+        if not kernel.limits_processes_of_namespaces():
+            self.answer(connection, {"error": "on this kernel the limit would be the whole machine's"})
+            return
+        kernel.write_file(kernel.PID_MAX, str(request["pid_max"]))
+        self.answer(connection, {"ok": True})
 
     def restart_due(self):
         for name, program in self.programs.items():

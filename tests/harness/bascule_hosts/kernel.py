@@ -16,6 +16,10 @@ MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
+MNT_DETACH = 2
+PID_MAX = "/proc/sys/kernel/pid_max"
+RESERVED_PIDS = 300  # never given a second time; a limit must be above it
+
 LOOP_CLR_FD = 0x4C01
 FUSE_CONTROL = "/sys/fs/fuse/connections"
 
@@ -65,6 +69,16 @@ def mount(source, target, kind="", flags=0, data=""):
     _check(
         _libc.mount(source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags),
                     data.encode() or None), f"mount {source} on {target}")
+
+
+def unmount(target):
+    """At once out of sight; gone when the last one who uses it has gone."""
+    _check(_libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
+
+
+def limits_processes_of_namespaces():
+    """Whether pid_max is of each pid namespace (Linux 6.14); before, it is the whole machine's."""
+    return tuple(int(word) for word in os.uname().release.split("-")[0].split(".")[:2]) >= (6, 14)
 
 
 def boottime_ns():

@@ -290,6 +290,12 @@ class Host:
     def programs(self):
         return self._ask(op="programs")["programs"]
 
+    def limit_processes(self, more):
+        """From now on at most about so many more processes and threads can begin in this host; None: as on the machine.
+        What lives already lives on. HostError where the kernel knows only one limit for the machine."""
+        limit = int(kernel.read_file(kernel.PID_MAX)) if more is None else kernel.RESERVED_PIDS + more
+        self._ask(op="limit_processes", pid_max=limit)
+
     def path(self, inside):
         """A path inside the living host as seen from outside."""
         return f"/proc/{self.pid}/root{inside}"

@@ -30,6 +30,7 @@ class Cluster:
         self.service = service
         self.networks = networks
         self.has_volume = service != "web"
+        self.addresses, self.data_nodes = ADDRESSES, DATA_NODES
         self.timeline = timeline
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.world = World(directory, watchdog_ms=watchdog_ms, note=timeline.note)
@@ -42,19 +43,19 @@ class Cluster:
     # --- hosts ------------------------------------------------------------------------------------------------------
 
     def make_hosts(self):
-        for name, address in ADDRESSES.items():
+        for name, address in self.addresses.items():
             base = os.path.join(self.directory, name)
             host = self.world.add(name, address, [(f"{base}/disk", "/var/lib/bascule"), (f"{base}/etc", "/etc/bascule"),
                                                   (f"{base}/srv", "/srv")],
                                   SECOND_ADDRESSES[name] if self.networks == 2 else None)
             host.write("/etc/bascule/cluster.toml", shop.cluster_toml(self.service, self.networks))
             self.give_key(os.path.join(base, "etc", "cluster.key"))
-            if name in DATA_NODES:
+            if name in self.data_nodes:
                 shop.configure(host, self.service)
             self.timeline.follow(name, os.path.join(base, "disk", "events.jsonl"))
         self.world.add("client", CLIENT_ADDRESS, [(os.path.dirname(self.orders_path), "/client")])
         self.wire = WireWatch(self.world, shop.SERVICE_ADDRESS)
-        self.activity = ActivityWatch(self.world, DATA_NODES)
+        self.activity = ActivityWatch(self.world, self.data_nodes)
 
     def give_key(self, path):
         """The cluster's key, made on the first host and copied to the others."""
@@ -71,7 +72,7 @@ class Cluster:
     def start_programs(self, name):
         """What the init system of the machine starts at each boot."""
         host = self.hosts[name]
-        if name in DATA_NODES:
+        if name in self.data_nodes:
             shop.runtime_directories(host)
             host.supervise("watchdogd", [self.program("bascule-watchdogd"), "--watchdog", "/run/watchdog"],
                            self.environment)
@@ -113,7 +114,7 @@ class Cluster:
     def any_status(self):
         """The status as a living node with a working manager sees it, one that knows of a leader if there is one."""
         best = None
-        for name in ADDRESSES:
+        for name in self.addresses:
             if self.hosts[name].up() and not self.hosts[name].frozen:
                 status = self.status(name)
                 if status and status.get("quorum", {}).get("have"):
@@ -145,16 +146,19 @@ class Cluster:
             for r in one.get("replicas", [])) for one in status.get("volumes", []))
         return f"Status: {text} [{services}] [{volumes}]"
 
-    def service_state(self):
-        status = self.any_status()
-        return status["services"][0] if status and status.get("services") else {}
+    def _one_of(self, kind, name):
+        """What the status says of the service or volume with this name, without a name of the first; {}: nothing."""
+        found = (self.any_status() or {}).get(kind, [])
+        return next((one for one in found if name in (None, one["name"])), {})
 
-    def volume_state(self):
-        status = self.any_status()
-        return status["volumes"][0] if status and status.get("volumes") else {}
+    def service_state(self, name=None):
+        return self._one_of("services", name)
 
-    def owner(self):
-        return self.service_state().get("owner")
+    def volume_state(self, name=None):
+        return self._one_of("volumes", name)
+
+    def owner(self, service=None):
+        return self.service_state(service).get("owner")
 
     def wait_started(self, timeout_s=60.0, on=None):
         def started():
@@ -163,26 +167,26 @@ class Cluster:
 
         return self.wait_for("The service starts" + (f" on {on}" if on else ""), started, timeout_s)
 
-    def replicas(self):
-        return {replica["node"]: replica for replica in self.volume_state().get("replicas", [])}
+    def replicas(self, volume=None):
+        return {replica["node"]: replica for replica in self.volume_state(volume).get("replicas", [])}
 
-    def in_sync(self):
-        volume = self.volume_state()
-        replicas = volume.get("replicas", [])
-        return (sorted(volume.get("in_sync", [])) == sorted(DATA_NODES) and len(replicas) == 2 and
+    def in_sync(self, volume=None):
+        state = self.volume_state(volume)
+        replicas = state.get("replicas", [])
+        return (len(replicas) == 2 and sorted(state.get("in_sync", [])) == sorted(r["node"] for r in replicas) and
                 all(r.get("disk") == "UpToDate" and r.get("connection") == "Connected" for r in replicas))
 
-    def wait_in_sync(self, what, timeout_s=180.0):
+    def wait_in_sync(self, what, timeout_s=180.0, volume=None):
         """Waits until both replicas are UpToDate and members, with a progress display."""
         began = []
 
         def done():
-            for replica in self.replicas().values():
+            for replica in self.replicas(volume).values():
                 if replica.get("connection") in ("SyncSource", "SyncTarget") and replica.get("resync_total_bytes"):
                     began.append(time.monotonic())
                     self.timeline.progress(what, replica["resync_done_bytes"], replica["resync_total_bytes"], began[0])
                     break
-            return self.in_sync()
+            return self.in_sync(volume)
 
         try:
             self.wait_for(what, done, timeout_s, 0.1)
@@ -192,13 +196,13 @@ class Cluster:
     # --- making it --------------------------------------------------------------------------------------------------
 
     def make_backing_files(self):
-        for name in DATA_NODES:
+        for name in self.data_nodes:
             self.bascule(name, "volume", "create", "data")
 
     def start_all_programs(self):
         if self.has_volume:
             self.make_backing_files()
-        for name in ADDRESSES:
+        for name in self.addresses:
             self.start_programs(name)
         self.wait_for("A leader is elected", lambda: (self.any_status() or {}).get("quorum", {}).get("have"), 20)
 
@@ -210,21 +214,21 @@ class Cluster:
         self.bascule("alice", "start", "shop")
         self.wait_started(60, on="alice")
 
-    def wait_connected(self):
-        self.wait_for("The replicas connect", lambda: len(self.replicas()) == 2 and all(
+    def wait_connected(self, volume=None):
+        self.wait_for("The replicas connect", lambda: len(self.replicas(volume)) == 2 and all(
             replica.get("connection") not in (None, "", "StandAlone", "Unconnected", "WFConnection")
-            for replica in self.replicas().values()), 30)
-        self.wait_for("A first copy is chosen", lambda: self.volume_state().get("initialised"), 30)
+            for replica in self.replicas(volume).values()), 30)
+        self.wait_for("A first copy is chosen", lambda: self.volume_state(volume).get("initialised"), 30)
 
-    def volume_primary(self, name):
+    def volume_primary(self, name, volume="data"):
         """Makes the volume primary by hand and returns its block device."""
-        self.bascule(name, "volume", "primary", "data", "--on", name)
-        return self.wait_for("The block device appears", lambda: self.replicas().get(name, {}).get("device"), 30)
+        self.bascule(name, "volume", "primary", volume, "--on", name)
+        return self.wait_for("The block device appears", lambda: self.replicas(volume).get(name, {}).get("device"), 30)
 
-    def volume_secondary(self, name):
-        self.bascule(name, "volume", "secondary", "data")
-        self.wait_for("The volume is secondary", lambda: self.volume_state().get("owner") in (None, "") and all(
-            replica.get("role") == "Secondary" for replica in self.replicas().values()), 30)
+    def volume_secondary(self, name, volume="data"):
+        self.bascule(name, "volume", "secondary", volume)
+        self.wait_for("The volume is secondary", lambda: self.volume_state(volume).get("owner") in (None, "") and all(
+            replica.get("role") == "Secondary" for replica in self.replicas(volume).values()), 30)
 
     def _prepare_volume(self):
         self.wait_connected()
@@ -249,7 +253,7 @@ class Cluster:
     # --- taking it down -----------------------------------------------------------------------------------------------
 
     def stop_service(self):
-        name = next((one for one in ADDRESSES if self.status(one)), "alice")
+        name = next((one for one in self.addresses if self.status(one)), "alice")
         self.bascule(name, "stop", "shop")
         self.wait_for("The service stops", lambda: self.service_state().get("state") == "Stopped" and not self.owner(),
                       60)
@@ -262,7 +266,7 @@ class Cluster:
 
     def keep_logs(self):
         """The nodes' own files that tell what happened, beside the logs; then the disks can go."""
-        for name in ADDRESSES:
+        for name in self.addresses:
             disk = os.path.join(self.directory, name, "disk")
             for file in ("events.jsonl", "decisions.jsonl"):
                 if os.path.exists(os.path.join(disk, file)):
@@ -279,7 +283,7 @@ class Cluster:
         self.remove_disks()
 
     def remove_disks(self):
-        for name in (*ADDRESSES, "client", "switch"):
+        for name in (*self.addresses, "client", "switch"):
             shutil.rmtree(os.path.join(self.directory, name), ignore_errors=True)
 
 

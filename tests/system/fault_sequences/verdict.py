@@ -20,6 +20,8 @@ class Evidence:
     rightly_refused: str = ""                         # why the majority must not serve: nobody in it has the data
     whole_after_s: float = None                       # from the last repair to a cluster in order
     names: dict = field(default_factory=dict)         # hardware address -> host
+    believed: list = field(default_factory=list)      # lease pages: (at_ns, lease, {host: epoch}) when several hosts held one
+    answered_ns: list = field(default_factory=list)   # when the client was answered
 
 
 def two_answered(evidence):
@@ -39,6 +41,15 @@ def two_wrote(evidence):
             f"{later.epoch})" for earlier, later in find_double_writers(evidence.writings)]
 
 
+def two_believed(evidence):
+    """The leases that two hosts held at once, each once, by the hosts' own pages."""
+    found = {}
+    for _, lease, holders in evidence.believed:
+        who = " and ".join(f"{host} (epoch {epoch})" for host, epoch in sorted(holders.items()))
+        found[f"{who} both held {lease}"] = found.get(f"{who} both held {lease}", 0) + 1
+    return [f"{text}, seen {count} times" for text, count in found.items()]
+
+
 def orders_wrong(evidence):
     if evidence.present is None:
         return []
@@ -49,6 +60,13 @@ def orders_wrong(evidence):
         ([f"{len(twice)} orders are there more than once, for example {twice[0]}"] if twice else [])
 
 
+def has_led_or_followed(manager_log):
+    """Whether a manager knew of a leader since its last start, as its log says. Of two nodes without a witness one that did not may
+    not go on alone (docs/safety.md, section 7): the other one may have gone on without it."""
+    life = manager_log[max(manager_log.rfind(" is up\n"), 0):]
+    return "leader-elected" in life
+
+
 def judge(evidence, patience_s):
     """{demand: [what speaks against it]}; as promised when all lists are empty."""
     served = []
@@ -56,8 +74,18 @@ def judge(evidence, patience_s):
         served = [f"a majority was healthy for {patience_s:g} s and did not serve" if evidence.served_after_s is None
                   else f"a healthy majority served only after {evidence.served_after_s:.1f} s"]
     whole = [] if evidence.whole_after_s is not None else ["the cluster did not get in order after the last repair"]
-    return {"one_answers": two_answered(evidence), "one_writes": two_wrote(evidence), "nothing_lost":
-            orders_wrong(evidence), "majority_serves": served, "gets_in_order": whole}
+    return {"one_answers": two_answered(evidence), "one_writes": two_wrote(evidence), "one_believes": two_believed(evidence),
+            "nothing_lost": orders_wrong(evidence), "majority_serves": served, "gets_in_order": whole}
+
+
+def judge_all(evidence, patience_s):
+    """The same for several services: `evidence` is {service: Evidence}; with more than one its name goes before each word."""
+    together = {}
+    for service, one in evidence.items():
+        before = f"{service}: " if len(evidence) > 1 else ""
+        for demand, why in judge(one, patience_s).items():
+            together.setdefault(demand, []).extend(before + word for word in why)
+    return together
 
 
 def passed(verdicts):
