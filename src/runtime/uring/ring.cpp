@@ -1,6 +1,7 @@
 #include "runtime/uring/ring.h"
 
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,28 @@ std::uint64_t user_data_of(std::uint32_t index, std::uint32_t generation) {
   return (std::uint64_t{generation} << 32) | index;
 }
 
+/// A flush is carried out by a thread that the kernel makes of this process when it needs one. If no process is to be
+/// had at that moment, it cancels the flush instead, which would be a failed disk. It keeps the thread it has: so the
+/// first one is made here, by a flush of nothing.
+Result<void> have_a_worker(io_uring& ring) {
+  const int nothing = ::memfd_create("bascule-nothing", MFD_CLOEXEC);
+  if (nothing < 0) return fail_errno("io_uring cannot be set up", "memfd_create", errno);
+  io_uring_prep_fsync(io_uring_get_sqe(&ring), nothing, IORING_FSYNC_DATASYNC);
+  io_uring_submit(&ring);
+  io_uring_cqe* done = nullptr;
+  int status = io_uring_wait_cqe(&ring, &done);
+  if (status == 0) {
+    status = done->res;
+    io_uring_cqe_seen(&ring, done);
+  }
+  ::close(nothing);
+  if (status == -ECANCELED)
+    return fail("io_uring cannot be set up", "", "no process is to be had that would flush a disk",
+                "see what takes all processes of this machine (pid_max, cgroup limits)");
+  if (status < 0) return fail_errno("io_uring cannot be set up", "a first flush", -status);
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Ring>> Ring::create(unsigned entries) {
@@ -37,6 +60,7 @@ Result<std::unique_ptr<Ring>> Ring::create(unsigned entries) {
   }
   if (status < 0) return fail_errno("io_uring cannot be set up", "io_uring_setup", -status);
   ring->open_ = true;
+  if (auto worker = have_a_worker(ring->ring_); !worker) return tl::unexpected(worker.error());
   ring->slots_.reserve(entries);
   ring->free_.reserve(entries);
   return ring;

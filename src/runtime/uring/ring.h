@@ -32,7 +32,7 @@ class Closing {
 /// addresses given to an operation stay valid until its completion, which is called from dispatch(), never earlier.
 class Ring {
  public:
-  /// Errors: the kernel has no io_uring or refuses it.
+  /// Errors: the kernel has no io_uring or refuses it, or no process is to be had for its first worker.
   [[nodiscard]] static Result<std::unique_ptr<Ring>> create(unsigned entries = 1024);
   ~Ring();
   Ring(const Ring&) = delete;
