@@ -51,7 +51,7 @@ def make_mounts(spec):
             kernel.mount("bascule-host", directory, "tmpfs", data=f"mode={mode}")
     if not os.path.isdir(CHECKOUT):  # it lies in a directory that the host has for itself now, /tmp for example
         os.makedirs(CHECKOUT)
-        kernel.mount(f"/proc/self/fd/{checkout}", CHECKOUT, flags=kernel.MS_BIND)
+        kernel.mount(f"/proc/self/fd/{checkout}", CHECKOUT, flags=kernel.MS_BIND | kernel.MS_REC)
     os.close(checkout)
     for source, target in spec["binds"]:
         os.makedirs(target, exist_ok=True)

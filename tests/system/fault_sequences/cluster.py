@@ -1,6 +1,7 @@
 """The cluster of the fault sequences: for each service a volume, a file system on it, an address and a program that writes orders."""
 
 import os
+import shutil
 
 from bascule_hosts import AddressAsker, HostError, WireWatch, kernel, read_orders
 from bascule_story import shop
@@ -148,6 +149,12 @@ class FaultCluster(Cluster):
         return kernel.read_file(os.path.join(self.world.logs, f"{name}.managerd.log"))
 
     # --- the end ----------------------------------------------------------------------------------------------------
+
+    def keep_logs(self):
+        super().keep_logs()
+        for face in self.faces.values():
+            if os.path.exists(face.orders_path):
+                shutil.copy(face.orders_path, self.world.logs)
 
     def backing_path(self, name):
         return os.path.join(self.directory, name, "srv", "volumes", f"{self.layout.volumes_of(name)[0]}.img")

@@ -240,7 +240,7 @@ class Run:
                 "rightly_refused": "; ".join(one.rightly_refused for one in ones if one.rightly_refused),
                 "whole_after_s": next(iter(ones)).whole_after_s, "longest_gap_ms": longest}
 
-    def _keep_failed(self, entry):
+    def _keep_failed(self, entry, evidence):
         """The story of a failed sequence, beside the results."""
         directory = os.path.join(self.options.directory, f"failed-{entry['name']}")
         shutil.rmtree(directory, ignore_errors=True)
@@ -250,6 +250,8 @@ class Run:
             json.dump(self.timeline.as_json(), file, indent=1)
         with open(os.path.join(directory, "status.json"), "w") as file:
             json.dump({name: self.cluster.status(name) for name in self.cluster.hosts_up()}, file, indent=1)
+        for name, one in evidence.items():
+            kernel.write_file(os.path.join(directory, f"{name}.present"), "\n".join(one.present or []))
         return directory
 
     def _one(self, number):
@@ -270,12 +272,12 @@ class Run:
         entry["took_s"] = round(time.monotonic() - began, 1)
         self.results.add(entry)
         self.results.summarise()
-        self._tell(entry)
+        self._tell(entry, evidence)
         if not entry["passed"]:
             self._take_down()  # the next one begins with a cluster that nothing is wrong with
         return entry["passed"]
 
-    def _tell(self, entry):
+    def _tell(self, entry, evidence):
         good = "ok" if entry["passed"] else "FAILED"
         after = entry["served_after_s"].values()
         served = entry["rightly_refused"] or (f"served after {max(after):.1f} s" if None not in after else "not served")
@@ -288,7 +290,7 @@ class Run:
                 print(f"    {demand}: {one}")
         for remark in entry["remarks"]:
             print(f"    {remark}")
-        print(f"    kept in {os.path.relpath(self._keep_failed(entry), ROOT)}; again: tests/system/faults --seed "
+        print(f"    kept in {os.path.relpath(self._keep_failed(entry, evidence), ROOT)}; again: tests/system/faults --seed "
               f"{self.options.seed} --first {entry['sequence']} --sequences 1 --seconds {self.options.seconds:g} "
               f"--nodes {entry['nodes']} --again", flush=True)
 

@@ -7,6 +7,7 @@ import socket
 import threading
 
 from bascule_hosts import HostError, kernel
+from bascule_story.cluster import StoryError
 
 from . import agent_faults, power
 from .agent_faults import AgentFault
@@ -40,6 +41,9 @@ class StruckCluster(FaultCluster):
                                           lambda text: self.timeline.say(text, "board"))
             self.world.at_close(self.board.stop)
         super().make_hosts()
+        for name, disk in self.disks.items():
+            if not disk.is_seen_as(self.hosts[name].path("/var/lib/bascule")):
+                raise StoryError(f"{name} has its state somewhere else than on its small file system")
         self.leases = LeaseWatch(self.world, [self.hosts[name] for name in self.data_nodes])
         for name in self.data_nodes:
             self.agents[name] = AgentFault(self.hosts[name], os.path.join(self.directory, name, "etc", "agent"))

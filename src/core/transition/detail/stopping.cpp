@@ -95,6 +95,7 @@ bool ServiceRunner::State::rule_release() {
   if (name == Stopped && !releasing && owned() && ownership.stop_requested && !ownership.maintenance) {
     releasing = owned();
     next_release = now;
+    emit(effect::ReleaseLease{releasing->service, releasing->volume});  // nothing runs, yet it was given leases
   }
   if (!releasing || now < next_release) return false;
   next_release = now + proposal_retry;
