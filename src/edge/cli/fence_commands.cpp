@@ -44,7 +44,7 @@ std::string tested_text(const json& device, std::int64_t now_ms) {
   return fmt::format("FAILED {} ago, {}: {}", long_age_text(now_ms - tried_at), worked, text(device, "text"));
 }
 
-std::string moment_text(std::int64_t wall_ms) {
+std::string fencing_moment_text(std::int64_t wall_ms) {
   if (wall_ms == 0) return "-";
   const std::time_t wall_s = static_cast<std::time_t>(wall_ms / 1000);
   std::tm local{};
@@ -87,7 +87,7 @@ std::string fence_history_text(const json& status) {
   std::string out;
   if (history.is_array())
     for (const auto& one : history)
-      out += fmt::format("{}  {:<10} {:<7} by {:<10} in {:<8} {} ({})\n", moment_text(number(one, "at_ms")),
+      out += fmt::format("{}  {:<10} {:<7} by {:<10} in {:<8} {} ({})\n", fencing_moment_text(number(one, "at_ms")),
                          text(one, "node"), flag(one, "proven") ? "fenced" : "FAILED", text(one, "by"),
                          age_text(number(one, "took_ms")), text(one, "text"), text(one, "reason"));
   return out.empty() ? "Nobody was ever fenced.\n" : out;
