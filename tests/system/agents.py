@@ -30,6 +30,13 @@ case $1 in
   stop) touch "$state.stopping"; sleep 1000 ;;
   monitor) [ -s "$state" ] && kill -0 "$(cat "$state")" 2>/dev/null && exit 0; exit 7 ;;
 esac""",
+    # Its stop says yes, and something of it goes on that only the cgroup knows of.
+    "leaves": LIBRARY + """
+case $1 in
+  start) touch "$state"; exit 0 ;;
+  stop) rm -f "$state"; setsid sh -c 'exec sleep 1001' >/dev/null 2>&1 & exit 0 ;;
+  monitor) [ -e "$state" ] && exit 0; exit 7 ;;
+esac""",
     # 10 MB on both pipes before it fails.
     "floods": LIBRARY + """
 case $1 in
@@ -163,6 +170,16 @@ def a_stop_that_hangs_is_killed_with_everything(cluster):
     expect(not left, f"children were left behind: {left}")
 
 
+def what_a_stop_leaves_behind_is_killed(cluster):
+    cluster.ask({"op": "start", "service": "leaves"})
+    cluster.wait_state("leaves", "Started")
+    cluster.ask({"op": "stop", "service": "leaves"})
+    cluster.wait_state("leaves", "Stopped")
+    left = {pid: name for pid, name in living().items() if name == "sleep"}
+    expect(not left, f"children were left behind: {left}")
+    expect(not cluster.told("service-killed", "leaves"), "a clean stop was told as a kill")
+
+
 def a_flood_is_bounded(cluster):
     cluster.ask({"op": "start", "service": "floods"})
     cluster.wait(lambda: cluster.service("floods").get("failures"), "the failure of floods")
@@ -235,6 +252,7 @@ def services(cluster):
         return f'{{ agent = "ocf:test:{name}", state = "{cluster.state(name)}", monitor_interval = "300ms"{more} }}'
     return {
         "hangs": "run = " + agent("hangs", ', stop_timeout = "1s"'),
+        "leaves": "run = " + agent("leaves"),
         "floods": "run = " + agent("floods"),
         "lies": "run = " + agent("lies"),
         "talks": "run = " + agent("talks", ', on_fail = "block", more_monitors = [{ interval = "700ms", check_level = 20 }]'),
@@ -264,7 +282,7 @@ def run(programs):
         try:
             cluster.start(services(cluster))
             for test in (tools_answer_unmodified_agents, degraded_is_a_warning, a_blocked_service_is_left_alone, scripts_run,
-                         a_lie_is_found_out, a_flood_is_bounded, a_stop_that_hangs_is_killed_with_everything):
+                         a_lie_is_found_out, what_a_stop_leaves_behind_is_killed, a_flood_is_bounded, a_stop_that_hangs_is_killed_with_everything):
                 began = time.monotonic()
                 try:
                     test(cluster)

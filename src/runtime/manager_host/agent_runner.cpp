@@ -5,12 +5,15 @@
 
 #include "core/agents/invocation.h"
 #include "core/agents/lsb.h"
+#include "core/agents/ocf.h"
 #include "core/agents/unit_action.h"
 
 namespace bascule::manager_host {
 
 namespace {
 constexpr Duration unmount_patience = seconds(2);
+constexpr Duration leftover_patience = seconds(2);
+constexpr const char* leftovers_live = "what it left behind cannot be killed";
 
 /// This very program, in a process of its own: reading a device may wait for as long as its writes are held.
 process::Launch filesystem_maker(const config::Step& step, const transition::effect::RunAction& action) {
@@ -77,8 +80,22 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
                          action.timeout};
   executor_.run(std::move(launch), [this, lsb = step.standard == "lsb", action](const process::Completion& done) {
     const int code = lsb ? agents::ocf_code_of_lsb(action.operation, done.return_code) : done.return_code;
-    sink_(transition::input::ActionDone{action.action, code, done.reason, done.took, done.output});
+    const transition::input::ActionDone outcome{action.action, code, done.reason, done.took, done.output};
+    if (action.operation != "stop" || code != agents::ocf::success) return sink_(outcome);
+    end_leftovers(service_.steps.at(action.step_index).name, outcome);
   });
+}
+
+/// What is stopped has no processes: one that answers on would answer beside the next owner's, or beside its own next
+/// run.
+void AgentRunner::end_leftovers(const std::string& step, transition::input::ActionDone stopped) {
+  processes_->kill_step(
+      step, leftover_patience,
+      [this, guard = std::weak_ptr<int>(alive_), stopped = std::move(stopped)](bool all_gone) mutable {
+        if (guard.expired()) return;
+        if (!all_gone) stopped.return_code = agents::ocf::error_generic, stopped.reason = leftovers_live;
+        sink_(stopped);
+      });
 }
 
 /// A volume that is to have a file system gets one before it is mounted, if it is blank.

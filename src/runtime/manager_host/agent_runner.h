@@ -50,6 +50,7 @@ class AgentRunner {
   void run_mount(const transition::effect::RunAction& action, const config::Step& step);
   void mount(const transition::effect::RunAction& action, const config::Step& step);
   void run_built_in(const transition::effect::RunAction& action, const config::Step& step);
+  void end_leftovers(const std::string& step, transition::input::ActionDone stopped);
   void run_unit(const transition::effect::RunAction& action, const config::Step& step);
   void watch_units();
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "runtime/process/log.h"
 
 namespace bascule::process {
@@ -32,6 +33,10 @@ class ServiceProcesses {
   /// SIGKILL to everything, again until nothing is left; `done` is called once, from the io_context, when all are gone.
   /// It waits as long as it takes (a process in uninterruptible I/O dies only when the I/O is answered).
   virtual void kill_all(std::function<void()> done) = 0;
+  /// SIGKILL to what is left of one step whose stop has ended; nobody else's. `done` is called once, from the
+  /// io_context: true when nothing is left of it, false after `patience` (a process in uninterruptible I/O). The
+  /// fallback, which cannot tell steps apart, kills nothing and says true.
+  virtual void kill_step(const std::string& step, Duration patience, std::function<void(bool)> done) = 0;
   /// `on_exit` is called whenever a step's own processes (not its running agents) are gone by themselves: a hint only.
   virtual void watch(std::function<void()> on_exit) = 0;
   /// Removes the cgroup; fails while it is populated.

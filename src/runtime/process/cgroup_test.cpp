@@ -73,6 +73,34 @@ TEST_P(ServiceProcessesTest, AnswersTwoKillsOfAnEmptyService) {
   EXPECT_TRUE(run_until([&] { return answers == 2; }));
 }
 
+TEST_P(ServiceProcessesTest, KillsWhatAStopLeftBehindAndNoOtherStepsProcesses) {
+  if (!GetParam()) GTEST_SKIP() << "the fallback cannot tell steps apart";
+  const pid_t left = start_daemon();
+  auto other = launch_of(script("o", "setsid sleep 1000 >/dev/null 2>&1 &\nexit 0\n"));
+  other.step = "mysql";
+  ASSERT_EQ(run(other).return_code, 0);
+  int hints = 0;
+  std::optional<bool> gone;
+  processes_->watch([&] { ++hints; });
+  processes_->kill_step("apache", seconds(10), [&](bool all) { gone = all; });
+  EXPECT_FALSE(gone.has_value()) << "answered from within the call";
+  EXPECT_TRUE(run_until([&] { return gone.has_value(); }));
+  EXPECT_TRUE(gone.value_or(false));
+  EXPECT_TRUE(testing_support::wait_for_end(left));
+  EXPECT_EQ(processes_->processes().size(), 1u);
+  const auto again = run(launch_of(script("s", "exit 0")));
+  EXPECT_EQ(again.return_code, 0) << again.reason;
+  EXPECT_EQ(hints, 0) << "it is no news";
+}
+
+TEST_P(ServiceProcessesTest, AStepOfWhichNothingIsLeftNeedsNoKill) {
+  std::optional<bool> gone;
+  run(launch_of(script("s", "exit 0"), seconds(20), "stop"));
+  processes_->kill_step("apache", seconds(10), [&](bool all) { gone = all; });
+  EXPECT_TRUE(run_until([&] { return gone.has_value(); }));
+  EXPECT_TRUE(gone.value_or(false));
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, ServiceProcessesTest, testing::Bool(), testing_support::kind_name);
 
 TEST(Cgroup, FindsTheWritableTree) {

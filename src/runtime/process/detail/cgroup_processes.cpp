@@ -63,6 +63,16 @@ struct StepGroup {
   bool daemons = false;  ///< it was populated when no action ran
 };
 
+/// What is left of a step that has stopped, until it is gone.
+struct DyingStep {
+  explicit DyingStep(asio::io_context& io) : timer(io) {}
+  asio::steady_timer timer;
+  std::string name;
+  std::chrono::steady_clock::time_point give_up;
+  std::function<void(bool)> done;
+  int polls = 0;
+};
+
 /// Lives as long as a callback may come.
 struct Tree : std::enable_shared_from_this<Tree> {
   Tree(asio::io_context& io, std::string where) : path(std::move(where)), notified(io), timer(io) {}
@@ -80,9 +90,11 @@ struct Tree : std::enable_shared_from_this<Tree> {
   StepGroup& step(const std::string& name);
   void look(StepGroup& group, const std::string& name);
   void wait_for_events();
-  void kill_once();
+  void kill_once(const std::string& where);
   void renew();
+  void renew(const std::string& name, StepGroup& group);
   void poll_killed();
+  void poll_step(const std::shared_ptr<DyingStep>& dying);
 };
 
 StepGroup& Tree::step(const std::string& name) {
@@ -120,21 +132,23 @@ void Tree::wait_for_events() {
 }
 
 /// Without cgroup.kill (before Linux 5.14) forks can outrun one round; the rounds go on until nobody is left.
-void Tree::kill_once() {
-  if (write_file(path + "/cgroup.kill", "1")) return;
+void Tree::kill_once(const std::string& where) {
+  if (write_file(where + "/cgroup.kill", "1")) return;
   std::vector<pid_t> pids;
-  collect(path, pids);
+  collect(where, pids);
   for (const pid_t pid : pids) ::kill(pid, SIGKILL);
 }
 
 /// Some kernels (seen on 6.18) kill whatever is born by CLONE_INTO_CGROUP in a cgroup that cgroup.kill was ever used
 /// on, so the steps' cgroups are made anew after a kill.
 void Tree::renew() {
-  for (auto& [name, group] : steps) {
-    group.daemons = false;  // we did it, so it is no news
-    group.directory.reset();
-    remove_tree(path + "/" + name);
-  }
+  for (auto& [name, group] : steps) renew(name, group);
+}
+
+void Tree::renew(const std::string& name, StepGroup& group) {
+  group.daemons = false;  // we did it, so it is no news
+  group.directory.reset();
+  remove_tree(path + "/" + name);
 }
 
 void Tree::poll_killed() {
@@ -143,16 +157,32 @@ void Tree::poll_killed() {
     for (auto& done : std::exchange(killed, {})) done();
     return;
   }
-  if (++polls % polls_per_kill == 0) kill_once();
+  if (++polls % polls_per_kill == 0) kill_once(path);
   timer.expires_after(kill_poll);
   timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (!error && !self->closed) self->poll_killed();
   });
 }
 
+void Tree::poll_step(const std::shared_ptr<DyingStep>& dying) {
+  const std::string where = path + "/" + dying->name;
+  const bool populated = is_populated(where);
+  if (!populated && dying->polls > 0) renew(dying->name, steps[dying->name]);
+  if (!populated || std::chrono::steady_clock::now() >= dying->give_up) {
+    --steps[dying->name].actions;
+    return dying->done(!populated);
+  }
+  if (dying->polls++ % polls_per_kill == 0) kill_once(where);
+  dying->timer.expires_after(kill_poll);
+  dying->timer.async_wait([self = shared_from_this(), dying](const boost::system::error_code& error) {
+    if (!error && !self->closed) self->poll_step(dying);
+  });
+}
+
 class CgroupProcesses : public ServiceProcesses {
  public:
-  explicit CgroupProcesses(asio::io_context& io, const std::string& path) : tree_(std::make_shared<Tree>(io, path)) {
+  explicit CgroupProcesses(asio::io_context& io, const std::string& path)
+      : io_(io), tree_(std::make_shared<Tree>(io, path)) {
     const int notify = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (notify >= 0) tree_->notified.assign(notify);
     for (const std::string& name : children_of(path)) tree_->step(name);
@@ -178,12 +208,23 @@ class CgroupProcesses : public ServiceProcesses {
 
   void kill_all(std::function<void()> done) override {
     tree_->killed.push_back(std::move(done));
-    tree_->kill_once();
+    tree_->kill_once(tree_->path);
     if (tree_->killed.size() > 1) return;
     tree_->polls = 0;
     tree_->timer.expires_after(std::chrono::milliseconds(0));  // never from within this call
     tree_->timer.async_wait([tree = tree_](const boost::system::error_code& error) {
       if (!error && !tree->closed) tree->poll_killed();
+    });
+  }
+
+  void kill_step(const std::string& step, Duration patience, std::function<void(bool)> done) override {
+    auto dying = std::make_shared<DyingStep>(io_);
+    dying->name = directory_name(step);
+    dying->give_up = std::chrono::steady_clock::now() + patience;
+    dying->done = std::move(done);
+    ++tree_->steps[dying->name].actions;     // we do it, so it is no news
+    asio::post(io_, [tree = tree_, dying] {  // never from within this call
+      if (!tree->closed) tree->poll_step(dying);
     });
   }
 
@@ -210,6 +251,7 @@ class CgroupProcesses : public ServiceProcesses {
   }
 
  private:
+  asio::io_context& io_;
   std::shared_ptr<Tree> tree_;
 };
 

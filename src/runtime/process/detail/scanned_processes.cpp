@@ -151,6 +151,12 @@ class ScannedProcesses : public ServiceProcesses {
     });
   }
 
+  void kill_step(const std::string&, Duration, std::function<void(bool)> done) override {
+    asio::post(io_, [scan = scan_, done = std::move(done)] {
+      if (!scan->closed) done(true);
+    });
+  }
+
   void watch(std::function<void()> on_exit) override {
     scan_->on_exit = std::move(on_exit);
     scan_->poll_watch();
