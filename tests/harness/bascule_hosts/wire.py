@@ -84,6 +84,7 @@ class WireWatch:
     def __init__(self, world, service_address):
         self.segments = []
         self.packets = 0
+        self._newest_ns = 0
         self._stop = threading.Event()
         self._socket = kernel.in_network_of(world.switch.pid, lambda: _packet_socket(service_address))
         self._socket.settimeout(0.2)
@@ -117,6 +118,7 @@ class WireWatch:
         mac = ":".join(f"{byte:02x}" for byte in frame[6:12])
         arp = 1 if frame[12:14] == b"\x08\x06" else 0
         self.packets += 1
+        self._newest_ns = max(self._newest_ns, at_ns)
         if self.segments and self.segments[-1].mac == mac:
             segment = self.segments[-1]
             segment.last_ns = max(segment.last_ns, at_ns)
@@ -126,12 +128,13 @@ class WireWatch:
             self.segments.append(Segment(mac, at_ns, at_ns, 1, arp))
 
     def settle(self, quiet_s=0.3):
-        """Waits until what was on the wire before this call has been recorded."""
-        end = time.monotonic() + 5
-        seen = -1
-        while seen != self.packets and time.monotonic() < end:
-            seen = self.packets
-            time.sleep(quiet_s)
+        """Waits until what was on the wire before this call has been recorded: something later has been, or nothing comes."""
+        called_ns, end = kernel.boottime_ns(), time.monotonic() + 5
+        seen, quiet_at = self.packets, time.monotonic() + quiet_s
+        while self._newest_ns <= called_ns and time.monotonic() < min(quiet_at, end):
+            time.sleep(0.01)
+            if self.packets != seen:
+                seen, quiet_at = self.packets, time.monotonic() + quiet_s
 
     def stop(self):
         if self._stop.is_set():
