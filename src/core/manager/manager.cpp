@@ -111,6 +111,7 @@ void Manager::State::dispatch(const Input& input) {
 
 void Manager::State::run_due() {
   if (now >= raft.next_deadline()) {
+    answer_lease_requests();
     step_consensus(consensus::Tick{});
     if (raft.leadership().leader == self->id) speak_with_the_leader();
   }

@@ -13,7 +13,11 @@ Duration drift_of(Duration lease) { return lease / 500 + milliseconds(1); }
 
 }  // namespace
 
-LeaseGranter::LeaseGranter(const config::Timing& timing) : lease_(timing.lease), margin_(timing.lease_margin) {}
+LeaseGranter::LeaseGranter(const config::Timing& timing)
+    : heartbeat_(timing.heartbeat),
+      ample_(timing.leases_are_ample()),
+      lease_(timing.lease),
+      margin_(timing.lease_margin) {}
 
 Duration LeaseGranter::lease_of(const std::string& node, const store::ClusterState& state) const {
   const auto known = state.nodes.find(node);
@@ -30,22 +34,22 @@ void LeaseGranter::lead(std::uint64_t term, Instant elected_at) {
 
 void LeaseGranter::follow() {
   term_.reset();
-  answered_at_.clear();
+  told_.clear();
   withheld_.clear();
   shot_at_.clear();
   proven_off_.clear();
 }
 
-std::optional<message::LeaseGrant> LeaseGranter::answer(const message::LeaseRequest& request,
+std::optional<message::LeaseGrant> LeaseGranter::answer(const message::LeaseRequest& request, Instant received_at,
                                                         const store::ClusterState& state, bool state_is_current,
                                                         Instant leader_lease_until, Instant now) {
   if (!term_ || !state_is_current || now >= leader_lease_until) return std::nullopt;
   // Silence, not an empty grant: should the takeover fail, the node has not been told that it lost anything.
   if (withheld_.contains(request.node) || shot_at_.contains(request.node)) return std::nullopt;
   proven_off_.erase(request.node);
-  auto& answered_at = answered_at_[request.node];
-  answered_at = std::max(answered_at, now);
-  message::LeaseGrant grant;
+  auto& told = told_[request.node];
+  told.received_at = std::max(told.received_at, received_at);
+  message::LeaseGrant& grant = told.grant;
   grant.term = *term_;
   grant.incarnation = request.incarnation;
   grant.asked_at_ns = request.asked_at_ns;
@@ -55,10 +59,21 @@ std::optional<message::LeaseGrant> LeaseGranter::answer(const message::LeaseRequ
   return grant;
 }
 
+bool LeaseGranter::may_wait(const message::LeaseRequest& request, const store::ClusterState& state) const {
+  const auto told = told_.find(request.node);
+  if (!ample_ || told == told_.end()) return false;
+  const message::LeaseGrant& last = told->second.grant;
+  // Unsigned, as it comes from outside; a question older than the last one is answered at once too.
+  const auto since_ns = static_cast<std::uint64_t>(request.asked_at_ns) - static_cast<std::uint64_t>(last.asked_at_ns);
+  const auto in_time_ns = static_cast<std::uint64_t>(Duration(5 * heartbeat_ / 2).count());
+  return last.incarnation == request.incarnation && last.duration_ms == to_ms(lease_of(request.node, state)) &&
+         since_ns < in_time_ns && last.leases == leases_of(state, request.node);
+}
+
 Instant LeaseGranter::lease_over_at(const std::string& node, const store::ClusterState& state) const {
   if (!term_) return never;
-  const auto answered = answered_at_.find(node);
-  const Instant last = answered == answered_at_.end() ? elected_at_ : std::max(elected_at_, answered->second);
+  const auto told = told_.find(node);
+  const Instant last = told == told_.end() ? elected_at_ : std::max(elected_at_, told->second.received_at);
   if (proven_off_.contains(node)) return elected_at_;
   const Duration lease = lease_of(node, state);
   return last + lease + std::max(margin_, drift_of(lease));

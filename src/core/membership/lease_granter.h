@@ -27,10 +27,14 @@ class LeaseGranter {
 
   /// The answer to send, or nothing: not leader, the leader's own lease is over, `state` is not proven to be current
   /// (`state_is_current`: the leader's own no-op of this term is applied), or a takeover from this node is under way.
-  /// Send it at once: the call counts as the moment of the answer.
-  [[nodiscard]] std::optional<message::LeaseGrant> answer(const message::LeaseRequest& request,
+  /// Send it at once. The lease counts as given at `received_at`, when the request came, which is after it was asked
+  /// for.
+  [[nodiscard]] std::optional<message::LeaseGrant> answer(const message::LeaseRequest& request, Instant received_at,
                                                           const store::ClusterState& state, bool state_is_current,
                                                           Instant leader_lease_until, Instant now);
+  /// Whether the answer may wait for this leader's next heartbeat, to travel with it: it would say what was said
+  /// before, and the node has time.
+  [[nodiscard]] bool may_wait(const message::LeaseRequest& request, const store::ClusterState& state) const;
 
   /// No lease that any leader ever gave to `node` is running any more, as far as `state`, which must be applied up to
   /// this leader's own no-op, tells of longer ones. False while not leader.
@@ -55,14 +59,22 @@ class LeaseGranter {
   /// How long a lease of the node may last.
   [[nodiscard]] Duration lease_of(const std::string& node, const store::ClusterState& state) const;
 
+  /// The last answer to a node.
+  struct Told {
+    message::LeaseGrant grant;
+    Instant received_at{};  ///< the latest moment at which a request was received that was answered
+  };
+
+  Duration heartbeat_;
+  bool ample_;
   Duration lease_;
   Duration margin_;
   std::optional<std::uint64_t> term_;
   Instant elected_at_{};
-  std::map<std::string, Instant> answered_at_;  ///< by node, in this term
-  std::set<std::string> withheld_;              ///< nodes from which something is being taken over
-  std::set<std::string> shot_at_;               ///< nodes that are being fenced
-  std::set<std::string> proven_off_;            ///< nodes that were fenced and not answered since
+  std::map<std::string, Told> told_;  ///< by node, in this term
+  std::set<std::string> withheld_;    ///< nodes from which something is being taken over
+  std::set<std::string> shot_at_;     ///< nodes that are being fenced
+  std::set<std::string> proven_off_;  ///< nodes that were fenced and not answered since
 };
 
 }  // namespace bascule::membership

@@ -18,10 +18,11 @@ class LeaseGranterTest : public testing::Test {
   }
   std::optional<message::LeaseGrant> answer(Instant now, Instant until = never, bool current = true,
                                             const std::string& node = "alice") {
-    return granter_.answer({node, 7, 123}, state_, current, until, now);
+    return granter_.answer({node, 7, 123}, now, state_, current, until, now);
   }
   store::ClusterState state_;
-  LeaseGranter granter_{config::Timing{}};
+  const config::Timing timing_{.lease = milliseconds(450)};
+  LeaseGranter granter_{timing_};
 };
 
 TEST_F(LeaseGranterTest, AnswersWithWhatTheStateSays) {
@@ -101,11 +102,46 @@ TEST_F(LeaseGranterTest, ANodeWhoseManagerIsRestartedKeepsItsLeasesLongerAndATak
   EXPECT_EQ(granter_.lease_over_at("alice", state_), at(32'061)) << "drift of half a minute";
   EXPECT_EQ(granter_.lease_over_at("bob", state_), at(1490));
   EXPECT_FALSE(granter_.begin_takeover("alice", state_, at(32'060)));
-  LeaseGranter next{config::Timing{}};
+  LeaseGranter next{timing_};
   next.lead(4, at(5000));
   EXPECT_EQ(next.lease_over_at("alice", state_), at(35'061)) << "a later leader does not know when it was given";
   state_.nodes["alice"].restart_lease_ms = 0;
   EXPECT_EQ(granter_.lease_over_at("alice", state_), at(2490));
+}
+
+TEST_F(LeaseGranterTest, ALeaseCountsFromTheReceptionOfTheQuestion) {
+  granter_.lead(3, at(1000));
+  EXPECT_TRUE(granter_.answer({"alice", 7, 123}, at(2000), state_, true, never, at(2070)));
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(2490));
+  EXPECT_TRUE(granter_.answer({"alice", 7, 100}, at(1990), state_, true, never, at(2080)));
+  EXPECT_EQ(granter_.lease_over_at("alice", state_), at(2490)) << "an older question came late";
+}
+
+TEST_F(LeaseGranterTest, AnAnswerThatSaysNothingNewMayWait) {
+  const auto asked = [](std::int64_t ms, std::uint64_t incarnation = 7) {
+    return message::LeaseRequest{"alice", incarnation, to_ns(at(ms))};
+  };
+  granter_.lead(3, at(1000));
+  EXPECT_FALSE(granter_.may_wait(asked(5000), state_)) << "the first one of this leader";
+  (void)granter_.answer(asked(5000), at(1000), state_, true, never, at(1000));
+  EXPECT_TRUE(granter_.may_wait(asked(5150), state_));
+  EXPECT_FALSE(granter_.may_wait(asked(5188), state_)) << "a question or its answer was lost: there is less time";
+  EXPECT_FALSE(granter_.may_wait(asked(5150, 8), state_)) << "the manager was restarted";
+  EXPECT_FALSE(LeaseGranter(timing_).may_wait(asked(5150), state_));
+  ++state_.services["shop"].epoch;
+  EXPECT_FALSE(granter_.may_wait(asked(5150), state_)) << "another lease";
+  --state_.services["shop"].epoch;
+  state_.nodes["alice"].restart_lease_ms = 30'000;
+  EXPECT_FALSE(granter_.may_wait(asked(5150), state_)) << "a longer lease";
+}
+
+TEST_F(LeaseGranterTest, NoAnswerWaitsWhereLeasesAreShort) {
+  const config::Timing brief{.heartbeat = milliseconds(75), .lease = milliseconds(449)};
+  LeaseGranter granter(brief);
+  granter.lead(3, at(1000));
+  const message::LeaseRequest request{"alice", 7, to_ns(at(5000))};
+  (void)granter.answer(request, at(1000), state_, true, never, at(1000));
+  EXPECT_FALSE(granter.may_wait(request, state_));
 }
 
 TEST_F(LeaseGranterTest, AnotherTermStartsAnew) {

@@ -6,20 +6,27 @@
 
 namespace bascule::membership {
 
+namespace {
+constexpr Duration idle_pace = seconds(1);
+}  // namespace
+
 LeaseHolder::LeaseHolder(std::string node, std::uint64_t incarnation, const config::Timing& timing)
     : node_(std::move(node)),
       incarnation_(incarnation),
       heartbeat_(timing.heartbeat),
+      ample_(timing.leases_are_ample()),
       lease_(timing.lease),
       restart_lease_(timing.restart_lease) {}
 
 std::optional<message::LeaseRequest> LeaseHolder::tick(Instant now) {
-  if (now < next_ask_) return std::nullopt;
+  // The answer comes with the leader's next heartbeat, so with the second one it is late.
+  const bool answered = newest_answered_ && now < *newest_answered_ + 5 * heartbeat_ / 2;
+  if (now < next_ask_ && (answered || owned_.empty())) return std::nullopt;
   return ask(now);
 }
 
 message::LeaseRequest LeaseHolder::ask(Instant now) {
-  next_ask_ = now + heartbeat_;
+  next_ask_ = now + (owned_.empty() ? idle_pace : ample_ ? 3 * heartbeat_ / 2 : heartbeat_ / 2);
   while (!asked_.empty() && asked_.front() + lease_ <= now) asked_.pop_front();
   if (asked_.empty() || asked_.back() != now) asked_.push_back(now);
   return {node_, incarnation_, to_ns(now)};
@@ -30,6 +37,7 @@ void LeaseHolder::observe(const store::ClusterState& state) {
   for (const auto& lease : leases_of(state, node_)) {
     const auto known = owned_.find(lease.name);
     const bool same = known != owned_.end() && known->second.epoch == lease.epoch;
+    if (!same) ask_anew();
     owned[lease.name] = same ? known->second : Owned{lease.epoch, state.applied_index, false};
   }
   owned_ = std::move(owned);

@@ -24,7 +24,7 @@ struct HeldLease {
   bool operator==(const HeldLease&) const = default;
 };
 
-/// The node's side of the leases: asks when a heartbeat is due, and knows until when this node may act. Pure.
+/// The node's side of the leases: asks with its heartbeats, and knows until when this node may act. Pure.
 class LeaseHolder {
  public:
   /// What a grant changed.
@@ -36,11 +36,14 @@ class LeaseHolder {
 
   LeaseHolder(std::string node, std::uint64_t incarnation, const config::Timing& timing);
 
-  /// The request to send to the leader when a heartbeat is due, else nothing. Its `asked_at_ns` is `now`, so send it at
-  /// once.
+  /// To be called with each heartbeat: the request to send to the leader, if one is due. Its `asked_at_ns` is `now`, so
+  /// send it at once. Due with every second heartbeat while answers come, with each one where they do not or where
+  /// leases are short, once in a second for who owns nothing, and at once for what has just become ours.
   [[nodiscard]] std::optional<message::LeaseRequest> tick(Instant now);
-  /// The same without waiting for the heartbeat: a new leader is known, or something was granted to us.
+  /// The same whether it is due or not.
   [[nodiscard]] message::LeaseRequest ask(Instant now);
+  /// One is due: there is another leader.
+  void ask_anew() { next_ask_ = {}; }
 
   /// What the applied state says this node owns; call after each application. Remembers at which index each came.
   void observe(const store::ClusterState& state);
@@ -48,7 +51,10 @@ class LeaseHolder {
   [[nodiscard]] bool owns_anything() const { return !owned_.empty(); }
   /// This manager is restarted on purpose: leases are taken as long as they are given from now on, up to
   /// `restart_lease`.
-  void prepare_restart() { lease_ = std::max(lease_, restart_lease_); }
+  void prepare_restart() {
+    lease_ = std::max(lease_, restart_lease_);
+    ask_anew();
+  }
   /// A lease that watchdogd has disarmed because nothing runs here any more: grants up to this epoch count no more.
   void release(const std::string& name, std::uint64_t epoch);
   /// Something begins to run here in this epoch, which this node still owns: grants of it count again.
@@ -60,8 +66,6 @@ class LeaseHolder {
   /// The end of the lease of this epoch; empty when it was never granted to this object.
   [[nodiscard]] std::optional<Instant> end_of(const std::string& name, std::uint64_t epoch) const;
   [[nodiscard]] std::vector<HeldLease> leases() const;
-  /// When tick() is due.
-  [[nodiscard]] Instant next_deadline() const { return next_ask_; }
 
  private:
   struct Owned {
@@ -76,6 +80,7 @@ class LeaseHolder {
   std::string node_;
   std::uint64_t incarnation_;
   Duration heartbeat_;
+  bool ample_;      ///< leases last for so many heartbeats that not each of them has to ask
   Duration lease_;  ///< the longest that is believed
   Duration restart_lease_;
   Instant next_ask_{};

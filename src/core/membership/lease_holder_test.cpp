@@ -29,7 +29,7 @@ class LeaseHolderTest : public testing::Test {
             .applied_index = index,
             .leases = {{"volume:data", epoch}}};
   }
-  LeaseHolder holder_{"alice", 7, config::Timing{.heartbeat = milliseconds(50)}};
+  LeaseHolder holder_{"alice", 7, config::Timing{.heartbeat = milliseconds(50), .lease = milliseconds(450)}};
 };
 
 TEST_F(LeaseHolderTest, BelievesLongLeasesOnlyBeforeARestart) {
@@ -47,15 +47,57 @@ TEST_F(LeaseHolderTest, BelievesLongLeasesOnlyBeforeARestart) {
   EXPECT_EQ(holder_.grant(grant, at(1201)).extended.at(0).end, at(31'200)) << "never longer than is configured";
 }
 
-TEST_F(LeaseHolderTest, AsksOnceEachHeartbeat) {
+store::ClusterState owner_of_data(std::uint64_t epoch) {
+  store::ClusterState state;
+  state.volumes["data"].owner = "alice";
+  state.volumes["data"].epoch = epoch;
+  return state;
+}
+
+TEST_F(LeaseHolderTest, WhoOwnsNothingAsksOnceInASecond) {
   const auto first = holder_.tick(at(1000));
   ASSERT_TRUE(first);
   EXPECT_EQ(first->asked_at_ns, to_ns(at(1000)));
   EXPECT_EQ(first->incarnation, 7u);
-  EXPECT_FALSE(holder_.tick(at(1049)));
-  EXPECT_EQ(holder_.next_deadline(), at(1050));
-  EXPECT_TRUE(holder_.tick(at(1050)));
-  EXPECT_EQ(holder_.ask(at(1060)).asked_at_ns, to_ns(at(1060)));
+  EXPECT_FALSE(holder_.tick(at(1999)));
+  EXPECT_TRUE(holder_.tick(at(2000)));
+  EXPECT_EQ(holder_.ask(at(2010)).asked_at_ns, to_ns(at(2010)));
+  holder_.ask_anew();
+  EXPECT_TRUE(holder_.tick(at(2020))) << "another leader";
+}
+
+TEST_F(LeaseHolderTest, AsksWithEverySecondHeartbeatWhileAnswersCome) {
+  (void)holder_.tick(at(1000));
+  holder_.observe(owner_of_data(1));
+  EXPECT_TRUE(holder_.tick(at(1001))) << "it has just become ours";
+  (void)holder_.grant(grant_of(at(1001)), at(1002));
+  EXPECT_FALSE(holder_.tick(at(1051)));
+  EXPECT_TRUE(holder_.tick(at(1100)));
+  (void)holder_.grant(grant_of(at(1100)), at(1150));
+  EXPECT_FALSE(holder_.tick(at(1150)));
+  holder_.observe(owner_of_data(2));
+  EXPECT_TRUE(holder_.tick(at(1160))) << "ours in another epoch";
+}
+
+TEST_F(LeaseHolderTest, AsksWithEachHeartbeatWhereNoAnswerComes) {
+  holder_.observe(owner_of_data(1));
+  EXPECT_TRUE(holder_.tick(at(1000)));
+  (void)holder_.grant(grant_of(at(1000)), at(1001));
+  EXPECT_FALSE(holder_.tick(at(1050)));
+  EXPECT_TRUE(holder_.tick(at(1100)));
+  EXPECT_TRUE(holder_.tick(at(1150))) << "the answer should have come with this heartbeat";
+  EXPECT_TRUE(holder_.tick(at(1200)));
+  (void)holder_.grant(grant_of(at(1200)), at(1201));
+  EXPECT_FALSE(holder_.tick(at(1250)));
+}
+
+TEST_F(LeaseHolderTest, AsksWithEachHeartbeatWhereLeasesAreShort) {
+  LeaseHolder holder{"alice", 7, config::Timing{.heartbeat = milliseconds(50), .lease = milliseconds(299)}};
+  holder.observe(owner_of_data(1));
+  for (std::int64_t now_ms = 1000; now_ms < 1500; now_ms += 50) {
+    EXPECT_TRUE(holder.tick(at(now_ms)));
+    (void)holder.grant(grant_of(at(now_ms)), at(now_ms + 1));
+  }
 }
 
 TEST_F(LeaseHolderTest, TheLeaseCountsFromTheQuestion) {

@@ -33,6 +33,7 @@ class World {
     state_.volumes["data"].owner = "alice";
     state_.volumes["data"].epoch = 1;
     leaders_[0].lead(1, leader_clock_[0].at(0));
+    holder_.observe(state_);
   }
 
   void run() {
@@ -44,12 +45,14 @@ class World {
       if (prng_.chance(1, 200)) cut_until_ns_ = real_ns_ + prng_.between(0, 1'500'000'000);
       holder_turn();
       deliver();
+      answer_those_that_waited();
       check();
     }
   }
 
   int certain = 0;
   int extended = 0;
+  int waited = 0;
 
  private:
   struct Flying {
@@ -57,6 +60,10 @@ class World {
     std::size_t leader;
     message::LeaseRequest request;
     message::LeaseGrant grant;
+  };
+  struct Unanswered {
+    Flying flying;
+    Instant received_at{};
   };
 
   /// The consensus core promises: when the second is elected, the first has no leader lease any more (and so is
@@ -97,11 +104,24 @@ class World {
     }
   }
 
+  /// At once, or at any later moment, also of a leader that is none any more by then.
   void answer(const Flying& flying) {
-    const auto until = flying.leader == leader_ ? never : Instant{};
-    const auto grant =
-        leaders_[flying.leader].answer(flying.request, state_, true, until, leader_clock_[flying.leader].at(real_ns_));
-    if (grant) send({false, flying.leader, {}, *grant});
+    const auto received_at = leader_clock_[flying.leader].at(real_ns_);
+    const bool may_wait = leaders_[flying.leader].may_wait(flying.request, state_);
+    const auto wait_ms = may_wait ? prng_.between(0, 200) : 0;
+    waited += may_wait ? 1 : 0;
+    unanswered_.emplace(real_ns_ + wait_ms * 1'000'000, Unanswered{flying, received_at});
+  }
+
+  void answer_those_that_waited() {
+    while (!unanswered_.empty() && unanswered_.begin()->first <= real_ns_) {
+      const auto [flying, received_at] = unanswered_.begin()->second;
+      unanswered_.erase(unanswered_.begin());
+      const auto until = flying.leader == leader_ ? never : Instant{};
+      const auto grant = leaders_[flying.leader].answer(flying.request, received_at, state_, true, until,
+                                                        leader_clock_[flying.leader].at(real_ns_));
+      if (grant) send({false, flying.leader, {}, *grant});
+    }
   }
 
   void check() {
@@ -117,9 +137,10 @@ class World {
   }
 
   Prng prng_;
-  config::Timing timing_ = [] {
+  config::Timing timing_ = [this] {
     config::Timing timing;
     timing.heartbeat = milliseconds(50);
+    if (prng_.chance(1, 4)) timing.lease = milliseconds(250);
     timing.restart_lease = seconds(2);
     return timing;
   }();
@@ -130,6 +151,7 @@ class World {
   std::size_t leader_ = 0;
   store::ClusterState state_;
   std::multimap<std::int64_t, Flying> flying_;
+  std::multimap<std::int64_t, Unanswered> unanswered_;
   std::int64_t real_ns_ = 0;
   std::int64_t cut_until_ns_ = 0;
 };
@@ -137,14 +159,16 @@ class World {
 TEST(LeaseProperty, CertainlyOverMeansOverOnTheHoldersClock) {
   int certain = 0;
   int extended = 0;
+  int waited = 0;
   for (std::uint64_t seed = 1; seed <= 400; ++seed) {
     World world(seed);
     world.run();
     ASSERT_FALSE(testing::Test::HasFatalFailure()) << "seed " << seed;
-    certain += world.certain, extended += world.extended;
+    certain += world.certain, extended += world.extended, waited += world.waited;
   }
   EXPECT_GT(certain, 1000) << "the leaders must have been certain now and then";
   EXPECT_GT(extended, 10000);
+  EXPECT_GT(waited, 5000);
 }
 
 }  // namespace

@@ -32,8 +32,8 @@ const char* text(Presence presence) {
 
 Liveness::Liveness(const config::ClusterConfig& config, std::string self, Instant started_at)
     : self_(std::move(self)),
-      suspect_after_(3 * config.timing.heartbeat),
-      lost_after_(config.timing.lease),
+      suspect_after_(5 * config.timing.heartbeat),
+      lost_after_(config.timing.lost_after()),
       look_at_(started_at) {
   for (const auto& node : config.nodes) nodes_[node.name].heard_at = started_at;
 }

@@ -17,8 +17,8 @@ namespace bascule::membership {
 /// What this node thinks of another one, by what arrived from it.
 enum class Presence {
   online,
-  suspect,  ///< three heartbeats without a word, or not heard yet since this node started
-  lost,     ///< a lease's duration without a word, or longer for a node that is often silent for long
+  suspect,  ///< five heartbeats without a word, or not heard yet since this node started
+  lost,     ///< config::Timing::lost_after() without a word, or longer for a node that is often silent for long
 };
 [[nodiscard]] const char* text(Presence presence);
 
@@ -74,7 +74,8 @@ class Liveness {
     Instant report_at{};
     std::deque<std::uint64_t> replaced;  ///< earlier incarnations, newest last
   };
-  /// Three of the longest silences that the node came back from lately, at least a lease and at most three.
+  /// Three of the longest silences that the node came back from lately, at least Timing::lost_after() and at most
+  /// three times that.
   [[nodiscard]] Duration lost_after(const Known& known, Instant now) const;
 
   std::string self_;

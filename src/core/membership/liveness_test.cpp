@@ -12,6 +12,7 @@ using Kind = LivenessEvent::Kind;
 config::ClusterConfig three_nodes() {
   config::ClusterConfig config;
   config.timing.heartbeat = milliseconds(50);
+  config.timing.lease = milliseconds(500);
   for (const char* name : {"alice", "bob", "carol"}) config.nodes.push_back({name, config::NodeRole::data, "", 0});
   return config;
 }
@@ -36,8 +37,8 @@ class LivenessTest : public testing::Test {
 TEST_F(LivenessTest, OnlineSuspectLostAndBack) {
   liveness_.heard("bob", at(1010), events_);
   EXPECT_EQ(kinds(), std::vector{Kind::back});
-  EXPECT_EQ(liveness_.presence("bob", at(1159)), Presence::online);
-  EXPECT_EQ(liveness_.presence("bob", at(1160)), Presence::suspect);
+  EXPECT_EQ(liveness_.presence("bob", at(1259)), Presence::online);
+  EXPECT_EQ(liveness_.presence("bob", at(1260)), Presence::suspect);
   EXPECT_EQ(liveness_.presence("bob", at(1459)), Presence::suspect);
   EXPECT_EQ(liveness_.presence("bob", at(1460)), Presence::lost);
   liveness_.heard("alice", at(1459), events_);

@@ -152,7 +152,7 @@ struct Timing {
   Duration heartbeat = milliseconds(75);
   Duration election_min = milliseconds(150);
   Duration election_max = milliseconds(300);
-  Duration lease = milliseconds(450);        ///< how long a lease lasts from the moment the holder asked for it
+  Duration lease = milliseconds(525);        ///< how long a lease lasts from the moment the holder asked for it
   Duration lease_margin = milliseconds(40);  ///< what others wait on top, for drift and scheduling
   /// How long what a node has stays leased to it while its manager is restarted on purpose; a takeover waits as long.
   Duration restart_lease = seconds(30);
@@ -160,6 +160,13 @@ struct Timing {
       seconds(3);  ///< a service whose lease ended is kept, mute and held, this long before it is stopped
   Duration stop_deadline = seconds(10);      ///< from the end of the grace until its cgroup is killed
   Duration watchdog_deadline = seconds(20);  ///< from the end of a lease until the watchdog is no longer petted
+
+  /// Leases outlast so many heartbeats that it is enough to ask for them with every second one, and to answer with the
+  /// next: three questions or answers in a row may then be lost.
+  [[nodiscard]] bool leases_are_ample() const { return lease >= 6 * heartbeat; }
+  /// Who is silent for so long is lost. The last question that was answered before a silence is older than the last
+  /// word, so waiting for the lease's whole length would only make takeovers late.
+  [[nodiscard]] Duration lost_after() const { return leases_are_ample() ? lease - heartbeat : lease; }
   bool operator==(const Timing&) const = default;
 };
 

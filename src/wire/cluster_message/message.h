@@ -69,9 +69,11 @@ struct LeaseRequest {
   std::int64_t asked_at_ns = 0;
 };
 struct GrantedLease {
-  std::string name;
+  std::string name;  ///< "volume:data", "service:shop"
   std::uint64_t epoch = 0;
-};  ///< name: "volume:data", "service:shop"
+
+  bool operator==(const GrantedLease&) const = default;
+};
 /// Leader to holder: what is yours, for `duration_ms` from `asked_at_ns` (echoed). What is not listed is not yours.
 struct LeaseGrant {
   std::uint64_t term = 0;

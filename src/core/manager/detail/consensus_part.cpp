@@ -120,6 +120,8 @@ void Manager::State::leader_changed(const consensus::LeaderChanged& change) {
   else
     granter.follow();
   told_lease_over.clear();
+  lease_requests.clear();
+  holder.ask_anew();
   fence.answered.clear();
   for (auto it = pending.begin(); it != pending.end();) it = it->second.decision ? pending.erase(it) : std::next(it);
   if (change.leader != 0) {

@@ -1,5 +1,7 @@
 // Leases, reports, and who is there.
 
+#include <utility>
+
 #include "core/manager/detail/state.h"
 #include "core/membership/lease_names.h"
 
@@ -11,17 +13,16 @@ void Manager::State::heartbeat_when_due() {
   if (raft.leadership().leader != 0)
     next_heartbeat += config.timing.heartbeat / 4;  // speak_with_the_leader() comes first
   send_report();
-  if (self->role == config::NodeRole::data && lease_ask_is_due()) ask_for_lease(holder.ask(now));
+  ask_for_lease_when_due();
   release_idle_leases();
   vouch_when_possible();
 }
 
-/// Each heartbeat, or once in a second for who owns nothing; says so once, and counts from there. The answer also tells
-/// a node that has just started when it has caught up.
-bool Manager::State::lease_ask_is_due() {
-  if (state_is_current && !holder.owns_anything() && now < next_idle_ask) return false;
-  next_idle_ask = now + seconds(1);
-  return true;
+/// The answer also tells a node that has just started when it has caught up: so until then it asks with each heartbeat.
+void Manager::State::ask_for_lease_when_due() {
+  if (self->role != config::NodeRole::data) return;
+  if (!state_is_current) return ask_for_lease(holder.ask(now));
+  if (const auto request = holder.tick(now)) ask_for_lease(*request);
 }
 
 /// The leader has just sent its heartbeats, or one has come, which is answered: what is said soon goes out with it. All
@@ -30,8 +31,9 @@ void Manager::State::speak_with_the_leader() {
   if (next_heartbeat - now <= config.timing.heartbeat / 2) next_heartbeat = now;
 }
 
-/// Something happens here: the others hear it before the heartbeat, a few changes at once.
+/// Something happens here: all others hear it before the heartbeat, a few changes at once.
 void Manager::State::report_soon() {
+  report_to_all_at = now;
   next_heartbeat = std::min(next_heartbeat, reported_at + config.timing.heartbeat / 4);
 }
 
@@ -49,11 +51,21 @@ void Manager::State::send_report() {
     report.volumes.push_back(volume.state.report);
     report.volumes.back().name = name;
   }
+  const bool to_all = report_is_for_all();
   for (const auto* nodes : {&config.nodes, &leaving})
     for (const auto& node : *nodes)
-      if (node.id != self->id) send_to(node.id, report);
+      if (node.id != self->id && (to_all || node.id == raft.leadership().leader)) send_to(node.id, report);
   std::vector<membership::LivenessEvent> events;
   liveness.report(std::move(report), now, events);
+}
+
+/// The leader hears of each heartbeat, and all hear the leader. Between the others every second one is enough, as long
+/// as it says what they know.
+bool Manager::State::report_is_for_all() {
+  const auto leader = raft.leadership().leader;
+  if (leader != 0 && leader != self->id && config.timing.leases_are_ample() && now < report_to_all_at) return false;
+  report_to_all_at = now + 3 * config.timing.heartbeat / 2;
+  return true;
 }
 
 void Manager::State::ask_for_lease(const message::LeaseRequest& request) {
@@ -63,9 +75,22 @@ void Manager::State::ask_for_lease(const message::LeaseRequest& request) {
 }
 
 void Manager::State::lease_requested(const message::LeaseRequest& request) {
+  if (request.node != self->name && granter.may_wait(request, store.state()))
+    lease_requests[request.node] = {request, now};
+  else
+    answer_lease_request(request, now);
+}
+
+/// Before the heartbeats that they travel with: a node then knows that it was answered when it thinks of asking again.
+void Manager::State::answer_lease_requests() {
+  for (const auto& [node, waiting_one] : std::exchange(lease_requests, {}))
+    answer_lease_request(waiting_one.request, waiting_one.received_at);
+}
+
+void Manager::State::answer_lease_request(const message::LeaseRequest& request, Instant received_at) {
   const auto leadership = raft.leadership();
   if (leadership.role != consensus::Role::Leader || !leadership.lease_until) return;
-  const auto answer = granter.answer(request, store.state(), true, *leadership.lease_until, now);
+  const auto answer = granter.answer(request, received_at, store.state(), true, *leadership.lease_until, now);
   if (!answer) return;
   told_lease_over.erase(request.node);
   const auto* node = config.node(request.node);

@@ -77,12 +77,15 @@ struct Manager::State {
 
   // ---- lease_part: leases, reports, who is there -------------------------------------------------------------------
   void heartbeat_when_due();
-  bool lease_ask_is_due();
+  void ask_for_lease_when_due();
   void speak_with_the_leader();
   void report_soon();
   void send_report();
+  bool report_is_for_all();
   void ask_for_lease(const message::LeaseRequest& request);
   void lease_requested(const message::LeaseRequest& request);
+  void answer_lease_requests();
+  void answer_lease_request(const message::LeaseRequest& request, Instant received_at);
   void lease_granted(const message::LeaseGrant& grant);
   void release_idle_leases();
   void release_lease(const std::string& slot, std::uint64_t epoch);
@@ -356,7 +359,12 @@ struct Manager::State {
   /// What was restored from disk may be old: a machine that found its service running must not kill it because of that.
   /// True once everything was applied that a leader had applied when it first spoke to us.
   bool state_is_current = false;
-  Instant next_heartbeat{}, next_idle_ask{}, reported_at{};
+  Instant next_heartbeat{}, reported_at{}, report_to_all_at{};
+  struct LeaseAsked {
+    message::LeaseRequest request;
+    Instant received_at{};
+  };
+  std::map<std::string, LeaseAsked> lease_requests;  ///< by node: the newest that may wait for the next heartbeat
   Instant plan_at{};
   bool plan_dirty = true;
   bool runner_went_on = false;                              ///< a machine here is in another state than before

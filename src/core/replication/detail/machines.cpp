@@ -80,7 +80,7 @@ void Machines::on(const input::PacketReceived& received) {
     (void)parts_.connector.received(received.socket, received.packet);
     return;
   }
-  parts_.keepalive.heard();
+  parts_.keepalive.heard(received.packet);
   if (!Handshake::is_ours(received.volume)) {
     core_.release(received.buffer);
     if (Handshake::may_be_skipped(received.packet)) return core_.event("volume-unknown", "the peer has more volumes");
