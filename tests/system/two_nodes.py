@@ -1,6 +1,6 @@
 """Two nodes without a witness, real programs on test hosts: a dead one is fenced and taken over from, of two that only do
 not hear each other exactly one survives, a failure with `on_fail = "fence"` has its node fenced, and without a fence device
-nobody takes over until a person says so. `two_nodes.py --programs DIR [STORY ...]`. The power board is the harness. Its agent
+nobody takes over until a person says so; one that says goodbye before it goes down is not missed. `two_nodes.py --programs DIR [STORY ...]`. The power board is the harness. Its agent
 is a fence agent like Debian's; in the story `debian` it is Debian's own fence_dummy, whose file the harness obeys."""
 
 import argparse
@@ -274,6 +274,25 @@ def unfenced(pair):
     print("no fence device: nobody took over until it was confirmed", flush=True)
 
 
+def goodbye(pair):
+    """What a shutdown does (bascule-node.service), with neither witness nor fence device."""
+    pair.wait_for("the service starts", lambda: pair.serves("alice"), 30)
+    down = pair.bascule("alice", "node", "down")
+    expect(down.code == 0 and "The other node decides alone" in down.out, f"node down: {down.out} {down.err}")
+    expect(pair.serves("bob"), "the service was not moved before")
+    pair.world.hosts["alice"].kill()
+    pair.run_on(8)
+    expect(pair.serves("bob") and not pair.shots, f"bob does not serve alone; shots: {pair.shots}")
+    status = pair.status("bob")
+    expect([node["away"] for node in status["nodes"]] == [True, False], f"nodes: {status['nodes']}")
+    pair.switch("on", "alice", by="a person")
+    pair.wait_for("alice is there", lambda: pair.status("bob")["nodes"][0]["online"], 30)
+    up = pair.bascule("alice", "node", "up", "--timeout", "20")
+    expect(up.code == 0, f"node up: {up.out} {up.err}")
+    pair.wait_for("alice has its vote again", lambda: pair.status("alice").get("quorum", {}).get("votes") == 2, 10)
+    print("goodbye: the other one served alone, and took it in again", flush=True)
+
+
 def play(name, story, programs, fencing):
     directory = os.path.join(ROOT, "out", f"test-two-nodes-{name}")
     if fencing == DUMMY and not os.path.exists("/usr/sbin/fence_dummy"):
@@ -293,12 +312,13 @@ def play(name, story, programs, fencing):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", required=True)
-    parser.add_argument("stories", nargs="*", help="fenced, unfenced, debian")
+    parser.add_argument("stories", nargs="*", help="fenced, unfenced, goodbye, debian")
     options = parser.parse_args()
     if os.geteuid() != 0 or not os.path.exists("/usr/lib/ocf/resource.d/heartbeat/Dummy"):
         print("needs root and Debian's resource-agents: skipped")
         return 77
-    stories = {"fenced": (fenced, FENCING), "unfenced": (unfenced, ""), "debian": (debian, DUMMY)}
+    stories = {"fenced": (fenced, FENCING), "unfenced": (unfenced, ""), "goodbye": (goodbye, ""),
+               "debian": (debian, DUMMY)}
     passed = [play(name, stories[name][0], options.programs, stories[name][1]) for name in options.stories or stories]
     return 0 if all(passed) else 1
 

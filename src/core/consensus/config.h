@@ -24,6 +24,7 @@ enum class Canary : std::uint8_t {
   ReadWithoutRound,         ///< a leader answers reads without asking whether it still leads
   ReformFromAnyLog,         ///< a survivor forms the cluster anew although it may have missed what the other did alone
   ReformOnAnOldProof,       ///< it does so although the other one was heard again since
+  LeaveThePairUnheard,      ///< one of two decides alone before the other one knows that it has no vote any more
 };
 
 struct Config {

@@ -50,6 +50,7 @@ struct Reform {
   ServerId lost = 0;
   Instant since{};
   /// A person takes it upon himself that nothing was committed that this server has not seen (`bascule start-alone`).
+  /// Then it may also be a learner beside the only voter.
   bool told = false;
 };
 /// Every Persist up to `sequence` is durable.
@@ -170,6 +171,8 @@ struct Status {
   /// One of two voters, and since its start it was once up to date: whatever is committed is in its log. So it may go
   /// on alone when the other one is proven to be off.
   bool may_reform = false;
+  /// Of the two that have to agree to what is committed next, if this server is one of them; 0: it is none.
+  ServerId other_of_two = 0;
   std::vector<PeerStatus> peers;  ///< of a leader
 };
 

@@ -50,6 +50,23 @@ TEST_F(Pair, TheSurvivorLeadsANewGenerationAloneAndTakesTheOtherInAgain) {
   EXPECT_EQ(bench.status(1).commit_index, bench.status(2).commit_index);
 }
 
+TEST_F(Pair, WhoGaveItsVoteAwayGoesOnAloneOnlyWhenItIsTold) {
+  bench.step(1, ProposeConfiguration{0, {{1}, {2}}});
+  bench.run(milliseconds(200));
+  ASSERT_EQ(bench.status(2).configuration.voters, std::vector<ServerId>{1});
+  bench.crash(1);
+  bench.wait(seconds(1));
+  EXPECT_FALSE(bench.status(2).may_reform);
+  bench.step(2, without(1));
+  EXPECT_EQ(last_answer(2).outcome, ProposalOutcome::Invalid) << "the other one has decided alone since";
+  bench.step(2, without(1, true));
+  EXPECT_EQ(bench.role(2), Role::Leader);
+  EXPECT_EQ(bench.status(2).configuration.voters, std::vector<ServerId>{2});
+  EXPECT_TRUE(bench.status(2).configuration.learners.empty());
+  bench.step(2, reform_command(2));
+  EXPECT_EQ(last_answer(2).outcome, ProposalOutcome::Committed);
+}
+
 TEST_F(Pair, WhoWasNotUpToDateSinceItsStartIsRefused) {
   bench.crash(2);
   bench.start(2);
@@ -121,9 +138,80 @@ TEST_F(Pair, WhoOnlyHeardOfANewGenerationDoesNotStand) {
   EXPECT_EQ(bench.role(2), Role::Follower);
 }
 
-TEST_F(Pair, TwoDoNotBecomeOneByAVote) {
+TEST_F(Pair, TwoBecomeOneOnlyWhenBothKnowIt) {
+  bench.isolate(2);
   bench.step(1, ProposeConfiguration{5, {{1}, {2}}});
+  bench.run(milliseconds(100));
+  bench.step(1, reform_command(2));
+  bench.run(milliseconds(100));
+  EXPECT_FALSE(bench.status(1).configuration_committed) << "2 could go on alone without knowing of it";
+  EXPECT_LT(bench.status(1).commit_index, bench.status(1).last_index);
+  bench.heal();
+  bench.run(milliseconds(500));
+  EXPECT_TRUE(bench.status(1).configuration_committed);
+  EXPECT_EQ(bench.status(1).commit_index, bench.status(1).last_index);
+  bench.crash(2);
+  bench.wait(seconds(1));
+  bench.step(1, reform_command(3));
+  bench.run(milliseconds(100));
+  EXPECT_EQ(last_answer(1).outcome, ProposalOutcome::Committed);
+}
+
+/// Seed 66 of the profile two-nodes: the newest voters had it, and one of the two that decided when it was proposed had
+/// not.
+TEST_F(Pair, WhatCameBeforeTheEndOfBeingTwoNeedsBothToo) {
+  bench.isolate(2);
+  bench.step(1, reform_command(2));
+  const Index committed = bench.status(1).commit_index;
+  bench.step(1, ProposeConfiguration{5, {{1}, {2}}});
+  bench.run(milliseconds(100));
+  EXPECT_EQ(bench.status(1).commit_index, committed);
+}
+
+TEST_F(Pair, OfTwoTheOneThatLeadsStaysAndTheOtherMustBeThere) {
+  bench.step(1, ProposeConfiguration{5, {{2}, {1}}});
   EXPECT_EQ(last_answer(1).outcome, ProposalOutcome::Invalid);
+  bench.crash(2);
+  bench.run(milliseconds(400));
+  bench.step(1, ProposeConfiguration{6, {{1}, {2}}});
+  EXPECT_NE(last_answer(1).outcome, ProposalOutcome::Committed);
+  EXPECT_EQ(bench.status(1).configuration.voters, (std::vector<ServerId>{1, 2}));
+}
+
+TEST_F(Pair, WhoDecidesAloneDoesSoAfterARestartToo) {
+  bench.step(1, ProposeConfiguration{5, {{1}, {2}}});
+  bench.run(milliseconds(200));
+  bench.crash(2);
+  bench.crash(1);
+  bench.start(1);
+  bench.run(seconds(1));
+  bench.step(1, reform_command(2));
+  bench.run(milliseconds(100));
+  EXPECT_EQ(last_answer(1).outcome, ProposalOutcome::Committed);
+}
+
+/// The other one died before it could answer.
+TEST_F(Pair, WhoWasToDecideAloneIsStillOneOfTwoUntilTheOtherOneKnows) {
+  bench.isolate(2);
+  bench.step(1, ProposeConfiguration{5, {{1}, {2}}});
+  bench.crash(2);
+  bench.run(milliseconds(100));
+  ASSERT_FALSE(bench.status(1).configuration_committed);
+  EXPECT_EQ(bench.status(1).other_of_two, 2u);
+  EXPECT_TRUE(bench.status(1).may_reform);
+  bench.step(1, without(2));
+  bench.step(1, reform_command(2));
+  bench.run(milliseconds(100));
+  EXPECT_EQ(last_answer(1).outcome, ProposalOutcome::Committed);
+}
+
+/// It has the entry, and cannot know whether its answer arrived before the other one died.
+TEST_F(Pair, WhoIsToHaveNoVoteIsNotOneOfTwoAnyMore) {
+  bench.step(1, ProposeConfiguration{5, {{1}, {2}}});
+  bench.deliver_all();
+  ASSERT_EQ(bench.status(2).configuration.voters, std::vector<ServerId>{1});
+  EXPECT_EQ(bench.status(2).other_of_two, 0u);
+  EXPECT_FALSE(bench.status(2).may_reform);
 }
 
 class PairAndSpare : public Pair {
@@ -133,6 +221,16 @@ class PairAndSpare : public Pair {
     bench.run(milliseconds(200));
   }
 };
+
+TEST_F(PairAndSpare, WhatCameBeforeTheThirdVoterNeedsBothOfTheTwo) {
+  bench.isolate(2);
+  bench.step(1, reform_command(2));
+  const Index committed = bench.status(1).commit_index;
+  bench.step(1, ProposeConfiguration{5, {{1, 2, 3}, {}}});
+  bench.run(milliseconds(200));
+  EXPECT_EQ(bench.status(3).last_index, bench.status(1).last_index) << "the learner has it";
+  EXPECT_EQ(bench.status(1).commit_index, committed) << "2 could go on alone without it";
+}
 
 TEST_F(PairAndSpare, AThirdVoterCountsOnlyWhenBothOfTheTwoKnowIt) {
   bench.isolate(2);

@@ -51,6 +51,11 @@ class FencingManagerTest : public testing::Test {
   std::set<std::string> in_sync(const std::string& host) {
     return status(host)["volumes"][0]["in_sync"].get<std::set<std::string>>();
   }
+  /// And knows that the other one knows it.
+  bool decides_no_more(const std::string& node) {
+    const auto quorum = status(node)["quorum"];
+    return quorum["votes"] == 1 && quorum["settled"].get<bool>();
+  }
   std::string by_hand(const std::string& at, const std::string& node, const std::string& act) {
     return world->change(at, message::FenceByHand{node, act, ""});
   }
@@ -123,6 +128,48 @@ TEST_F(FencingManagerTest, WhoWasAwayDoesNotStartAloneNorFenceButCanBeTold) {
   EXPECT_EQ(world->switched_off().size(), shots) << "it may have missed something: it has no right to shoot";
   const auto refusal = by_hand("bob", "alice", "confirm");
   EXPECT_NE(refusal.find("start-alone"), std::string::npos) << refusal;
+  EXPECT_EQ(by_hand("bob", "alice", "start-alone"), "");
+  EXPECT_EQ(status("bob")["quorum"]["leader"], "bob");
+}
+
+/// With and without fence devices, whoever leads: none is needed.
+TEST_F(FencingManagerTest, OfTwoNodesTheOneThatSaidGoodbyeIsNotMissed) {
+  for (const auto& [leaves, fenced] : {std::pair("alice", true), {"alice", false}, {"bob", true}, {"bob", false}}) {
+    begin(two_nodes(fenced));
+    const std::string stays = leaves == std::string("alice") ? "bob" : "alice";
+    EXPECT_NE(world->change(leaves, message::SayGoodbye{leaves}), "") << "it is not in standby";
+    ASSERT_EQ(world->change(leaves, message::SetStandby{leaves, true}), "");
+    ASSERT_TRUE(within(seconds(20), [&] { return world->serves(stays, "shop"); }));
+    ASSERT_TRUE(within(seconds(20), [&] { return in_sync(stays).size() == 2; }));
+    EXPECT_EQ(world->change(leaves, message::SayGoodbye{leaves}), "");
+    ASSERT_TRUE(within(seconds(5), [&] { return decides_no_more(leaves); })) << leaves;
+    world->power_off(leaves);
+    world->run(seconds(60));
+    EXPECT_TRUE(world->serves(stays, "shop"));
+    EXPECT_TRUE(world->switched_off().empty()) << "it was shot although it had said goodbye";
+    EXPECT_EQ(world->change(stays, message::SetTarget{"shop", true}), "") << "it decides alone";
+
+    world->power_on(leaves);
+    ASSERT_TRUE(within(seconds(20), [&] { return in_sync(stays).size() == 2; }));
+    EXPECT_EQ(status(stays)["quorum"]["votes"], 1) << "it has not said yet that it is back";
+    EXPECT_EQ(world->change(leaves, message::SetStandby{leaves, false}), "");
+    ASSERT_TRUE(within(seconds(5), [&] { return status(leaves)["quorum"]["votes"] == 2; }));
+    EXPECT_TRUE(world->breaches().empty());
+  }
+}
+
+TEST_F(FencingManagerTest, WhoSaidGoodbyeStartsAloneOnlyWhenItIsTold) {
+  begin(two_nodes(true));
+  ASSERT_EQ(world->change("bob", message::SetStandby{"bob", true}), "");
+  ASSERT_EQ(world->change("bob", message::SayGoodbye{"bob"}), "");
+  ASSERT_TRUE(within(seconds(5), [&] { return decides_no_more("bob"); }));
+  world->power_off("bob");
+  world->run(seconds(5));
+  world->power_off("alice");
+  world->power_on("bob");
+  world->run(seconds(60));
+  EXPECT_TRUE(world->switched_off().empty()) << "alice has newer data: bob has no right to shoot";
+  EXPECT_NE(by_hand("bob", "alice", "confirm"), "");
   EXPECT_EQ(by_hand("bob", "alice", "start-alone"), "");
   EXPECT_EQ(status("bob")["quorum"]["leader"], "bob");
 }

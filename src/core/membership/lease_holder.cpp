@@ -51,7 +51,9 @@ void LeaseHolder::release(const std::string& name, std::uint64_t epoch) {
 
 void LeaseHolder::take_up(const std::string& name, std::uint64_t epoch) {
   const auto released = released_.find(name);
-  if (released != released_.end() && epoch <= released->second) released_.erase(released);
+  if (released == released_.end() || epoch > released->second) return;
+  released_.erase(released);
+  ask_anew();
 }
 
 std::string LeaseHolder::reason_to_ignore(const message::LeaseGrant& grant, Instant now) const {

@@ -57,7 +57,8 @@ class LeaseHolder {
   }
   /// A lease that watchdogd has disarmed because nothing runs here any more: grants up to this epoch count no more.
   void release(const std::string& name, std::uint64_t epoch);
-  /// Something begins to run here in this epoch, which this node still owns: grants of it count again.
+  /// Something begins to run here in this epoch, which this node still owns: grants of it count again, and one is asked
+  /// for.
   void take_up(const std::string& name, std::uint64_t epoch);
   /// A grant from the leader. Only answers to requests of this very object count, only of the newest term seen; an end
   /// is asked_at + duration and never becomes earlier.

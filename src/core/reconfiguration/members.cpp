@@ -30,6 +30,7 @@ struct Search {
   const config::ClusterConfig& wanted;
   ServerId self;
   const std::function<MemberView(ServerId)>& view;
+  const std::set<ServerId>& away;
   MemberStep step = {};
 
   [[nodiscard]] std::string name(ServerId id) const {
@@ -38,7 +39,7 @@ struct Search {
   }
   [[nodiscard]] bool is_to_vote(ServerId id) const {
     const auto* node = wanted.node(id);
-    return node != nullptr && node->votes();
+    return node != nullptr && node->votes() && !away.contains(id);
   }
   [[nodiscard]] bool majority_there(const Configuration& next) const {
     const auto there = std::count_if(next.voters.begin(), next.voters.end(),
@@ -65,7 +66,7 @@ struct Search {
   }
   bool give_a_vote() {
     for (const auto& node : wanted.nodes) {
-      if (!node.votes() || !members.is_learner(node.id)) continue;
+      if (!is_to_vote(node.id) || !members.is_learner(node.id)) continue;
       const auto seen = view(node.id);
       if (seen.online && seen.caught_up) return propose(with(members, node.id, true), node.name + " votes from now on");
       step.waiting =
@@ -106,8 +107,8 @@ struct Search {
 }  // namespace
 
 MemberStep next_member_step(const Configuration& now_in_force, const config::ClusterConfig& wanted, ServerId self,
-                            const std::function<MemberView(ServerId)>& view) {
-  Search search{now_in_force, wanted, self, view};
+                            const std::function<MemberView(ServerId)>& view, const std::set<ServerId>& away) {
+  Search search{now_in_force, wanted, self, view, away};
   (void)(search.leave_the_lead() || search.add_a_learner() || search.give_a_vote() || search.take_a_vote() ||
          search.remove_a_learner());
   if (search.step.propose || search.step.hand_over_to != 0) search.step.waiting.clear();
@@ -133,8 +134,8 @@ std::string reason_not_to_change_members(const config::ClusterConfig& from, cons
   });
   if (same || 2 * staying > votes) return {};
   if (votes == 2 && staying == 1)
-    return "two nodes decide together, and one of them does not leave by a vote: add a witness first, or switch that "
-           "node off and say so on the other one: bascule fence confirm NODE";
+    return "two nodes decide together, and one of them does not leave by a vote: add a witness first, or say "
+           "bascule node down on that node, or, if it is lost, bascule fence confirm NODE on the other one";
   return fmt::format(
       "only {} of the {} voters of now would stay and are online, and a majority of them has to agree to each step: "
       "bring them online, or remove fewer nodes at a time",

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "wire/cluster_config/config.h"
@@ -29,8 +30,10 @@ struct MemberStep {
 /// that is to leave hands over, learners are added, those
 /// that are to vote and have caught up get their vote, votes are taken, and who is not configured any more leaves.
 /// Never more than one voter at a time, and never so that fewer voters than a majority would be there.
+/// `away`: nodes that said goodbye; while they are, they are to have no vote.
 [[nodiscard]] MemberStep next_member_step(const raft::Configuration& now_in_force, const config::ClusterConfig& wanted,
-                                          raft::ServerId self, const std::function<MemberView(raft::ServerId)>& view);
+                                          raft::ServerId self, const std::function<MemberView(raft::ServerId)>& view,
+                                          const std::set<raft::ServerId>& away = {});
 
 /// Why the members cannot get from one configuration to the other, or empty: of the voters of now, those that stay and
 /// are online have to be a majority of the voters of now, or nothing could be decided on the way. `in_force`: the

@@ -50,6 +50,18 @@ TEST(MemberSteps, TheLeaderHandsOverBeforeItGoes) {
   EXPECT_EQ(step.hand_over_to, 2u);
 }
 
+TEST(MemberSteps, WhoSaidGoodbyeHasNoVoteUntilItIsBack) {
+  const auto wanted = nodes_with({1, 2}, {});
+  const auto there = next_member_step({{1, 2}, {}}, wanted, 1, all_well, {2});
+  ASSERT_TRUE(there.propose);
+  EXPECT_EQ(*there.propose, (Configuration{{1}, {2}}));
+  EXPECT_EQ(next_member_step({{1, 2}, {}}, wanted, 2, all_well, {2}).hand_over_to, 1u) << "it leads";
+  const auto away = next_member_step({{1}, {2}}, wanted, 1, all_well, {2});
+  EXPECT_FALSE(away.propose);
+  EXPECT_EQ(away.waiting, "");
+  EXPECT_EQ(*next_member_step({{1}, {2}}, wanted, 1, all_well).propose, (Configuration{{1, 2}, {}}));
+}
+
 TEST(MemberSteps, NothingIsDoneThatWouldLeaveNoMajority) {
   const auto only_1 = [](ServerId id) { return MemberView{id == 1, id == 1}; };
   const auto step = next_member_step({{1, 2, 3}, {}}, nodes_with({1, 2}, {}), 1, only_1);

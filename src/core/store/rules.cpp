@@ -46,8 +46,26 @@ std::string wrong_epoch(const std::string& name, std::uint64_t given, std::uint6
 Applied set_standby(ClusterState& state, const message::SetStandby& c) {
   if (known_or_new(state.nodes, c.node).standby == c.standby) return nothing_to_do();
   state.nodes[c.node].standby = c.standby;
+  state.nodes[c.node].away = false;
   if (c.standby) return accept({"standby", c.node, c.node + " is in standby: it is to run no services", {}});
   return accept({"online", c.node, c.node + " may run services again", {}});
+}
+
+/// What the node owns could not be told to stop any more.
+Applied say_goodbye(ClusterState& state, const message::SayGoodbye& c) {
+  const auto known = known_or_new(state.nodes, c.node);
+  if (known.away == !c.back) return nothing_to_do();
+  if (c.back) {
+    state.nodes[c.node].away = false;
+    return accept({"welcome", c.node, c.node + " is back and decides again", {}});
+  }
+  if (!known.standby) return refuse(c.node + " is not in standby: it still takes part");
+  const auto owns = [&](const auto& things) {
+    return std::any_of(things.begin(), things.end(), [&](const auto& one) { return one.second.owner == c.node; });
+  };
+  if (owns(state.services) || owns(state.volumes)) return refuse(c.node + " still has something that runs");
+  state.nodes[c.node].away = true;
+  return accept({"goodbye", c.node, c.node + " is switched off on purpose: it decides nothing until it is back", {}});
 }
 
 /// What is said of "web" holds for its copies, whatever was said of one of them before.
@@ -366,6 +384,7 @@ struct Rules {
   ClusterState& state;
   const std::string& proposer;
   Applied operator()(const message::SetStandby& c) const { return set_standby(state, c); }
+  Applied operator()(const message::SayGoodbye& c) const { return say_goodbye(state, c); }
   Applied operator()(const message::SetTarget& c) const { return set_target(state, c); }
   Applied operator()(const message::MoveService& c) const { return move_service(state, c); }
   Applied operator()(const message::HoldVolume& c) const { return hold_volume(state, c); }

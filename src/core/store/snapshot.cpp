@@ -62,6 +62,7 @@ ServiceFailure failure_of(const Json& json) {
 
 Json json_of(const NodeState& node) {
   return {{"standby", node.standby},
+          {"away", node.away},
           {"restart_lease_ms", node.restart_lease_ms},
           {"restart_version", node.restart_version},
           {"boot", node.boot},
@@ -72,6 +73,7 @@ Json json_of(const NodeState& node) {
 NodeState node_of(const Json& json) {
   NodeState node;
   node.standby = json.at("standby").get<bool>();
+  node.away = json.value("away", false);  // snapshots of earlier versions do not have it
   node.restart_lease_ms = json.at("restart_lease_ms").get<std::uint64_t>();
   node.restart_version = json.at("restart_version").get<std::uint64_t>();
   node.boot = json.at("boot").get<std::string>();

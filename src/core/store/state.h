@@ -13,6 +13,7 @@ namespace bascule::store {
 
 struct NodeState {
   bool standby = false;
+  bool away = false;  ///< it said that it is switched off on purpose; ends with its standby
   /// Its leases may last so long, because its manager is restarted on purpose, and a takeover waits as long. 0: no
   /// longer than all others.
   std::uint64_t restart_lease_ms = 0;

@@ -24,7 +24,9 @@ Command some_command(Prng& prng, const ClusterState& state) {
   if (state.services.contains("shop")) service = state.services.at("shop");
   const auto off = [&prng] { return prng.chance(1, 8) ? prng.below(3) : 0; };
   const auto service_name = prng.chance(1, 5) ? "" : "shop";
-  switch (prng.below(23)) {
+  switch (prng.below(24)) {
+    case 23:
+      return SayGoodbye{some_node(prng), prng.chance(1, 4)};
     case 0:
       return SetStandby{some_node(prng), prng.chance(1, 2)};
     case 1:

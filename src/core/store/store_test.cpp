@@ -60,6 +60,24 @@ TEST_F(StoreTest, StandbyIsSetAndTakenBack) {
   EXPECT_FALSE(store_.state().nodes.at("bob").standby);
 }
 
+TEST_F(StoreTest, AGoodbyeNeedsAnEmptyNodeAndEndsWithItsStandby) {
+  alice_runs_shop();
+  refused(SayGoodbye{"bob"}, "bob is not in standby: it still takes part");
+  accepted(SetStandby{"alice", true});
+  refused(SayGoodbye{"alice"}, "alice still has something that runs");
+  accepted(SetStandby{"bob", true});
+  unchanged(SayGoodbye{"bob", true});
+  accepted(SayGoodbye{"bob"});
+  EXPECT_TRUE(store_.state().nodes.at("bob").away);
+  unchanged(SayGoodbye{"bob"});
+  accepted(SayGoodbye{"bob", true});
+  EXPECT_FALSE(store_.state().nodes.at("bob").away);
+  EXPECT_TRUE(store_.state().nodes.at("bob").standby) << "a person's standby stays";
+  accepted(SayGoodbye{"bob"});
+  accepted(SetStandby{"bob", false});
+  EXPECT_FALSE(store_.state().nodes.at("bob").away);
+}
+
 TEST_F(StoreTest, TargetIsSetAndStoppingForgetsAMove) {
   alice_runs_shop();
   accepted(MoveService{"shop", "bob"});

@@ -90,6 +90,12 @@ struct Check {
   Result<void> operator()(const message::SetHalt&) const { return {}; }
 
   Result<void> operator()(const message::SetStandby& c) const { return data_node(config, c.node); }
+  Result<void> operator()(const message::SayGoodbye& c) const {
+    if (!config.two_nodes())
+      return fail("goodbye", c.node, "the other nodes have a majority without it, or nobody has",
+                  "standby is enough: bascule standby " + c.node);
+    return data_node(config, c.node);
+  }
   Result<void> operator()(const message::SetTarget& c) const { return known_service(config, c.service); }
   Result<void> operator()(const message::MoveService& c) const {
     if (auto result = one_place(config, c.service); !result || c.to.empty()) return result;

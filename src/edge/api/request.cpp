@@ -110,6 +110,7 @@ decltype(Request::body) body_of(const std::string& name, const json& object) {
   if (name == "move") return message::MoveService{text("service"), text("to")};
   if (name == "standby") return message::SetStandby{text("node"), true};
   if (name == "online") return message::SetStandby{text("node"), false};
+  if (name == "goodbye") return message::SayGoodbye{text("node"), value_of<bool>(object, "back")};
   if (name == "start") return message::SetTarget{text("service"), true};
   if (name == "stop") return message::SetTarget{text("service"), false};
   if (name == "clear_failures") return message::ClearFailures{text("service"), text("node")};

@@ -25,7 +25,11 @@ struct FakeManager : api::ManagerDoor {
     return {{"cluster", "c"},
             {"summary", "s"},
             {"healthy", state == "Started"},
-            {"nodes", {{{"name", "alice"}, {"standby", standby}}}},
+            {"quorum", {{"votes", away ? 1 : 2}, {"settled", true}}},
+            {"nodes",
+             {{{"name", "alice"}, {"votes", true}, {"standby", standby}, {"away", away}},
+              {{"name", "bob"}, {"votes", true}},
+              {{"name", "carol"}, {"votes", has_witness}}}},
             {"services", {{{"name", "shop"}, {"target", "Started"}, {"state", state}, {"owner", owner}}}},
             {"volumes", {{{"name", "data"}, {"replicas", json::array()}}}}};
   }
@@ -46,12 +50,14 @@ struct FakeManager : api::ManagerDoor {
       state = !target->started ? "Stopped" : breaks ? "Failed" : "Started";
     if (const auto* change = std::get_if<message::SetStandby>(&command)) {
       standby = change->standby;
+      away = false;
       if (standby) owner = "bob";
     }
+    if (const auto* goodbye = std::get_if<message::SayGoodbye>(&command)) away = !goodbye->back;
     done(json::object());
   }
   std::string state = "Started", owner = "alice";
-  bool refuse = false, obey = true, breaks = false, standby = false;
+  bool refuse = false, obey = true, breaks = false, standby = false, away = false, has_witness = false;
 };
 
 struct CommandLineTest : testing::Test {
@@ -269,12 +275,30 @@ TEST_F(CommandLineTest, ANodeGoesDownAndComesBack) {
   EXPECT_FALSE(manager.standby);
 }
 
+TEST_F(CommandLineTest, OneOfTwoNodesSaysGoodbyeBeforeItGoesDown) {
+  start_server();
+  EXPECT_EQ(bascule({"node", "down", "--state-dir", directory}), ok) << err.str();
+  EXPECT_TRUE(manager.away);
+  EXPECT_NE(out.str().find("The other node decides alone until alice is back."), std::string::npos) << out.str();
+  EXPECT_EQ(bascule({"node", "up", "--state-dir", directory}), ok) << err.str();
+  EXPECT_FALSE(manager.away);
+}
+
+TEST_F(CommandLineTest, WhereAWitnessIsNobodyNeedsToSayGoodbye) {
+  manager.has_witness = true;
+  start_server();
+  EXPECT_EQ(bascule({"node", "down", "--state-dir", directory}), ok) << err.str();
+  EXPECT_FALSE(manager.away);
+}
+
 TEST_F(CommandLineTest, ANodeThatAPersonPutInStandbyStaysThere) {
   manager.standby = true;
   start_server();
   EXPECT_EQ(bascule({"node", "down", "--state-dir", directory}), ok);
+  EXPECT_TRUE(manager.away);
   EXPECT_EQ(bascule({"node", "up", "--state-dir", directory}), ok);
   EXPECT_TRUE(manager.standby);
+  EXPECT_FALSE(manager.away) << "it decides again, and stays in standby";
 }
 
 TEST_F(CommandLineTest, ANodeComesBackAsSoonAsThereIsAMajority) {

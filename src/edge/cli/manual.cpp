@@ -25,16 +25,14 @@ std::vector<LocalCommand> own_commands() {
        "config node --node alice"},
       {"doctor", "[--node NODE] [--config FILE] [--state-dir DIRECTORY] [--compare FILE ...]",
        "Looks at this machine as a node: kernel, watchdog, keys, links, peers, ports, firewall, disks, addresses, "
-       "agents, and who "
-       "else manages them; with the command that mends what is wrong. Exit codes: 0 fine, 1 warnings, 2 bad.",
+       "agents, and who else manages them; with what mends it. Exit codes: 0 fine, 1 warnings, 2 bad.",
        "doctor --compare bob.json"},
       {"agent", "AGENT",
        "What an OCF agent of this machine says of itself: its parameters and its actions, with the time that it "
-       "advises "
-       "for each. That is shown and never taken: start_timeout and the others say how long is waited.",
+       "advises for each. That is shown and never taken: start_timeout and the others say what is waited.",
        "agent ocf:heartbeat:apache"},
       {"node down", "[--node NODE] [--timeout SECONDS]",
-       "Moves everything off this node before it goes down: a standby that `node up` ends. The systemd units do both.",
+       "Moves everything off this node before it goes down, until `node up`; one of two gives its vote away.",
        "node down"},
       {"node up", "[--node NODE] [--timeout SECONDS]",
        "Ends the standby of `node down`, as soon as there is a majority; a standby of another origin stays.",

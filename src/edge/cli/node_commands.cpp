@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
@@ -13,6 +14,8 @@ namespace bascule::cli::detail {
 namespace {
 
 constexpr auto between_tries = std::chrono::seconds(1);
+constexpr auto between_looks = std::chrono::milliseconds(100);
+constexpr std::chrono::seconds goodbye_patience{15};  ///< with what came before, less than systemd waits
 
 const char* role_name(config::NodeRole role) {
   return role == config::NodeRole::data ? "data" : role == config::NodeRole::witness ? "witness" : "peer";
@@ -63,17 +66,42 @@ int CommandLine::node_down() {
   if (!status) return failed(status.error(), no_contact);
   if (flag(named(member(*status, "nodes"), options_.node), "standby")) {
     around_.out << options_.node << " is in standby already.\n";
-    return ok;
+    return say_goodbye(*status);
   }
   std::ofstream(mark_path(options_.state_dir)) << "by `bascule node down`\n";
-  return also({"standby", options_.node, "--timeout", std::to_string(options_.timeout_s)});
+  const int emptied = also({"standby", options_.node, "--timeout", std::to_string(options_.timeout_s)});
+  return emptied == ok ? say_goodbye(*status) : emptied;
+}
+
+/// Of two nodes without a witness the other one cannot tell a machine that was shut down from a dead one, unless it is
+/// told before.
+int CommandLine::say_goodbye(const json& status) const {
+  const json& nodes = member(status, "nodes");
+  const auto voters = std::count_if(nodes.begin(), nodes.end(), [](const json& node) { return flag(node, "votes"); });
+  if (voters != 2 || !flag(named(nodes, options_.node), "votes")) return ok;
+  if (const auto said = ask({{"op", "goodbye"}, {"node", options_.node}}); !said) return failed(said.error(), refused);
+  const auto patience = std::min(std::chrono::seconds(options_.timeout_s), goodbye_patience);
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  for (; std::chrono::steady_clock::now() < limit; std::this_thread::sleep_for(between_looks)) {
+    const auto now = ask({{"op", "status"}});
+    const json quorum = now ? member(*now, "quorum") : json();
+    if (number(quorum, "votes") != 1 || !flag(quorum, "settled")) continue;
+    around_.out << "The other node decides alone until " << options_.node << " is back.\n";
+    return ok;
+  }
+  return failed({"the other node does not decide alone yet", options_.node, "it did not answer in time",
+                 "when this machine goes off now, the other one takes it for dead: docs/fencing.md"},
+                timed_out);
 }
 
 int CommandLine::node_up() {
   std::error_code error;
   if (!std::filesystem::exists(mark_path(options_.state_dir), error)) {
     around_.out << options_.node << " did not go down by `bascule node down`: nothing to take back.\n";
-    return ok;
+    const auto status = ask({{"op", "status"}});  // in standby before, and there again
+    if (!status || !flag(named(member(*status, "nodes"), options_.node), "away")) return ok;
+    const auto back = ask({{"op", "goodbye"}, {"node", options_.node}, {"back", true}});
+    return back ? ok : failed(back.error(), refused);
   }
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(options_.timeout_s);
   int code = also({"online", options_.node});

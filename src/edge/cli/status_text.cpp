@@ -135,7 +135,9 @@ std::string nodes_text(const json& status, Style style) {
                                                state(flag(node, "online") ? "Online" : "Offline", 8, style),
                                                text(node, "role"), age < 0 ? "never" : age_text(age) + " ago",
                                                text(node, "address"),
-                                               std::string(flag(node, "standby") ? "  standby" : "") +
+                                               std::string(flag(node, "away")      ? "  away"
+                                                           : flag(node, "standby") ? "  standby"
+                                                                                   : "") +
                                                    (flag(node, "maintenance") ? "  maintenance" : ""))) +
            "\n" + links_text(node, style);
   }

@@ -21,7 +21,7 @@ constexpr std::array<const char*, std::variant_size_v<Command>> operation_names 
     "grow_in_sync",      "record_failure",    "set_restart_lease", "set_maintenance",   "age_maintenance",
     "restart_service",   "restart_done",      "set_halt",          "set_config",        "issue_token",
     "use_token",         "update_attributes", "note_boot",         "request_fencing",   "record_fencing",
-    "record_fence_test", "fence_by_hand"};
+    "record_fence_test", "fence_by_hand",     "say_goodbye"};
 
 struct JsonWriter {
   Json& object;
@@ -165,6 +165,9 @@ struct Sentence {
     return fmt::format("{} was restarted (epoch {}, restart {})", c.service, c.epoch, c.number);
   }
   std::string operator()(const SetHalt& c) const { return c.halted ? "stop everything" : "start everything again"; }
+  std::string operator()(const SayGoodbye& c) const {
+    return c.back ? c.node + " is back" : c.node + " is switched off on purpose: it is to have no vote";
+  }
   std::string operator()(const SetRestartLease& c) const {
     return c.lease_ms == 0 ? "end the longer leases of " + c.node
                            : fmt::format("lease to {} for {} ms while its manager is restarted", c.node, c.lease_ms);

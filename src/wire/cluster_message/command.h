@@ -124,6 +124,12 @@ struct SetRestartLease {
   std::uint64_t version = 0;
   std::uint64_t lease_ms = 0;
 };
+/// `node`, of two that decide together, is about to be switched off, and the other one is to decide alone until it is
+/// back: until then it has no vote. It must be in standby and own nothing; an end of the standby ends this too.
+struct SayGoodbye {
+  std::string node;
+  bool back = false;  ///< it is there again, be it in standby
+};
 /// The restart with this number was carried out in this epoch.
 struct RestartDone {
   std::string service;
@@ -223,7 +229,7 @@ using Command =
     std::variant<SetStandby, SetTarget, MoveService, HoldVolume, ClearFailures, InitialiseVolume, GrantOwnership,
                  RequestStop, ReleaseOwnership, ShrinkInSync, GrowInSync, RecordFailure, SetRestartLease,
                  SetMaintenance, AgeMaintenance, RestartService, RestartDone, SetHalt, SetConfig, IssueToken, UseToken,
-                 UpdateAttributes, NoteBoot, RequestFencing, RecordFencing, RecordFenceTest, FenceByHand>;
+                 UpdateAttributes, NoteBoot, RequestFencing, RecordFencing, RecordFenceTest, FenceByHand, SayGoodbye>;
 
 /// A command with the id its proposer gave it, so that a repeated proposal is applied once.
 struct Proposal {

@@ -75,6 +75,8 @@ inline Command command(Prng& prng, int kind) {
       return FenceByHand{word(prng), word(prng), word(prng)};
     case 26:
       return RecordFenceTest{word(prng), word(prng), word(prng), flag(prng), word(prng), number(prng), number(prng)};
+    case 27:
+      return SayGoodbye{word(prng), flag(prng)};
     default:
       return RecordFailure{word(prng), word(prng), number(prng), flag(prng),  word(prng),
                            word(prng), word(prng), word(prng),   number(prng)};

@@ -335,7 +335,8 @@ Status Core::status() const {
   status.configuration = log_.configuration().configuration;
   status.configuration_committed = log_.configuration().index <= commit_;
   status.transferring_to = transfer_ ? transfer_->to : 0;
-  status.may_reform = is_one_of_two() && was_current_ && role_ != Role::Stopped;
+  status.other_of_two = other_of_two();
+  status.may_reform = status.other_of_two != 0 && was_current_ && role_ != Role::Stopped;
   for (const auto& [id, progress] : peers_) status.peers.push_back({id, progress.match, progress.heard_at});
   return status;
 }

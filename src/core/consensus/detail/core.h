@@ -109,6 +109,7 @@ class Core {
   [[nodiscard]] bool recently_heard(const Progress& progress) const;
   [[nodiscard]] bool committed_in_term() const;
   [[nodiscard]] std::optional<Instant> lease_until() const;
+  [[nodiscard]] std::string objection_to_leaving(const Configuration& pair, const Configuration& alone) const;
   [[nodiscard]] std::string objection_to(const Configuration& configuration) const;
   void follow_configuration();
   void begin_transfer(ServerId to);
@@ -118,11 +119,14 @@ class Core {
   [[nodiscard]] ServerId preferred_successor() const;
 
   // reform.cpp
-  [[nodiscard]] bool is_one_of_two() const;
+  [[nodiscard]] ServerId other_of_two() const;
+  [[nodiscard]] bool leaves_a_pair() const;
+  [[nodiscard]] bool is_heir_of(ServerId voter) const;
   [[nodiscard]] std::string objection_to(const Reform& reform) const;
   void begin_generation(Term term);
   [[nodiscard]] bool reform_was_interrupted() const;
-  [[nodiscard]] bool waits_for_old_pair(Index matched) const;
+  [[nodiscard]] Index agreed_by_old_pair(Index matched) const;
+  void settle_alone();
 
   // reads.cpp
   struct Read {

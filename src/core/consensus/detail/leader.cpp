@@ -196,12 +196,13 @@ void Core::count_matches() {
     const auto peer = peers_.find(id);
     scratch_.push_back(id == config_.id ? durable_index_ : peer == peers_.end() ? 0 : peer->second.match);
   }
-  Index matched = reached_by_majority(scratch_);
-  if (waits_for_old_pair(matched)) matched = log_.configuration().index - 1;
+  const Index matched = agreed_by_old_pair(reached_by_majority(scratch_));
   if (matched <= commit_) return;
   if (log_.term_at(matched) != hard_state_.term && config_.canary != Canary::CommitOldTermByCounting) return;
   const bool first = !committed_in_term();
+  const bool alone_now = leaves_a_pair() && is_sole_voter() && log_.configuration().index <= matched;
   advance_commit(matched);
+  if (alone_now) settle_alone();
   was_current_ = true;
   if (first) admit_waiting_reads();
   // Followers apply at once, not with the next heartbeat: whoever was granted something acts on it.
@@ -227,13 +228,20 @@ std::string Core::objection_to(const Configuration& to) const {
   std::set_symmetric_difference(from.voters.begin(), from.voters.end(), to.voters.begin(), to.voters.end(),
                                 std::back_inserter(changed));
   if (changed.size() > 1) return "more than one voter would change";
-  if (to.voters.size() == 1 && from.voters.size() == 2)
-    return "of two voters one goes on alone only when the other is proven to be off";
+  if (to.voters.size() == 1 && from.voters.size() == 2) return objection_to_leaving(from, to);
   if (changed.empty() || from.is_voter(changed.front())) return {};
   const auto peer = peers_.find(changed.front());
   if (peer == peers_.end()) return "a new voter must be a learner first";
   if (peer->second.match < commit_ || !recently_heard(peer->second)) return "the new voter has not caught up";
   return {};
+}
+
+/// The other one is to hear of it soon: until then nothing is committed.
+std::string Core::objection_to_leaving(const Configuration& pair, const Configuration& alone) const {
+  if (!alone.is_voter(config_.id)) return "of two voters the one that leads stays";
+  const auto other = peers_.find(pair.voters.front() == config_.id ? pair.voters.back() : pair.voters.front());
+  const bool there = other != peers_.end() && other->second.match >= commit_ && recently_heard(other->second);
+  return there ? "" : "of two voters one goes on alone only when the other one agrees, or is proven to be off";
 }
 
 void Core::follow_configuration() {

@@ -9,8 +9,17 @@ namespace bascule::manager {
 
 namespace {
 constexpr Duration member_look_interval = milliseconds(200);
-/// A node that is no member any more is spoken with for so long, to learn that it is none.
 }  // namespace
+
+/// Of two nodes; a majority of more does not miss one.
+std::set<raft::ServerId> Manager::State::nodes_away() const {
+  std::set<raft::ServerId> away;
+  for (const auto& node : config.nodes) {
+    const auto known = store.state().nodes.find(node.name);
+    if (config.two_nodes() && known != store.state().nodes.end() && known->second.away) away.insert(node.id);
+  }
+  return away;
+}
 
 /// Resumable: what is to be done next follows from the members in force and the agreed configuration alone. Of two
 /// nodes the one that went on alone takes the other in again, also if nobody ever changed the configuration.
@@ -19,7 +28,8 @@ void Manager::State::follow_members() {
   next_member_look = now + member_look_interval;
   const auto status = raft.status();
   const bool alone_of_two = config.two_nodes() && status.configuration.voters.size() == 1;
-  if (!followed && !alone_of_two) return;
+  const auto away = nodes_away();
+  if (!followed && !alone_of_two && away.empty()) return;
   if (!status.configuration_committed || status.transferring_to != 0) return;
   const auto view = [&](raft::ServerId id) -> reconfiguration::MemberView {
     if (id == self->id) return {true, true};
@@ -30,7 +40,7 @@ void Manager::State::follow_members() {
         std::find_if(status.peers.begin(), status.peers.end(), [id](const auto& one) { return one.id == id; });
     return {true, peer != status.peers.end() && peer->match_index >= status.commit_index};
   };
-  const auto step = reconfiguration::next_member_step(status.configuration, config, self->id, view);
+  const auto step = reconfiguration::next_member_step(status.configuration, config, self->id, view, away);
   members_wait = step.waiting;
   if (step.hand_over_to != 0) {
     story("member-change", self->name, step.text);

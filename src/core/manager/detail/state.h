@@ -248,6 +248,7 @@ struct Manager::State {
 
   // ---- members_part: who takes part in the decisions
   // -----------------------------------------------------------------
+  std::set<raft::ServerId> nodes_away() const;
   void follow_members();
   void members_changed(const consensus::ConfigurationChanged& change);
 

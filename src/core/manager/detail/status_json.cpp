@@ -75,6 +75,7 @@ Json nodes_json(const Source& source, const store::ClusterState& state) {
                      {"age_ms", to_ms(source.liveness.age(node.name, source.now))},
                      {"votes", node.votes()},
                      {"standby", agreed != state.nodes.end() && agreed->second.standby},
+                     {"away", agreed != state.nodes.end() && agreed->second.away},
                      {"maintenance", store::in_maintenance(state, "", node.name) != nullptr},
                      {"address", node.address},
                      {"links", links_json(source, node.name)}});
@@ -201,7 +202,8 @@ std::string Manager::State::status_json() const {
   const auto leadership = raft.leadership();
   const auto* leader = config.node(leadership.leader);
   std::size_t seen = 0;
-  const auto members = raft.status().configuration;
+  const auto consensus = raft.status();
+  const auto& members = consensus.configuration;
   for (const auto& node : config.nodes)
     seen += members.is_voter(node.id) && liveness.presence(node.name, now) != membership::Presence::lost ? 1 : 0;
   Json json;
@@ -212,10 +214,13 @@ std::string Manager::State::status_json() const {
   json["summary"] = plan.summary;
   json["healthy"] = plan.healthy;
   json["problems"] = plan.problems;
-  json["quorum"] = {
-      {"have", leader != nullptr},      {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
-      {"term", leadership.term},        {"votes_seen", seen},
-      {"votes", members.voters.size()}, {"applied_index", store.state().applied_index}};
+  json["quorum"] = {{"have", leader != nullptr},
+                    {"leader", leader != nullptr ? Json(leader->name) : Json(nullptr)},
+                    {"term", leadership.term},
+                    {"votes_seen", seen},
+                    {"votes", members.voters.size()},
+                    {"settled", consensus.configuration_committed},
+                    {"applied_index", store.state().applied_index}};
   json["configuration"] = {{"version", store.state().configuration()},
                            {"agreed", followed.has_value()},
                            {"file_differed", file_differs},

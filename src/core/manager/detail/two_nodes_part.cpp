@@ -12,9 +12,11 @@ constexpr Duration proof_again_after = seconds(10);
 }  // namespace
 
 const config::Node* Manager::State::the_other() const {
-  const auto& voters = raft.status().configuration.voters;
-  if (voters.size() != 2 || std::find(voters.begin(), voters.end(), self->id) == voters.end()) return nullptr;
-  return linked_node(voters.front() == self->id ? voters.back() : voters.front());
+  const auto status = raft.status();
+  if (status.other_of_two != 0) return linked_node(status.other_of_two);
+  const auto& voters = status.configuration.voters;
+  const bool had_a_vote = config.two_nodes() && self->votes() && status.configuration.is_learner(self->id);
+  return had_a_vote && voters.size() == 1 ? linked_node(voters.front()) : nullptr;
 }
 
 void Manager::State::drive_two_nodes() {

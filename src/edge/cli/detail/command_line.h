@@ -92,6 +92,7 @@ class CommandLine {
   int doctor();
   int node_down();
   int node_up();
+  int say_goodbye(const json& status) const;
   [[nodiscard]] int also(std::vector<std::string> arguments) const;
   int import_drbd();
   int agent();

@@ -25,14 +25,14 @@ class CleanProfile : public ::testing::TestWithParam<Profile> {};
 
 TEST_P(CleanProfile, KeepsEveryPromise) {
   constexpr std::uint64_t seeds = 200;
-  std::size_t fencings = 0, alone = 0;
+  std::size_t fencings = 0, alone = 0, taken = 0;
   std::size_t crashes = 0, elections = 0, commits = 0, snapshots = 0, member_changes = 0;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     const Outcome outcome = run_seed(GetParam(), seed);
     ASSERT_FALSE(outcome.violation) << "seed " << seed << ": " << *outcome.violation;
     crashes += outcome.crashes, elections += outcome.elections, commits += outcome.commits;
     snapshots += outcome.snapshots_restored, member_changes += outcome.member_changes;
-    fencings += outcome.fencings, alone += outcome.turns_alone;
+    fencings += outcome.fencings, alone += outcome.turns_alone, taken += outcome.votes_taken;
   }
   // The trouble must really have been there, and the cluster must have worked in spite of it.
   EXPECT_GT(crashes / seeds, 30u);
@@ -42,6 +42,7 @@ TEST_P(CleanProfile, KeepsEveryPromise) {
   EXPECT_EQ(member_changes / seeds > 10, GetParam().members);
   EXPECT_EQ(fencings / seeds > 5, GetParam().two_nodes);
   EXPECT_EQ(alone / seeds > 5, GetParam().two_nodes);
+  EXPECT_EQ(taken / seeds > 1, GetParam().two_nodes);
 }
 
 /// Seeds that once ended badly.

@@ -42,7 +42,8 @@ INSTANTIATE_TEST_SUITE_P(Canaries, PlantedFault,
                                            Plant{Canary::LeaseFromAnswerTime, "LeaseFromAnswerTime", "udp"},
                                            Plant{Canary::ReadWithoutRound, "ReadWithoutRound", "tcp"},
                                            Plant{Canary::ReformFromAnyLog, "ReformFromAnyLog", "two-nodes"},
-                                           Plant{Canary::ReformOnAnOldProof, "ReformOnAnOldProof", "two-nodes"}),
+                                           Plant{Canary::ReformOnAnOldProof, "ReformOnAnOldProof", "two-nodes"},
+                                           Plant{Canary::LeaveThePairUnheard, "LeaveThePairUnheard", "two-nodes"}),
                          [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace

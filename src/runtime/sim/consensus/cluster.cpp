@@ -121,6 +121,7 @@ Outcome Cluster::run() {
   repeat(mood_.member_change_every, &Cluster::change_members);
   repeat(mood_.fence_every, &Cluster::fence_once);
   repeat(mood_.fence_every, &Cluster::readmit);
+  repeat(4 * mood_.fence_every, &Cluster::take_the_other_vote);
   repeat(mood_.propose_every, &Cluster::propose_once);
   repeat(mood_.read_every, &Cluster::read_once);
   scheduler_.at(world_at(trouble), [this] { make_peace(); });
@@ -238,7 +239,7 @@ void Cluster::fence_once() {
   if (!by.alive() || by.paused()) return;
   const auto status = by.raft().status();
   // A manager asks may_reform first. The core must refuse whoever does not.
-  if (status.configuration.voters.size() != 2 || (!status.may_reform && prng_.chance(3, 4))) return;
+  if (!status.may_reform && prng_.chance(3, 4)) return;
   if (by.is_leader() && prng_.chance(3, 4)) return;
   Server& victim = *servers_[1 - by.number()];
   const auto fate = prng_.below(10);  // 0: it does nothing and says so; 1: it kills and reports a failure
@@ -257,6 +258,15 @@ void Cluster::fence(Server& victim, Server& by, std::uint64_t life, Instant sinc
     ++outcome_.fencings;
     by.go_on_without(victim.number(), since);
   });
+}
+
+/// The other one said goodbye.
+void Cluster::take_the_other_vote() {
+  Server& at = any_server();
+  if (!at.is_leader() || at.paused() || at.raft().status().configuration.voters.size() != 2) return;
+  ++outcome_.votes_taken;
+  const auto self = static_cast<raft::ServerId>(at.number() + 1);
+  at.propose_configuration({{self}, {static_cast<raft::ServerId>(3 - self)}});
 }
 
 /// A survivor takes the other one in again: as a learner, then as a voter.

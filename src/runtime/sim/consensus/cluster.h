@@ -18,7 +18,7 @@ struct Outcome {
   std::uint64_t event_hash = 0;          ///< equal for equal runs
   std::uint64_t simulated_ms = 0;
   std::size_t crashes = 0, elections = 0, commits = 0, reads = 0, snapshots_restored = 0, member_changes = 0;
-  std::size_t fencings = 0, turns_alone = 0;  ///< of two nodes
+  std::size_t fencings = 0, turns_alone = 0, votes_taken = 0;  ///< of two nodes
 };
 
 struct RunOptions {
@@ -64,6 +64,7 @@ class Cluster {
   void fence_once();
   void fence(Server& victim, Server& by, std::uint64_t life, Instant since, std::uint64_t fate);
   void readmit();
+  void take_the_other_vote();
   void propose_once();
   void read_once();
 

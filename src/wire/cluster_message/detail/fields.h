@@ -64,6 +64,10 @@ template <typename V, Is<SetRestartLease> T>
 void fields(V& visit, T& c) {
   visit("node", c.node), visit("version", c.version), visit("lease_ms", c.lease_ms);
 }
+template <typename V, Is<SayGoodbye> T>
+void fields(V& visit, T& c) {
+  visit("node", c.node), visit("back", c.back);
+}
 template <typename V, Is<FenceByHand> T>
 void fields(V& visit, T& c) {
   visit("node", c.node), visit("act", c.act), visit("device", c.device);

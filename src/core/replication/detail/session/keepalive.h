@@ -6,8 +6,8 @@
 
 namespace bascule::replication::detail {
 
-/// PING when nothing was heard for a while, and the end of the session when nothing comes back. One of the two asks, and
-/// the other one, which hears from it in time, does not.
+/// PING when nothing was heard for a while, and the end of the session when nothing comes back. One of the two asks,
+/// and the other one, which hears from it in time, does not.
 class Keepalive {
  public:
   explicit Keepalive(Core& core) : core_(core) {}
