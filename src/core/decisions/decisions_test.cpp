@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/decisions/inject.h"
@@ -76,7 +75,7 @@ TEST(Decisions, MoreMayBeSupposed) {
 
   record = sample_record();
   suppose(record, "node-standby=alice");
-  EXPECT_EQ(decided(record).find("give shop"), std::string::npos);
+  EXPECT_EQ(decided(record), "");
 
   record = sample_record();
   suppose(record, "op-fail=shop-address:start@alice");
@@ -95,7 +94,7 @@ TEST(Decisions, WhatTheManagerDoesNotKnowCannotBeSupposed) {
 TEST(Decisions, DamagedRecordsAreRefusedWithAReason) {
   EXPECT_NE(refusal_of(""), "none");
   EXPECT_EQ(refusal_of("[]"), "it is no record of a decision");
-  EXPECT_EQ(refusal_of("{\"format\": 5}"), refusal_of("{\"format\": 6}"));
+  EXPECT_EQ(refusal_of("{\"format\": 5}"), "it is no record of a decision");
   const auto whole = json::parse(sample());
   for (const auto& member : whole.items()) {
     auto kept = whole;

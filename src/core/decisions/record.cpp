@@ -67,7 +67,8 @@ Record record_of(const Json& json) {
 }
 
 Result<Record> understood(const Json& json) {
-  if (!json.is_object() || json.value("format", "") != format) return refuse("it is no record of a decision");
+  const bool is_one = json.is_object() && json.contains("format") && json["format"] == format;
+  if (!is_one) return refuse("it is no record of a decision");
   const auto found = json.at("version").get<std::uint64_t>();
   if (found != version)
     return refuse("it has version " + std::to_string(found) + ", this program knows version " +

@@ -4,28 +4,12 @@
 
 #include "core/decisions/record.h"
 #include "core/store/store.h"
+#include "wire/cluster_config/test_cluster.h"
 
 /// For tests: bob was lost, and alice takes over the shop.
 namespace bascule::decisions {
 
-inline constexpr const char* sample_configuration = R"(
-[cluster]
-name = "boutique"
-[node.alice]
-address = "10.0.0.1"
-[node.bob]
-address = "10.0.0.2"
-[node.carol]
-address = "10.0.0.3"
-role = "witness"
-[volume.data]
-disk = { alice = "/dev/a", bob = "/dev/b" }
-size = "64MiB"
-[service.shop]
-volume = "data"
-prefer = "alice"
-address = "10.0.0.9/24"
-)";
+inline const std::string sample_configuration = std::string(config::test::three_nodes) + config::test::shop_on_data;
 
 inline void agree(store::Store& store, message::Command command) {
   const auto index = store.state().applied_index + 1;

@@ -6,32 +6,16 @@
 
 #include "core/explain/why.h"
 #include "core/sources/services.h"
+#include "wire/cluster_config/test_cluster.h"
 
 namespace bascule::sources {
 namespace {
 
-constexpr const char* kConfiguration = R"(
-[cluster]
-name = "boutique"
-[node.alice]
-address = "10.0.0.1"
-[node.bob]
-address = "10.0.0.2"
-[node.carol]
-address = "10.0.0.3"
-role = "witness"
-[volume.data]
-disk = { alice = "/dev/a", bob = "/dev/b" }
-size = "64MiB"
-[service.shop]
-volume = "data"
-prefer = "alice"
-address = "10.0.0.9/24"
-)";
+const std::string configuration = std::string(config::test::three_nodes) + config::test::shop_on_data;
 
 /// alice and bob are there, bob runs the shop.
 struct Seen : testing::Test {
-  config::ClusterConfig config = *config::parse(kConfiguration, "test");
+  config::ClusterConfig config = *config::parse(configuration, "test");
   store::ClusterState state;
   message::NodeReport alice, bob;
   std::map<std::string, const message::NodeReport*> online{{"alice", &alice}, {"bob", &bob}, {"carol", nullptr}};

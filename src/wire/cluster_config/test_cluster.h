@@ -19,6 +19,16 @@ address = "10.0.0.3"
 role = "witness"
 )";
 
+/// A volume of the two, and a service on it that prefers alice.
+inline constexpr const char* shop_on_data = R"([volume.data]
+disk = { alice = "/dev/a", bob = "/dev/b" }
+size = "64MiB"
+[service.shop]
+volume = "data"
+prefer = "alice"
+address = "10.0.0.9/24"
+)";
+
 /// `text` with `to` in the place of the first `from`, which has to be there.
 inline std::string replaced(std::string text, const std::string& from, const std::string& to) {
   const auto at = text.find(from);
