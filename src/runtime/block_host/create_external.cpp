@@ -87,17 +87,6 @@ Result<std::string> in_the_data(const Backing& backing) {
   return foreign_signature(backing);
 }
 
-/// The superblock last: nothing is a volume before all of it is there.
-Result<void> write_metadata(const Backing& backing, const Layout& layout) {
-  const auto metadata = drbd_metadata::create({}, layout);
-  if (!metadata) return tl::unexpected(metadata.error());
-  if (const auto done = clear(backing, layout.superblock_offset, drbd_metadata::kBlockBytes); !done) return done;
-  if (const auto done = clear(backing, layout.bitmap_offset, layout.bitmap_bytes); !done) return done;
-  if (const auto done = backing.write_durably(layout.activity_log_offset, drbd_metadata::initial_ring(kRing)); !done)
-    return done;
-  return backing.write_durably(layout.superblock_offset, drbd_metadata::encode_metadata(*metadata));
-}
-
 }  // namespace
 
 Result<CreateReport> create_external(const config::Volume& volume, const std::string& disk, const MetadataPlace& place,

@@ -7,13 +7,22 @@
 #include <cerrno>
 
 #include "runtime/block_host/detail/creation.h"
-#include "wire/drbd_metadata/metadata.h"
+#include "wire/drbd_metadata/creation.h"
 
 namespace bascule::block_host {
 namespace detail {
 namespace {
 
 constexpr const char* kCannotCreate = "the volume cannot be created";
+
+Result<void> clear(const Backing& backing, std::uint64_t offset, std::uint64_t length) {
+  const Bytes zeros(std::min<std::uint64_t>(length, 8 << 20), 0);
+  for (std::uint64_t at = 0; at < length; at += zeros.size()) {
+    const auto piece = ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), length - at));
+    if (const auto written = backing.write_durably(offset + at, piece); !written) return written;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -46,11 +55,15 @@ Result<void> MadeFiles::make(const std::string& path, std::uint64_t bytes) {
   return fail_errno(kCannotCreate, path, error_number);
 }
 
-Result<void> clear(const Backing& backing, std::uint64_t offset, std::uint64_t length) {
-  const Bytes zeros(std::min<std::uint64_t>(length, 8 << 20), 0);
-  for (std::uint64_t at = 0; at < length; at += zeros.size()) {
-    const auto piece = ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), length - at));
-    if (const auto written = backing.write_durably(offset + at, piece); !written) return written;
+Result<void> write_metadata(const Backing& backing, const drbd_metadata::Layout& layout) {
+  using Kind = drbd_metadata::Step::Kind;
+  const auto metadata = drbd_metadata::create({}, layout);
+  if (!metadata) return tl::unexpected(metadata.error());
+  for (const auto& step : drbd_metadata::creation_steps(*metadata, layout, layout.bitmap_bytes)) {
+    if (step.kind == Kind::Flush) continue;  // each write is durable
+    const auto done = step.kind == Kind::Zero ? clear(backing, step.offset, step.length)
+                                              : backing.write_durably(step.offset, step.bytes);
+    if (!done) return done;
   }
   return {};
 }
@@ -87,19 +100,15 @@ Result<void> check_size(const Backing& backing, const config::Volume& volume) {
                          "it must have " + std::to_string(backing_bytes_for(volume.size_bytes)) + " bytes");
 }
 
-Result<CreateReport> write_metadata(const Backing& backing, const config::Volume& volume) {
-  auto initial = drbd_metadata::create_v08(backing.bytes());
-  if (!initial) return tl::unexpected(initial.error());
-  if (const auto cleared = detail::clear(backing, initial->layout.bitmap_offset, initial->layout.bitmap_bytes);
-      !cleared)
-    return tl::unexpected(cleared.error());
-  const auto written = backing.write_durably(initial->layout.activity_log_offset, initial->image);
-  if (!written) return tl::unexpected(written.error());
+Result<CreateReport> write_internal(const Backing& backing, const config::Volume& volume) {
+  const auto layout = drbd_metadata::internal_layout(backing.bytes());
+  if (!layout) return tl::unexpected(layout.error());
+  if (const auto written = detail::write_metadata(backing, *layout); !written) return tl::unexpected(written.error());
   CreateReport report;
   report.path = backing.path();
   report.metadata = MetadataPlace{}.text();
   report.backing_bytes = backing.bytes();
-  const std::uint64_t usable = initial->layout.usable_sectors * 512;
+  const std::uint64_t usable = layout->usable_sectors * 512;
   report.usable_bytes = volume.size_bytes == 0 ? usable : std::min(usable, volume.size_bytes);
   return report;
 }
@@ -129,7 +138,7 @@ Result<CreateReport> create_internal(const config::Volume& wanted, const std::st
   const auto there = made.has(path) ? Result<std::string>("") : contents(*backing);
   if (!there) return tl::unexpected(there.error());
   if (!there->empty() && !force) return refuse_creation(path, "it holds " + *there, detail::kForceOverwrites);
-  auto report = write_metadata(*backing, wanted);
+  auto report = write_internal(*backing, wanted);
   if (!report) return report;
   report->file_made = made.has(path);
   report->overwritten = *there;

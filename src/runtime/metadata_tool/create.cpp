@@ -8,6 +8,7 @@
 #include "runtime/metadata_tool/commands.h"
 #include "runtime/metadata_tool/found.h"
 #include "wire/drbd_metadata/convert.h"
+#include "wire/drbd_metadata/creation.h"
 #include "wire/drbd_metadata/dump.h"
 #include "wire/drbd_metadata/signature.h"
 
@@ -64,19 +65,6 @@ Answer<std::uint32_t> wanted_slots(const Request& request) {
                                fmt::format("MINOR v09 DEVICE PLACEMENT create-md 1..{}", kMaxPeerSlots)});
 }
 
-/// The bitmap only as far as it may be used: an external area can be much larger. Superblock last.
-Steps write_all(const Metadata& metadata, const Layout& layout, std::uint64_t zero_bytes, Bytes area) {
-  const ActivityLogShape ring = metadata.shape().activity_log;
-  Steps steps{zero_step(layout.superblock_offset, kBlockBytes), flush_step()};
-  if (zero_bytes != 0) steps.push_back(zero_step(layout.bitmap_offset, zero_bytes));
-  if (!area.empty()) steps.push_back(write_step(layout.bitmap_offset, std::move(area)));
-  steps.push_back(write_step(layout.activity_log_offset, initial_ring(ring)));
-  steps.push_back(flush_step());
-  steps.push_back(write_step(layout.superblock_offset, encode_metadata(metadata)));
-  steps.push_back(flush_step());
-  return steps;
-}
-
 Answer<Outcome> convert_found(const Request& request, const Found& found, Format format) {
   const MetadataShape shape{.activity_log = found.metadata.shape().activity_log, .slots = 1};
   const auto to = layout(request.placement, kUnknownBytes, found.device.bytes(), shape);
@@ -104,7 +92,7 @@ Answer<Outcome> create_new(const Request& request, const Device& device) {
   const auto metadata = create(
       {.format = request.format, .shape = shape, .peer_max_bio_bytes = request.peer_max_bio_bytes.value_or(0)}, *place);
   if (!metadata) return failure(wrong_usage, metadata.error());
-  const Steps steps = write_all(*metadata, *place, place->bitmap_bytes, {});
+  const Steps steps = creation_steps(*metadata, *place, place->bitmap_bytes);
   if (const auto written = device.run(steps); !written) return failure(unusable, written.error());
   return Outcome{.out = "New drbd meta data block successfully created.\n",
                  .remarks = {},
@@ -114,7 +102,7 @@ Answer<Outcome> create_new(const Request& request, const Device& device) {
 Answer<ParsedDump> read_dump(const Request& request) {
   if (request.words.size() != 1)
     return failure(wrong_usage, {request.command + " needs the file of a dump", "", "", ""});
-  const auto text = files::read_file(request.words[0], "the dump cannot be read");
+  const auto text = files::read_file(request.words[0], "the dump cannot be read", std::size_t{1} << 30, *request.files);
   if (!text) return failure(unusable, text.error());
   auto parsed = parse_dump(*text);
   if (!parsed) {
@@ -167,8 +155,8 @@ Answer<Outcome> restore_md(const Request& request) {
   if (const auto fits = check(metadata, *place); !fits) return failure(wrong_usage, fits.error());
   Bytes area =
       area_of(*dump, std::min(place->bitmap_bytes, bitmap_bytes_for(metadata.effective_sectors, metadata.slots)));
-  const Steps steps = write_all(metadata, *place, request.placement == Placement::internal() ? place->bitmap_bytes : 0,
-                                std::move(area));
+  const std::uint64_t cleared = request.placement == Placement::internal() ? place->bitmap_bytes : 0;
+  const Steps steps = creation_steps(metadata, *place, cleared, std::move(area));
   if (const auto written = device->run(steps); !written) return failure(unusable, written.error());
   return Outcome{.out = "Successfully restored meta data\n", .remarks = {}, .object = metadata_json(metadata, *place)};
 }

@@ -32,7 +32,8 @@ class MadeFiles {
 };
 
 [[nodiscard]] bool is_missing(const std::string& path);
-[[nodiscard]] Result<void> clear(const Backing& backing, std::uint64_t offset, std::uint64_t length);
+/// v08 metadata in the place of whatever is there: none while they are written, all of them at the end.
+[[nodiscard]] Result<void> write_metadata(const Backing& backing, const drbd_metadata::Layout& layout);
 
 /// Of a replica whose metadata are not behind its data.
 [[nodiscard]] Result<CreateReport> create_external(const config::Volume& volume, const std::string& disk,
