@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "runtime/files/file_system.h"
 #include "runtime/metadata_tool/tool.h"
 #include "wire/drbd_metadata/metadata.h"
 
@@ -29,6 +30,7 @@ struct Request {
   std::optional<std::uint64_t> size_bytes;
   std::optional<std::uint64_t> old_size_bytes;
   std::string as_typed;  ///< for the head of a dump
+  files::FileSystem* files = &files::this_machine();
 };
 
 /// An error with the exit code that goes with it.

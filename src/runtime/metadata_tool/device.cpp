@@ -3,14 +3,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
 
 namespace bascule::metadata_tool {
 namespace {
@@ -18,9 +14,12 @@ namespace {
 constexpr const char* kCannotUseDevice = "the device with the metadata cannot be used";
 constexpr std::size_t kPiece = 1 << 20;
 
-int open_device(const std::string& path, bool block_device, Device::Access access) {
-  if (access == Device::Access::Read) return ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  return ::open(path.c_str(), O_RDWR | O_CLOEXEC | (block_device ? O_EXCL : 0));
+using files::Descriptor;
+using files::FileSystem;
+
+Descriptor open_device(FileSystem& files, const std::string& path, bool block_device, Device::Access access) {
+  const int flags = access == Device::Access::Read ? O_RDONLY : O_RDWR | (block_device ? O_EXCL : 0);
+  return {files, files.open(path, flags, 0)};
 }
 
 Result<std::uint64_t> size_of(int descriptor, const std::string& path, const struct stat& status) {
@@ -32,34 +31,20 @@ Result<std::uint64_t> size_of(int descriptor, const std::string& path, const str
 
 }  // namespace
 
-Device::Device(Device&& other) noexcept { *this = std::move(other); }
-
-Device& Device::operator=(Device&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(bytes_, other.bytes_);
-  std::swap(pretended_bytes_, other.pretended_bytes_);
-  std::swap(path_, other.path_);
-  return *this;
-}
-
-Device::~Device() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-Result<Device> Device::open(const std::string& path, Access access) {
+Result<Device> Device::open(const std::string& path, Access access, FileSystem& files) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return fail_errno(kCannotUseDevice, path, errno);
+  if (files.status(path, status) != 0) return fail_errno(kCannotUseDevice, path, errno);
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
     return fail(kCannotUseDevice, path, "it is neither a file nor a block device");
   Device device;
   device.path_ = path;
-  device.descriptor_ = open_device(path, S_ISBLK(status.st_mode), access);
-  if (device.descriptor_ < 0 && errno == EBUSY)
+  device.file_ = open_device(files, path, S_ISBLK(status.st_mode), access);
+  if (!device.file_.is_open() && errno == EBUSY)
     return fail(kCannotUseDevice, path, "it is in use", "is it mounted, or is its volume up?");
-  if (device.descriptor_ < 0) return fail_errno(kCannotUseDevice, path, errno);
-  if (access == Access::Write && ::flock(device.descriptor_, LOCK_EX | LOCK_NB) != 0)
+  if (!device.file_.is_open()) return fail_errno(kCannotUseDevice, path, errno);
+  if (access == Access::Write && files.lock(device.file_.number()) != 0)
     return fail(kCannotUseDevice, path, "another process uses it", "is bascule-blockd running for it?");
-  const auto bytes = size_of(device.descriptor_, path, status);
+  const auto bytes = size_of(device.file_.number(), path, status);
   if (!bytes) return tl::unexpected(bytes.error());
   device.bytes_ = *bytes;
   return device;
@@ -70,8 +55,7 @@ Result<Bytes> Device::read(std::uint64_t offset, std::uint64_t length) const {
     return fail(kCannotUseDevice, path_, fmt::format("it ends before byte {}", offset + length));
   Bytes out(length);
   for (std::uint64_t at = 0; at < length;) {
-    const ssize_t got = ::pread(descriptor_, out.data() + at, length - at, static_cast<off_t>(offset + at));
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = file_.files().read_at(file_.number(), std::span(out).subspan(at), offset + at);
     if (got < 0) return fail_errno(kCannotUseDevice, path_, errno);
     if (got == 0) return fail(kCannotUseDevice, path_, fmt::format("it ends before byte {}", offset + length));
     at += static_cast<std::uint64_t>(got);
@@ -89,12 +73,7 @@ Result<Bytes> Device::read_padded(std::uint64_t offset, std::uint64_t length) co
 Result<void> Device::write(std::uint64_t offset, ByteView bytes) const {
   if (offset > bytes_ || bytes.size() > bytes_ - offset)
     return fail(kCannotUseDevice, path_, fmt::format("it ends before byte {}", offset + bytes.size()));
-  for (std::size_t at = 0; at < bytes.size();) {
-    const ssize_t put = ::pwrite(descriptor_, bytes.data() + at, bytes.size() - at, static_cast<off_t>(offset + at));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_errno(kCannotUseDevice, path_, errno);
-    at += static_cast<std::size_t>(put);
-  }
+  if (!files::write_all(file_, offset, bytes)) return fail_errno(kCannotUseDevice, path_, errno);
   return {};
 }
 
@@ -110,7 +89,8 @@ Result<void> Device::zero(std::uint64_t offset, std::uint64_t length) const {
 Result<void> Device::run(const drbd_metadata::Steps& steps) const {
   using Kind = drbd_metadata::Step::Kind;
   for (const drbd_metadata::Step& step : steps) {
-    if (step.kind == Kind::Flush && ::fsync(descriptor_) != 0) return fail_errno(kCannotUseDevice, path_, errno);
+    if (step.kind == Kind::Flush && file_.files().sync(file_.number()) != 0)
+      return fail_errno(kCannotUseDevice, path_, errno);
     const auto done = step.kind == Kind::Write  ? write(step.offset, step.bytes)
                       : step.kind == Kind::Zero ? zero(step.offset, step.length)
                                                 : Result<void>{};

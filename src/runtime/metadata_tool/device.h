@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "runtime/files/file_system.h"
 #include "wire/drbd_metadata/steps.h"
 
 namespace bascule::metadata_tool {
@@ -15,13 +16,9 @@ class Device {
  public:
   enum class Access { Read, Write };
 
-  Device() = default;
-  Device(Device&& other) noexcept;
-  Device& operator=(Device&& other) noexcept;
-  ~Device();
-
   /// Errors: missing, neither file nor block device, in use.
-  [[nodiscard]] static Result<Device> open(const std::string& path, Access access);
+  [[nodiscard]] static Result<Device> open(const std::string& path, Access access,
+                                           files::FileSystem& files = files::this_machine());
 
   [[nodiscard]] std::uint64_t bytes() const { return pretended_bytes_ != 0 ? pretended_bytes_ : bytes_; }
   /// Takes the device for a smaller one, to look where its end was or will be; 0: it is what it is. At most its size.
@@ -37,7 +34,7 @@ class Device {
  private:
   [[nodiscard]] Result<void> write(std::uint64_t offset, ByteView bytes) const;
   [[nodiscard]] Result<void> zero(std::uint64_t offset, std::uint64_t length) const;
-  int descriptor_ = -1;
+  files::Descriptor file_;
   std::uint64_t bytes_ = 0, pretended_bytes_ = 0;
   std::string path_;
 };

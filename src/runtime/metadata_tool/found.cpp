@@ -35,7 +35,7 @@ Answer<Bytes> Found::ring() const {
 }
 
 Answer<Device> open_device(const Request& request, Device::Access access) {
-  auto device = Device::open(request.path, access);
+  auto device = Device::open(request.path, access, *request.files);
   if (!device) return failure(unusable, device.error());
   return std::move(*device);
 }

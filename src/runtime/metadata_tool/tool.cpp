@@ -27,16 +27,17 @@ Answer<Outcome> perform(const Request& request) {
 
 }  // namespace
 
-int run(const std::vector<std::string>& arguments, const Streams& streams) {
+int run(const std::vector<std::string>& arguments, const Streams& streams, files::FileSystem& files) {
   const bool asks_help = std::ranges::any_of(
       arguments, [](const std::string& word) { return word == "--help" || word == "-h" || word == "help"; });
   if (asks_help) {
     streams.out << help();
     return done;
   }
-  const auto request = parse_arguments(arguments);
+  auto request = parse_arguments(arguments);
   const bool as_json = std::ranges::find(arguments, "--json") != arguments.end();
   if (!request) return failed(request.error(), as_json, streams);
+  request->files = &files;
   const auto outcome = perform(*request);
   if (!outcome) return failed(outcome.error(), as_json, streams);
   if (as_json) {

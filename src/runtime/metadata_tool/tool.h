@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/files/file_system.h"
+
 namespace bascule::metadata_tool {
 
 /// Exit codes, those of drbdmeta.
@@ -21,8 +23,10 @@ struct Streams {
 };
 
 /// `drbdmeta ARGUMENTS...`: [--force] MINOR v08|v09 DEVICE internal|flex-external|INDEX COMMAND [ARGUMENTS].
-/// Returns the exit code. Never overwrites what is no metadata of DRBD, or valid metadata, without --force.
-[[nodiscard]] int run(const std::vector<std::string>& arguments, const Streams& streams);
+/// Returns the exit code. Never overwrites what is no metadata of DRBD, or valid metadata, without --force. Devices and
+/// dumps are files of `files`.
+[[nodiscard]] int run(const std::vector<std::string>& arguments, const Streams& streams,
+                      files::FileSystem& files = files::this_machine());
 
 /// Usage with every command and examples.
 [[nodiscard]] std::string help();

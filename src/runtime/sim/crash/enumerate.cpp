@@ -2,14 +2,36 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
-#include <mutex>
+#include <optional>
 #include <thread>
 
 namespace bascule::sim {
 namespace {
 
-constexpr std::uint64_t first_most_per_point = 12, last_most_per_point = 1 << 16;
+constexpr std::uint64_t first_most_per_point = 12, last_most_per_point = 1 << 14;
+constexpr std::size_t batch = 24;
+
+/// All words of `length` operations.
+void add_sequences(std::vector<std::string>& all, std::size_t operations, std::size_t length,
+                   const std::string& begin = "") {
+  if (begin.size() == length) return all.push_back(begin);
+  for (std::size_t operation = 0; operation < operations; ++operation)
+    add_sequences(all, operations, length, begin + static_cast<char>('a' + operation));
+}
+
+/// Short ones first; those of one length in an order of the seed, as there may not be time for all.
+std::vector<std::string> sequences_of(const CrashWriter& writer, std::uint64_t seed) {
+  std::vector<std::string> all;
+  Prng prng(seed);
+  for (std::size_t length = 1; length <= writer.longest; ++length) {
+    const std::size_t first = all.size();
+    add_sequences(all, writer.operations.size(), length);
+    for (std::size_t i = all.size(); i > first + 1; --i) std::swap(all[i - 1], all[first + prng.below(i - first)]);
+  }
+  return all;
+}
 
 /// What the recoveries would tell a person, thousands of times.
 class Silence {
@@ -49,55 +71,69 @@ bool run(const CrashWriter& writer, const std::string& operations, const std::st
   return true;
 }
 
-std::vector<CrashWriterReport> run_all(const std::vector<CrashWriterReport>& empty, const CrashEnumeration& wanted,
-                                       std::uint64_t most_per_point) {
-  std::vector<Sequence> sequences;
-  for (std::size_t index = 0; index < empty.size(); ++index) add_sequences(sequences, index, *empty[index].writer, "");
-  std::vector<Explorer::Figures> figures(sequences.size());
-  std::vector<char> possible(sequences.size(), 0);
+/// How far one writer has come.
+struct Progress {
+  CrashWriterReport report;
+  std::vector<std::string> sequences;
+  std::size_t next = 0;  ///< of them
+  std::uint64_t most_per_point = first_most_per_point;
+  bool exhausted = false;
+};
+
+/// The next few sequences; when there are none, all of them anew with more states for each point.
+void advance(Progress& progress, const CrashEnumeration& wanted) {
+  if (progress.next == progress.sequences.size()) {
+    progress.exhausted = progress.report.figures.sampled_points == 0 || progress.most_per_point >= last_most_per_point;
+    if (progress.exhausted) return;
+    progress.most_per_point *= 4;
+    progress.next = 0;
+    progress.report = {progress.report.writer};
+  }
+  const std::size_t count = std::min(batch, progress.sequences.size() - progress.next);
+  std::vector<std::optional<Explorer::Figures>> figures(count);
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
-    for (std::size_t i = next++; i < sequences.size(); i = next++) {
-      Explorer explorer(sequences[i].operations, {.most_per_point = most_per_point, .seed = wanted.seed});
-      possible[i] = run(*empty[sequences[i].writer].writer, sequences[i].operations, wanted.canary, explorer) ? 1 : 0;
-      if (possible[i] == 0) continue;
-      figures[i] = explorer.figures();
-      const bool canary_is_found = !wanted.canary.empty() && !figures[i].violations.empty();
-      if (canary_is_found) next = sequences.size();
+    for (std::size_t i = next++; i < count; i = next++) {
+      const std::string& operations = progress.sequences[progress.next + i];
+      Explorer explorer(operations, {.most_per_point = progress.most_per_point, .seed = wanted.seed});
+      if (run(*progress.report.writer, operations, wanted.canary, explorer)) figures[i] = explorer.figures();
     }
   };
   std::vector<std::thread> threads;
   for (unsigned job = 1; job < wanted.jobs; ++job) threads.emplace_back(work);
   work();
   for (auto& thread : threads) thread.join();
-  auto reports = empty;
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    reports[sequences[i].writer].sequences += static_cast<std::uint64_t>(possible[i]);
-    reports[sequences[i].writer].figures.add(figures[i]);
+  for (const auto& each : figures) {
+    progress.report.sequences += each ? 1 : 0;
+    if (each) progress.report.figures.add(*each);
   }
-  return reports;
+  progress.next += count;
 }
 
 }  // namespace
 
 std::vector<CrashWriterReport> enumerate_crashes(const CrashEnumeration& wanted) {
   const Silence silence;
-  std::vector<CrashWriterReport> reports;
+  std::vector<Progress> all;
   for (const CrashWriter& writer : crash_writers())
-    if (wanted.writer.empty() || wanted.writer == writer.name) reports.push_back({&writer});
-  const auto empty = reports;
-  std::uint64_t before = 0;
-  for (std::uint64_t most = first_most_per_point; most <= last_most_per_point; most *= 3) {
-    reports = run_all(empty, wanted, most);
+    if (wanted.writer.empty() || wanted.writer == writer.name)
+      all.push_back({{&writer}, sequences_of(writer, wanted.seed)});
+  for (;;) {
     std::uint64_t states = 0;
     bool violated = false;
-    for (const auto& report : reports) {
-      states += report.figures.states;
-      violated = violated || !report.figures.violations.empty();
+    Progress* least = nullptr;
+    for (Progress& progress : all) {
+      const auto& figures = progress.report.figures;
+      states += figures.states;
+      violated = violated || !figures.violations.empty();
+      const bool is_less = least == nullptr || figures.states < least->report.figures.states;
+      if (!progress.exhausted && is_less) least = &progress;
     }
-    if (violated || states >= wanted.states || states == before) break;
-    before = states;
+    if (least == nullptr || states >= wanted.states || (violated && !wanted.canary.empty())) break;
+    advance(*least, wanted);
   }
+  std::vector<CrashWriterReport> reports;
+  for (Progress& progress : all) reports.push_back(std::move(progress.report));
   return reports;
 }
 

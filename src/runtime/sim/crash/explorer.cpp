@@ -94,7 +94,7 @@ void Explorer::Figures::add(const Figures& other) {
 }
 
 void Explorer::note(const std::string& what) {
-  seen_.clear();
+  renew();
   if (options_.only) story_.push_back("      " + what);
 }
 

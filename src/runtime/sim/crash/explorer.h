@@ -88,8 +88,10 @@ class Explorer {
   void begin_last_operation() { active_ = true; }
   /// The power may fail now. `flushes`: a number that changes when something becomes durable.
   void point(const std::string& what, std::uint64_t flushes, const Moment& moment);
-  /// From here on the promise is another one.
+  /// For the story, and renew().
   void note(const std::string& what);
+  /// From here on the promise is another one: states that were tried are tried again.
+  void renew() { seen_.clear(); }
 
   [[nodiscard]] const Figures& figures() const { return figures_; }
   /// What was told of the one state that was asked for.

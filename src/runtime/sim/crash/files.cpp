@@ -76,6 +76,7 @@ void CrashFiles::change_names(Number directory, const Node::Change& change) {
 }
 
 int CrashFiles::rename(const std::string& from, const std::string& to) {
+  if (frozen_) return failed(EIO);
   Place old_place, new_place;
   Number number = 0;
   if (!find(from, old_place) || !find(to, new_place) || !find(from, number)) return -1;
@@ -132,6 +133,7 @@ int CrashFiles::open(const std::string& path, int flags, mode_t mode) {
   if (there && (flags & O_EXCL) != 0 && (flags & O_CREAT) != 0) return failed(EEXIST);
   if (!there) {
     if ((flags & O_CREAT) == 0) return failed(ENOENT);
+    if (frozen_) return failed(EIO);
     nodes_.emplace_back();
     nodes_.back().mode = mode;
     change_names(place.directory, {"", place.name, nodes_.size() - 1});
@@ -170,6 +172,7 @@ void CrashFiles::set_size(Node& node, std::uint64_t size) {
 }
 
 ssize_t CrashFiles::write_at(int descriptor, ByteView bytes, std::uint64_t offset) {
+  if (frozen_) return failed(EIO);
   const auto& file = opened_[static_cast<std::size_t>(descriptor)];
   Node& node = nodes_[file.number];
   node.bytes.write(offset, bytes);
@@ -187,6 +190,7 @@ int CrashFiles::cut(int descriptor, std::uint64_t size) {
 }
 
 int CrashFiles::sync(int descriptor) {
+  if (frozen_) return failed(EIO);
   const auto& file = opened_[static_cast<std::size_t>(descriptor)];
   Node& node = nodes_[file.number];
   if (forgets_sync && forgets_sync(file.path)) return 0;

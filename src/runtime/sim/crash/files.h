@@ -51,6 +51,8 @@ class CrashFiles final : public files::FileSystem {
 
   /// Grows when something becomes durable.
   [[nodiscard]] std::uint64_t flushes() const { return flushes_; }
+  /// While it is, whoever writes gets EIO: a process that is killed says no good-bye.
+  void freeze(bool frozen) { frozen_ = frozen; }
   /// Everything is durable: where a story begins.
   void flush_all();
   /// The disk when the power is back: nothing that was not flushed is left.
@@ -106,6 +108,7 @@ class CrashFiles final : public files::FileSystem {
   std::vector<Node> nodes_;
   std::vector<Opened> opened_;
   std::uint64_t flushes_ = 0;
+  bool frozen_ = false;
   Explorer* explorer_ = nullptr;
   Check check_;
 };

@@ -9,5 +9,7 @@ namespace bascule::sim {
 [[nodiscard]] CrashWriter configuration_writer();
 [[nodiscard]] CrashWriter keys_writer();
 [[nodiscard]] CrashWriter known_sizes_writer();
+[[nodiscard]] CrashWriter replication_writer();
+[[nodiscard]] std::vector<CrashWriter> drbdmeta_writers();
 
 }  // namespace bascule::sim
