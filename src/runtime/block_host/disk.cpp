@@ -72,7 +72,7 @@ void Disk::start(const replication::effect::DiskFlush& flush) {
 
 void Disk::start(replication::effect::MetadataWrite write) {
   ++in_flight_;
-  if (written_ == flushed_) return write_metadata(std::move(write));
+  if (!may_hold_unflushed_data()) return write_metadata(std::move(write));
   metadata_waiting_.push_back(std::move(write));
   flush_if_wanted();
 }

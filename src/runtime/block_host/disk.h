@@ -32,6 +32,8 @@ class Disk {
   void start(replication::effect::MetadataWrite write);
 
   [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
+  /// Data may be in the disk's cache, of this process or of one before it: the next metadata write waits for a flush.
+  [[nodiscard]] bool may_hold_unflushed_data() const { return written_ != flushed_; }
 
  private:
   struct MetadataInFlight {
@@ -62,7 +64,9 @@ class Disk {
   const Backing& metadata_device_;
   Events& events_;
   std::size_t in_flight_ = 0;
-  std::uint64_t written_ = 0;       ///< data writes done without being durable
+  /// Data writes done without being durable. From the beginning one, as what a process before this one wrote may still
+  /// be in the disk's cache: bits that say it is there and at the peer must not outlive it.
+  std::uint64_t written_ = 1;
   std::uint64_t flush_covers_ = 0;  ///< `written_` when the running flush began
   std::uint64_t flushed_ = 0;       ///< `written_` covered by the last flush that is done
   bool flushing_ = false;

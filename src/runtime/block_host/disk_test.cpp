@@ -73,6 +73,14 @@ TEST_F(DiskTest, EachKindOfZeroesReadsAsZeroesAndTouchesNothingElse) {
   }
 }
 
+TEST_F(DiskTest, WhatAProcessBeforeWroteIsFlushedBeforeTheFirstMetadata) {
+  EXPECT_TRUE(disk->may_hold_unflushed_data());
+  disk->start(effect::MetadataWrite{3, 0, Bytes(4096, 1)});
+  finish();
+  EXPECT_EQ(outcomes.at(3).error_number, 0);
+  EXPECT_FALSE(disk->may_hold_unflushed_data());
+}
+
 TEST_F(DiskTest, ADiscardGivesTheSpaceBack) {
   const std::uint64_t before = allocated();
   ASSERT_EQ(zero(WriteKind::discard, 0, 2 * kMib, true), 0);
