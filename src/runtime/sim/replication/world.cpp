@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "runtime/sim/replication/on_disk.h"
 #include "wire/drbd_metadata/metadata.h"
 
 namespace bascule::sim {
@@ -71,24 +72,20 @@ ReplicationScenario scenario_of(std::uint64_t seed) {
 
 ReplicationWorld::ReplicationWorld(const ReplicationScenario& scenario)
     : scenario_(scenario), scheduler_(scenario.seed), checker_(most_bytes() / sector_bytes) {
+  ReplicaWorld& around = *this;
   for (std::size_t index = 0; index < nodes; ++index) {
-    nodes_[index] = std::make_unique<Node>(most_bytes() / sector_bytes, most_bytes() + (1 << 20));
-    nodes_[index]->index = index;
+    nodes_[index] = std::make_unique<Node>(around, scheduler_, clock_, index, most_bytes() / sector_bytes,
+                                           most_bytes() + (1 << 20));
+    nodes_[index]->application.emplace(*nodes_[index], checker_, numbers_, counts_);
     nodes_[index]->backing_bytes = backing_bytes_for(index, scenario.data_bytes);
     nodes_[index]->known_sizes = {nodes_[index]->backing_bytes};
   }
+  link_.emplace(scheduler_, around, std::array<Replica*, nodes>{nodes_[0].get(), nodes_[1].get()});
   majority_.careless = scenario.careless_majority;
   format();
 }
 
 ReplicationWorld::~ReplicationWorld() = default;
-
-void ReplicationWorld::later(Node& node, Duration delay, std::function<void()> action) {
-  scheduler_.after(delay, [this, &node, life = node.life, action = std::move(action)] {
-    if (node.alive && node.life == life) action();
-    (void)this;
-  });
-}
 
 // ---- life -------------------------------------------------------------------------------------------------------
 
@@ -101,9 +98,7 @@ void ReplicationWorld::format() {
       superblock.current_uuid = 0x1111222233334444ULL;
       superblock.flags |= flag::kConsistent | flag::kWasUpToDate;
     }
-    (void)node->metadata.write(layout.activity_log_offset, drbd_metadata::initial_ring({}));
-    (void)node->metadata.write(layout.superblock_offset, drbd_metadata::encode_superblock(superblock));
-    (void)node->metadata.flush();
+    sim::format(node->metadata, layout, superblock);
   }
 }
 
@@ -126,12 +121,8 @@ Config ReplicationWorld::config_of(const Node& node) {
 }
 
 void ReplicationWorld::start(Node& node) {
-  node.alive = true;
-  ++node.life;
   node.known_sizes = {place_of(node)};
-  node.engine = std::make_unique<Engine>(config_of(node), restored(node), local());
-  node.timer_at = never;
-  step(node, input::Tick{});
+  node.start(config_of(node), restored(node));
   tell_size(node);
   heartbeat(node);
   work(node);
@@ -143,63 +134,26 @@ void ReplicationWorld::stop(Node& node, bool power) {
     std::printf("%10.3f node %zu: %s\n", static_cast<double>(to_ns(local())) / 1e6, node.index,
                 power ? "loses power" : "is killed");
   if (power) count_crash(node);
-  node.alive = false;
-  node.engine.reset();
-  // What was under way at the disk may or may not have happened.
-  for (auto& [operation, write] : node.in_flight)
-    if (prng().chance(1, 2)) node.data.write(write.sector, write.stamps);
+  node.stop();
   if (power) {
     ++result_.power_losses;
-    node.data.power_loss(prng());
-    node.metadata.power_loss(prng());
+    node.power_loss();
     checker_.power_lost(node.index);
   } else {
     const bool in_memory = scenario_.options.net.protocol == drbd_config::Protocol::B && !node.device_open;
     checker_.stopped(node.index, in_memory);
   }
-  node.in_flight.clear();
-  node.disk_writes.clear();
-  node.buffers.clear();
-  node.sockets.clear();
-  node.open_writes.clear();
-  node.open_flushes.clear();
-  node.open_zeroings.clear();
-  node.open_reads.clear();
-  node.fua.clear();
+  link_->forget_sockets(node.index);
+  node.application->forget();
   node.promoting = node.attaching = 0;
-  node.refusals = node.failing_io = 0;
+  node.refusals = 0;
   node.split_brain = node.gives_up = node.left_alone = false;
   node.device_open = node.handing_over = false;
   node.lease_epoch = node.promoting_epoch = 0;
   node.lease_end = Instant{};
   node.lease_lost.reset();
-  kill_connections_of(node.index, !power || prng().chance(1, 3));
+  link_->kill(!power || prng().chance(1, 3));
   check_coverage("a node stopped");
-}
-
-void ReplicationWorld::step(Node& node, const Input& input) {
-  Effects effects;
-  if (!has_operator()) node.engine->step(input::LeaseRead{node.lease_epoch, node.lease_end}, local(), effects);
-  node.engine->step(input, local(), effects);
-  carry_out(node, effects);
-  if (node.alive) rearm(node);
-}
-
-void ReplicationWorld::rearm(Node& node) {
-  const Instant due = node.engine->next_deadline();
-  if (due == node.timer_at) return;
-  scheduler_.cancel(node.timer);
-  node.timer_at = due;
-  if (due == never) return;
-  const WorldTime when{due.time_since_epoch()};
-  node.timer = scheduler_.at(when, [this, &node, life = node.life] {
-    if (!node.alive || node.life != life) return;
-    node.timer_at = never;
-    node.ticks_at_once = node.last_tick == local() ? node.ticks_at_once + 1 : 0;
-    node.last_tick = local();
-    if (node.ticks_at_once > 1000) return checker_.violation("the engine asks for ticks without end");
-    step(node, input::Tick{});
-  });
 }
 
 // ---- the node's manager -----------------------------------------------------------------------------------------
@@ -209,26 +163,26 @@ void ReplicationWorld::heartbeat(Node& node) {
   tend_size(node);
   if (has_operator()) {
     tend(node);
-    return later(node, milliseconds(50), [this, &node] { heartbeat(node); });
+    return node.later(milliseconds(50), [this, &node] { heartbeat(node); });
   }
   const WorldTime asked_at = scheduler_.now();
   if (node.majority_reachable) {
-    later(node, between(microseconds(200), milliseconds(5)), [this, &node, asked_at] {
+    node.later(between(microseconds(200), milliseconds(5)), [this, &node, asked_at] {
       if (!node.majority_reachable) return;
       const bool leased = majority_.heartbeat(node.index, asked_at, scheduler_.now());
       if (majority_.decide(scheduler_.now())) commit();
       const Majority::View view = majority_.view();
-      later(node, between(microseconds(200), milliseconds(5)), [this, &node, view, asked_at, leased] {
+      node.later(between(microseconds(200), milliseconds(5)), [this, &node, view, asked_at, leased] {
         if (node.majority_reachable) informed(node, view, asked_at, leased);
       });
     });
   }
   if (node.lease_lost && scheduler_.now() - *node.lease_lost > milliseconds(800) && node.device_open) {
     node.device_open = false;
-    step(node, input::FailHeldIo{});
+    node.step(input::FailHeldIo{});
   }
   if (node.lease_epoch != 0 && local() >= node.lease_end && !node.lease_lost) node.lease_lost = scheduler_.now();
-  later(node, milliseconds(50), [this, &node] { heartbeat(node); });
+  node.later(milliseconds(50), [this, &node] { heartbeat(node); });
 }
 
 void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTime asked_at, bool leased) {
@@ -241,7 +195,7 @@ void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTim
       node.lease_lost.reset();
     }
   }
-  step(node, input::InSyncCommitted{view.version, view.members[node.index], view.members[1 - node.index]});
+  node.step(input::InSyncCommitted{view.version, view.members[node.index], view.members[1 - node.index]});
   if (released) return;
   const Status status = node.engine->status();
   const bool owner = view.owner == node.index;
@@ -249,14 +203,14 @@ void ReplicationWorld::informed(Node& node, const Majority::View& view, WorldTim
       view.epoch > node.promoting_epoch) {
     node.promoting_epoch = 0;
     node.device_open = false;
-    return step(node, input::Demote{true});
+    return node.step(input::Demote{true});
   }
   const bool primary_of_it = status.role == drbd::Role::Primary && status.epoch == view.epoch;
   if (!owner || (primary_of_it && node.device_open) || node.handing_over) return;
   if (scheduler_.now() - node.promoted_ask < milliseconds(200)) return;
   node.promoted_ask = scheduler_.now();
   node.promoting_epoch = view.epoch;
-  step(node, input::Promote{view.epoch, scenario_.created_anew && view.epoch == 1});
+  node.step(input::Promote{view.epoch, scenario_.created_anew && view.epoch == 1});
 }
 
 void ReplicationWorld::commit() {
@@ -269,21 +223,17 @@ void ReplicationWorld::commit() {
 /// Under protocol A an answered write may still be on its way, or have been lost with a connection that nobody knows to
 /// be dead: the two engines believe that they are in step.
 bool ReplicationWorld::delivered() const {
-  if (packets_under_way_ != 0) return false;
-  for (const auto& node : nodes_) {
-    if (node->engine->status().statistics.unacknowledged != 0) return false;
-    for (const auto& [socket, tcp] : node->sockets)
-      if (tcp->dead) return false;
-  }
-  return true;
+  if (link_->packets_under_way() != 0 || link_->anybody_believes_in_a_dead_one()) return false;
+  return std::all_of(nodes_.begin(), nodes_.end(),
+                     [](const auto& node) { return node->engine->status().statistics.unacknowledged == 0; });
 }
 
 bool ReplicationWorld::quiet() const {
   const Majority::View& view = majority_.view();
   if (!has_operator() && (!view.members[0] || !view.members[1] || !view.owner)) return false;
   for (const auto& node : nodes_) {
-    if (!node->alive || !node->open_writes.empty() || !node->open_flushes.empty() || !node->in_flight.empty() ||
-        node->handing_over)
+    if (!node->alive || node->application->open_writes() != 0 || node->application->open_flushes() != 0 ||
+        !node->in_flight.empty() || node->handing_over)
       return false;
     const Status status = node->engine->status();
     if (status.disk != drbd::DiskState::UpToDate || status.connection != drbd::ConnectionState::Connected ||
@@ -305,9 +255,9 @@ void ReplicationWorld::wait_until_quiet() {
     const Status status = node->engine->status();
     text += " [" + std::string(drbd::name_of(status.role)) + " " + drbd::name_of(status.connection) + " " +
             drbd::name_of(status.disk) + "/" + drbd::name_of(status.peer_disk) + " oos " +
-            std::to_string(status.out_of_sync_bytes) + " writes " + std::to_string(node->open_writes.size()) +
-            " flushes " + std::to_string(node->open_flushes.size()) + " size " + std::to_string(status.size_bytes) +
-            " why " + status.why + "]";
+            std::to_string(status.out_of_sync_bytes) + " writes " + std::to_string(node->application->open_writes()) +
+            " flushes " + std::to_string(node->application->open_flushes()) + " size " +
+            std::to_string(status.size_bytes) + " why " + status.why + "]";
   }
   checker_.violation(text);
 }
@@ -336,6 +286,9 @@ ReplicationResult ReplicationWorld::run() {
   if (checker_.first_violation().empty()) final_blackout();
   result_.violation = checker_.first_violation();
   result_.acknowledged = checker_.acknowledged_writes();
+  result_.reads = counts_.reads;
+  result_.flushes = counts_.flushes;
+  result_.zeroings = counts_.zeroings;
   return result_;
 }
 

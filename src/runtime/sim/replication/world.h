@@ -12,10 +12,11 @@
 #include <vector>
 
 #include "core/replication/engine.h"
-#include "runtime/sim/disk.h"
+#include "runtime/sim/replication/application.h"
 #include "runtime/sim/replication/checker.h"
 #include "runtime/sim/replication/majority.h"
-#include "runtime/sim/replication/stamp_disk.h"
+#include "runtime/sim/replication/pair_link.h"
+#include "runtime/sim/replication/replica.h"
 #include "runtime/sim/scheduler.h"
 
 namespace bascule::sim {
@@ -58,66 +59,19 @@ struct ReplicationResult {
 [[nodiscard]] ReplicationScenario scenario_of(std::uint64_t seed);
 
 /// Two engines with their disks, the TCP connections between them, the majority, a workload and faults.
-class ReplicationWorld {
+class ReplicationWorld final : private ReplicaWorld {
  public:
   explicit ReplicationWorld(const ReplicationScenario& scenario);
-  ~ReplicationWorld();
+  ~ReplicationWorld() override;
   ReplicationResult run();
 
  private:
   static constexpr std::size_t nodes = 2;
-  using SocketId = replication::input::SocketId;
   using Stamps = StampDisk::Stamps;
 
-  /// One TCP connection. `ends[0]` opened it.
-  struct Tcp {
-    struct End {
-      std::size_t node;
-      std::uint32_t life;
-      SocketId socket;
-      bool known = false;  ///< the engine has heard of it
-      bool closed = false;
-      drbd::Socket kind = drbd::Socket::Data;
-      drbd::WireOptions options{};
-    };
-    std::array<End, 2> ends;
-    std::array<WorldTime, 2> last_arrival{};
-    bool dead = false;  ///< nothing arrives any more
-  };
-  struct Node {
-    std::size_t index = 0;
-    std::uint32_t life = 0;  ///< counts starts; effects of an earlier one are void
-    bool alive = false;
-    std::unique_ptr<replication::Engine> engine;
-    StampDisk data;
-    Disk metadata;
-    std::unordered_map<replication::BufferId, Stamps> buffers;
-    replication::BufferId next_buffer = 1;
-    std::map<SocketId, std::shared_ptr<Tcp>> sockets;
-    SocketId next_accepted = replication::input::kAcceptedSocketBit;
-    std::map<replication::RequestId, std::uint64_t> open_writes;  ///< request -> stamp
-    std::set<replication::RequestId> fua;
-    std::set<replication::RequestId> open_flushes;
-    struct OpenZeroing {
-      std::uint64_t sector, sectors, stamp;
-    };
-    std::map<replication::RequestId, OpenZeroing> open_zeroings;  ///< also in open_writes
-    struct OpenRead {
-      replication::BufferId buffer;
-      std::uint64_t sector;
-      Stamps floor;  ///< what it must show at least
-    };
-    std::map<replication::RequestId, OpenRead> open_reads;
-    std::map<replication::OperationId, std::pair<std::uint64_t, std::uint64_t>> disk_writes;  ///< sectors being written
-    struct InFlight {
-      std::uint64_t sector;
-      Stamps stamps;
-    };
-    std::map<replication::OperationId, InFlight> in_flight;
-    Scheduler::EventId timer{};
-    Instant timer_at = never;
-    Instant last_tick{};
-    std::uint32_t ticks_at_once = 0;   ///< an engine whose deadline does not move spins
+  struct Node : Replica {
+    using Replica::Replica;
+    std::optional<Application> application;
     std::uint64_t released_epoch = 0;  ///< given back: never used again
     bool majority_reachable = true;
     std::uint64_t lease_epoch = 0;
@@ -132,60 +86,35 @@ class ReplicationWorld {
     std::uint32_t refusals = 0;  ///< promotions in a row
     bool split_brain = false, gives_up = false;
     bool left_alone = false;                 ///< disconnected on purpose
-    std::uint32_t failing_io = 0;            ///< so many of the next disk requests fail
     std::uint64_t backing_bytes = 0;         ///< size of the disk, which grows
     std::vector<std::uint64_t> known_sizes;  ///< of it, oldest first: where the metadata may be; survives everything
-    explicit Node(std::uint64_t data_sectors, std::uint64_t metadata_bytes)
-        : data(data_sectors), metadata(metadata_bytes) {}
   };
 
   [[nodiscard]] Instant local() const { return Instant{scheduler_.now().time_since_epoch()}; }
   Prng& prng() { return scheduler_.prng(); }
   Duration between(Duration low, Duration high) { return Duration{prng().between(low.count(), high.count())}; }
-  void later(Node& node, Duration delay, std::function<void()> action);
 
   // -- life
   void format();
   void start(Node& node);
   void stop(Node& node, bool power);
-  void step(Node& node, const replication::Input& input);
-  void rearm(Node& node);
-
-  // -- effects
-  void carry_out(Node& node, replication::Effects& effects);
-  void carry_out(Node& node, const replication::effect::DiskWrite& effect);
-  void carry_out(Node& node, const replication::effect::DiskZero& effect);
-  void carry_out(Node& node, const replication::effect::DiskRead& effect);
-  void carry_out(Node& node, const replication::effect::DiskFlush& effect);
-  void carry_out(Node& node, const replication::effect::MetadataWrite& effect);
-  void carry_out(Node& node, const replication::effect::MetadataMoved& effect);
-  void carry_out(Node& node, const replication::effect::Connect& effect);
-  void carry_out(Node& node, const replication::effect::CloseSocket& effect);
-  void carry_out(Node& node, const replication::effect::UseWire& effect);
-  void carry_out(Node& node, const replication::effect::Send& effect);
-  void carry_out(Node& node, const replication::effect::TakeBuffer& effect);
-  void carry_out(Node& node, const replication::effect::ReleaseBuffer& effect);
-  void carry_out(Node& node, const replication::effect::CopyBuffer& effect);
-  void carry_out(Node& node, const replication::effect::Complete& effect);
-  void carry_out(Node& node, const replication::effect::RequestShrink& effect);
-  void carry_out(Node& node, const replication::effect::RequestGrow& effect);
-  void carry_out(Node& node, const replication::effect::CommandDone& effect);
-  void carry_out(Node& node, const replication::effect::RunHandler& effect);
-  void carry_out(Node& node, const replication::effect::Event& effect);
-  void carry_out(Node&, const replication::effect::StatusChanged&) {}  // status() is asked where it matters
-  void put(Node& node, replication::OperationId operation, std::uint64_t sector, Stamps stamps, bool durable);
-  void note_begun(Node& node, std::uint64_t sector, const Stamps& stamps);
+  // -- what the replicas want
+  static Node& node_of(Replica& replica) { return static_cast<Node&>(replica); }
+  std::optional<replication::input::LeaseRead> lease(Replica& replica) override;
+  void complete(Replica& replica, const replication::effect::Complete& effect) override;
+  void request_shrink(Replica& replica, const replication::effect::RequestShrink& effect) override;
+  void request_grow(Replica& replica, const replication::effect::RequestGrow& effect) override;
+  void command_done(Replica& replica, const replication::effect::CommandDone& effect) override;
+  void run_handler(Replica& replica, const replication::effect::RunHandler& effect) override;
+  void event(Replica& replica, const replication::effect::Event& effect) override;
+  void metadata_moved(Replica& replica, const replication::effect::MetadataMoved& effect) override;
+  void disk_write(Replica& replica, DiskMoment moment, std::uint64_t sector, const Stamps& stamps) override;
+  void sizes_come(Replica& replica) override { tell_size(node_of(replica)); }
+  Reach reach(const Replica& from, const Replica& to) override;
+  void violation(std::string text) override { checker_.violation(std::move(text)); }
+  Application::Facts facts_of(const Node& node) const;
   void resync_event(Node& node, const std::string& kind);
-  Duration disk_delay();
   void trace_write(const Node& node, const char* what, std::uint64_t sector, const Stamps& stamps) const;
-  void check_overlap(Node& node, replication::OperationId operation, std::uint64_t sector, std::uint64_t sectors);
-
-  // -- network
-  void transmit(const std::shared_ptr<Tcp>& tcp, std::size_t from, Bytes bytes, Stamps payload);
-  void deliver(const std::shared_ptr<Tcp>& tcp, std::size_t to, const Bytes& bytes, Stamps payload);
-  void report_closed(const std::shared_ptr<Tcp>& tcp, std::size_t end, Duration delay);
-  void kill_connections(bool tell);
-  void kill_connections_of(std::size_t node, bool tell);
 
   // -- the node's manager
   void heartbeat(Node& node);
@@ -217,8 +146,6 @@ class ReplicationWorld {
 
   // -- workload and faults
   void work(Node& node);
-  void submit_write(Node& node);
-  void submit_read(Node& node);
   void fault();
   void fault_by_operator();
   void fault_on_link();
@@ -237,16 +164,15 @@ class ReplicationWorld {
 
   // -- what may differ is marked, at every instant
   void check_coverage(const char* when);
-  [[nodiscard]] Bitmap marked_by(const Node& node) const;
   void count_crash(const Node& node);
 
   ReplicationScenario scenario_;
   Scheduler scheduler_;
   Majority majority_;
   ReplicationChecker checker_;
+  Clock clock_;  ///< of both nodes, and of the world
   std::array<std::unique_ptr<Node>, nodes> nodes_;
-  std::vector<std::shared_ptr<Tcp>> connections_;
-  std::uint64_t packets_under_way_ = 0;
+  std::optional<PairLink> link_;
   bool link_up_ = true;
   bool working_ = true;
   bool finishing_ = false;
@@ -254,8 +180,8 @@ class ReplicationWorld {
   std::array<bool, nodes> alone_{};           ///< was Primary without the other since they were last equal
   std::optional<std::size_t> first_primary_;  ///< of two empty replicas: the one whose data count
   replication::CommandId next_command_ = 1;
-  std::uint64_t next_request_ = 1;
-  std::uint64_t next_stamp_ = 1;
+  Application::Numbers numbers_;
+  Application::Counts counts_;
   ReplicationResult result_;
 };
 

@@ -50,7 +50,7 @@ void ReplicationWorld::tend_disk(Node& node, const Status& status) {
   node.failing_io = 0;  // a new cable
   node.attaching = next_command_++;
   node.known_sizes = {place_of(node)};
-  step(node, input::Attach{node.attaching, restored(node), place_of(node), metadata_bytes()});
+  node.step(input::Attach{node.attaching, restored(node), place_of(node), metadata_bytes()});
   tell_size(node);
 }
 
@@ -65,11 +65,11 @@ void ReplicationWorld::tend_connection(Node& node, const Status& status) {
     want(1 - node.index);
   // Both wrote alone and no policy decides: one has to give up what it wrote, and cannot be Primary then.
   const bool loses = split && node.index != wanted_owner_;
-  if (alone && !loses) return step(node, input::ConnectPeer{next_command_++});
+  if (alone && !loses) return node.step(input::ConnectPeer{next_command_++});
   if (!loses || status.role != drbd::Role::Secondary || (looking && node.gives_up)) return;
-  if (looking) return step(node, input::DisconnectPeer{next_command_++, true});
+  if (looking) return node.step(input::DisconnectPeer{next_command_++, true});
   node.gives_up = true;
-  step(node, input::ConnectPeer{next_command_++, true});
+  node.step(input::ConnectPeer{next_command_++, true});
 }
 
 void ReplicationWorld::tend_role(Node& node, const Status& status) {
@@ -83,14 +83,14 @@ void ReplicationWorld::tend_role(Node& node, const Status& status) {
     node.promoting = next_command_++;
     if (!first_primary_) first_primary_ = node.index;
     const bool first = scenario_.created_anew && status.just_created && first_primary_ == node.index;
-    return step(node, input::Promote{1, first, false, node.promoting});
+    return node.step(input::Promote{1, first, false, node.promoting});
   }
   // A Primary that nobody wants: at once if the two see each other, or when somebody comes by.
   const bool seen = status.connection >= drbd::ConnectionState::Connected || node.split_brain || finishing_;
   if (primary && !wanted && !node.handing_over && (seen || prng().chance(1, 20))) {
     node.handing_over = true;
-    later(node, seconds(2), [&node] { node.handing_over = false; });
-    step(node, input::Demote{false, next_command_++});
+    node.later(seconds(2), [&node] { node.handing_over = false; });
+    node.step(input::Demote{false, next_command_++});
   }
 }
 
@@ -103,22 +103,22 @@ void ReplicationWorld::fault_by_operator() {
   switch (prng().below(6)) {
     case 0:  // disconnects for a while
       node.left_alone = true;
-      step(node, input::DisconnectPeer{next_command_++, prng().chance(1, 2)});
-      return later(node, between(milliseconds(100), milliseconds(1500)), [&node] { node.left_alone = false; });
+      node.step(input::DisconnectPeer{next_command_++, prng().chance(1, 2)});
+      return node.later(between(milliseconds(100), milliseconds(1500)), [&node] { node.left_alone = false; });
     case 1:  // takes over behind a cut link, while the old Primary may live on
       link_up_ = false;
-      kill_connections(prng().chance(1, 2));
+      link_->kill(prng().chance(1, 2));
       want(1 - wanted_owner_);
       scheduler_.after(between(milliseconds(200), milliseconds(1500)), [this] { link_up_ = true; });
       return;
     case 2:  // throws one copy away
       if (node.engine->status().role == drbd::Role::Primary) return;
       if (node.engine->status().connection != drbd::ConnectionState::Connected || alone_[node.index]) return;
-      return step(node, input::Invalidate{next_command_++});
+      return node.step(input::Invalidate{next_command_++});
     case 3:  // takes a disk away
       if (!other_good) return;
       ++result_.detaches;
-      return step(node, input::Detach{next_command_++, prng().chance(1, 4)});
+      return node.step(input::Detach{next_command_++, prng().chance(1, 4)});
     default:  // a disk that breaks, while the other one is good
       if (!other_good) return;
       if (!node.in_flight.empty()) ++result_.detaches;

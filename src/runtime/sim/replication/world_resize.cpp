@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/sim/replication/on_disk.h"
 #include "runtime/sim/replication/world.h"
 #include "wire/drbd_metadata/metadata.h"
 
@@ -22,9 +23,7 @@ drbd_metadata::Layout ReplicationWorld::layout_of(const Node& node) const {
 /// The backing store for `data_bytes` of data: internal metadata lie behind it.
 std::uint64_t ReplicationWorld::backing_bytes_for(std::size_t node, std::uint64_t data_bytes) const {
   if (scenario_.external_metadata[node]) return data_bytes;
-  std::uint64_t backing = data_bytes + 64 * 1024;
-  while (drbd_metadata::internal_layout(backing)->usable_sectors * 512 < data_bytes) backing += 4096;
-  return backing;
+  return backing_bytes_with_metadata(data_bytes);
 }
 
 /// The size at the end of which the metadata are. They are whole where they were as long as they are there.
@@ -44,10 +43,11 @@ std::uint64_t ReplicationWorld::place_of(const Node& node) const {
 void ReplicationWorld::tell_size(Node& node) {
   if (scenario_.grown_bytes == 0) return;
   if (!external(node) && node.known_sizes.back() != node.backing_bytes) node.known_sizes.push_back(node.backing_bytes);
-  step(node, input::BackingSize{node.backing_bytes, metadata_bytes()});
+  node.step(input::BackingSize{node.backing_bytes, metadata_bytes()});
 }
 
-void ReplicationWorld::carry_out(Node& node, const effect::MetadataMoved& effect) {
+void ReplicationWorld::metadata_moved(Replica& replica, const effect::MetadataMoved& effect) {
+  Node& node = node_of(replica);
   if (effect.backing_bytes != node.known_sizes.back()) return;
   node.known_sizes = {effect.backing_bytes};
   if (place_of(node) != node.backing_bytes) checker_.violation("the metadata moved to where the disk does not end");
@@ -63,8 +63,8 @@ void ReplicationWorld::tend_size(Node& node) {
   if (grown(node) || !ready || !prng().chance(1, 6)) return;
   if (node.engine->status().role != drbd::Role::Primary) return;
   tell_size(node);
-  step(node,
-       input::Resize{next_command_++, node.backing_bytes, scenario_.grown_bytes / 512, false, false, metadata_bytes()});
+  node.step(
+      input::Resize{next_command_++, node.backing_bytes, scenario_.grown_bytes / 512, false, false, metadata_bytes()});
   if (finishing_ || !prng().chance(1, 2)) return;
   // A resize is over soon: else few power losses would meet one.
   Node& victim = *nodes_[prng().below(nodes)];
