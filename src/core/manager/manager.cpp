@@ -188,4 +188,6 @@ std::string Manager::status_json(Instant now) const {
 
 std::string Manager::attributes_json() const { return state_->attributes_json(); }
 
+const store::ClusterState& Manager::agreed() const { return state_->store.state(); }
+
 }  // namespace bascule::manager

@@ -18,6 +18,10 @@
 
 /// One node's manager: consensus, leases, liveness, policy and the services' machines composed into one pure machine.
 /// The driver (runtime/manager_host) carries its effects out; a simulator can run the same object.
+namespace bascule::store {
+struct ClusterState;
+}
+
 namespace bascule::manager {
 
 using RequestId = std::uint64_t;
@@ -252,6 +256,8 @@ class Manager {
   /// The reply to `{"op":"attributes"}`: node -> {"permanent": {name: value}, "transient": {name: value}}, with what
   /// agents of this node have set and the cluster has not agreed on yet.
   [[nodiscard]] std::string attributes_json() const;
+  /// What the cluster has agreed on, as far as this node has applied it. For checkers.
+  [[nodiscard]] const store::ClusterState& agreed() const;
 
  private:
   struct State;

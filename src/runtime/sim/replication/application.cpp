@@ -101,6 +101,12 @@ bool Application::completed(const effect::Complete& effect, const Facts& facts) 
   return true;
 }
 
+std::optional<std::uint64_t> Application::stamp_of(RequestId request) const {
+  const auto found = open_writes_.find(request);
+  if (found == open_writes_.end() || open_zeroings_.contains(request)) return std::nullopt;
+  return found->second;
+}
+
 void Application::forget() {
   open_writes_.clear();
   open_flushes_.clear();

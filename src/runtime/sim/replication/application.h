@@ -45,6 +45,9 @@ class Application {
   /// A write of this node leaves for its disk.
   void begun(std::uint64_t sector, const Replica::Stamps& stamps);
 
+  [[nodiscard]] bool reads(replication::RequestId request) const { return open_reads_.contains(request); }
+  /// Of an open write with data.
+  [[nodiscard]] std::optional<std::uint64_t> stamp_of(replication::RequestId request) const;
   [[nodiscard]] std::size_t open_writes() const { return open_writes_.size(); }
   [[nodiscard]] std::size_t open_flushes() const { return open_flushes_.size(); }
   [[nodiscard]] std::size_t open_reads() const { return open_reads_.size(); }

@@ -31,6 +31,7 @@ class ReplicationChecker {
     bool zeroes;  ///< a discard or a write of zeroes
   };
   void submitted(const Submitted& write);
+  [[nodiscard]] const Submitted& write_of(std::uint64_t stamp) const { return writes_[stamp - 1].what; }
   /// Is it a write of this node's application?
   [[nodiscard]] bool wrote(std::uint64_t stamp, std::size_t node) const {
     return stamp != 0 && stamp <= writes_.size() && writes_[stamp - 1].what.node == node;
