@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 #include <vector>
 
-#include "runtime/sim/cluster/swarm.h"
+#include "runtime/sim/cluster/command.h"
 #include "runtime/sim/consensus/cluster.h"
 #include "runtime/sim/crash/command.h"
 #include "runtime/sim/liar/liar.h"
@@ -257,81 +255,6 @@ class CrashPoints {
   double seconds_ = 0;
 };
 
-// ---- swarm ------------------------------------------------------------------------------------------------------
-
-struct SwarmOptions {
-  std::uint64_t seeds = 300, start = 1;
-  unsigned jobs = 1;
-  std::string json_file;
-};
-
-bool write_file(const std::string& path, const std::string& line) {
-  std::ofstream file(path);
-  file << line << '\n';
-  file.close();
-  if (!file) fmt::print(stderr, "the figures cannot be written to {}\n", path);
-  return !file.fail();
-}
-
-int run_swarm(const SwarmOptions& options) {
-  sim::cluster::SwarmRequest request{.seeds = options.seeds, .start = options.start, .jobs = options.jobs};
-  if (isatty(STDERR_FILENO) == 1)
-    request.progress = [&](std::uint64_t done) { fmt::print(stderr, "\r{} of {} seeds ", done, options.seeds); };
-  const auto report = sim::cluster::run_swarm(request);
-  fmt::print("{}", sim::cluster::text_of(report));
-  if (!options.json_file.empty() && !write_file(options.json_file, sim::cluster::json_of(report))) return 2;
-  return report.violations.empty() ? 0 : 1;
-}
-
-int run_replay(std::uint64_t seed) {
-  auto scenario = sim::cluster::scenario_of(seed);
-  scenario.trace = true;
-  const auto outcome = sim::cluster::run(scenario);
-  for (const auto& line : outcome.last_events) fmt::print("{}\n", line);
-  fmt::print("seed {}: event hash {:016x}, {} events, {}\n", seed, outcome.event_hash, outcome.events,
-             outcome.violation.empty() ? "nothing was broken" : outcome.promise + ": " + outcome.violation);
-  return outcome.violation.empty() ? 0 : 1;
-}
-
-int run_canaries(const SwarmOptions& options) {
-  nlohmann::ordered_json found = nlohmann::ordered_json::array();
-  bool all = true;
-  for (const auto& canary : sim::cluster::canaries()) {
-    const auto result = sim::cluster::look_for(canary, options.start, options.seeds, options.jobs);
-    all = all && result.seeds;
-    if (result.seeds)
-      fmt::print("{:<40} found after {:>4} seeds: {}: {}\n", result.name, *result.seeds, result.promise,
-                 result.violation);
-    else
-      fmt::print("{:<40} NOT FOUND in {} seeds\n", result.name, options.seeds);
-    std::fflush(stdout);
-    found.push_back({{"name", result.name},
-                     {"found", result.seeds.has_value()},
-                     {"seeds", result.seeds.value_or(0)},
-                     {"promise", result.promise},
-                     {"text", result.violation}});
-  }
-  if (!options.json_file.empty() && !write_file(options.json_file, nlohmann::ordered_json{{"canaries", found}}.dump()))
-    return 2;
-  return all ? 0 : 1;
-}
-
-/// What the speed is measured with: three nodes, four services, 50 requests a second, ten faults an hour.
-int run_hours(std::uint64_t hours) {
-  const auto begin = std::chrono::steady_clock::now();
-  double cpu_s = thread_cpu_s();
-  auto scenario = sim::cluster::usual_cluster(1, 4, 50, static_cast<std::uint32_t>(10 * hours),
-                                              std::chrono::hours(static_cast<std::int64_t>(hours)));
-  const auto outcome = sim::cluster::run(scenario);
-  cpu_s = thread_cpu_s() - cpu_s;
-  const double wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  fmt::print(
-      "{} simulated hours: {:.2f} CPU seconds an hour, {:.2f} s of wall time, {} events, {} writes acknowledged{}\n",
-      hours, cpu_s / static_cast<double>(hours), wall_s, outcome.events, outcome.acknowledged,
-      outcome.violation.empty() ? "" : ": " + outcome.promise + ": " + outcome.violation);
-  return outcome.violation.empty() ? 0 : 1;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -363,29 +286,9 @@ int main(int argc, char** argv) {
   crashes->add_option("--sector", crash.sector, "Print them, and what is written to this sector");
   sim::CrashCommand states;
   sim::add_crash_options(*crashes, states);
-  SwarmOptions swarm_options;
-  auto* swarm = app.add_subcommand("swarm", "Whole clusters: managers and engines together, with faults of every kind");
-  swarm->add_option("--seeds", swarm_options.seeds, "How many")->capture_default_str();
-  swarm->add_option("--start", swarm_options.start, "The first seed")->capture_default_str();
-  swarm->add_option("--jobs", swarm_options.jobs, "Threads")->check(CLI::Range(1, 256))->capture_default_str();
-  swarm->add_option("--json", swarm_options.json_file, "Write the figures to this file");
-  std::uint64_t replayed = 1;
-  auto* replay = app.add_subcommand("replay", "One seed of the swarm, told event by event");
-  replay->add_option("seed", replayed, "The seed")->required();
-  SwarmOptions canary_options{.seeds = 2000};
-  auto* canaries = app.add_subcommand("canaries", "Plants one fault after the other, which the swarm has to find");
-  canaries->add_option("--seeds", canary_options.seeds, "At most so many for each")->capture_default_str();
-  canaries->add_option("--start", canary_options.start, "The first seed")->capture_default_str();
-  canaries->add_option("--jobs", canary_options.jobs, "Threads")->check(CLI::Range(1, 256))->capture_default_str();
-  canaries->add_option("--json", canary_options.json_file, "Write what was found to this file");
-  std::uint64_t hours = 1;
-  auto* pace = app.add_subcommand("pace", "What an hour of a usual cluster costs");
-  pace->add_option("--hours", hours, "Simulated hours")->capture_default_str();
+  sim::cluster::Commands clusters(app);
   CLI11_PARSE(app, argc, argv);
-  if (swarm->parsed()) return run_swarm(swarm_options);
-  if (replay->parsed()) return run_replay(replayed);
-  if (canaries->parsed()) return run_canaries(canary_options);
-  if (pace->parsed()) return run_hours(hours);
+  if (const auto exit_code = clusters.run()) return *exit_code;
   crash.json = json->count() != 0;
   if (crashes->parsed() && sim::asks_for_crash_states(*crashes)) {
     states.seed = crash.seed;
