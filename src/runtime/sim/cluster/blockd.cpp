@@ -5,6 +5,7 @@
 
 #include "runtime/sim/cluster/machine.h"
 #include "runtime/sim/cluster/volume.h"
+#include "runtime/sim/cluster/world.h"
 
 namespace bascule::sim::cluster {
 

@@ -1,12 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
-#include "runtime/sim/cluster/world.h"
+#include "runtime/sim/cluster/swarm.h"
 
 namespace bascule::sim::cluster {
 namespace {
 
+/// BASCULE_SIM_FIRST and BASCULE_SIM_SEEDS choose seeds, which then run in full length; BASCULE_SIM_TRACE=1 prints
+/// them.
 std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
@@ -18,21 +21,37 @@ TEST(ClusterWorld, HoldsItsPromises) {
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     Scenario scenario = scenario_of(seed);
     scenario.trace = std::getenv("BASCULE_SIM_TRACE") != nullptr;
+    if (std::getenv("BASCULE_SIM_SEEDS") == nullptr) scenario.trouble = seconds(60);
     const Outcome outcome = run(scenario);
     for (const auto& line : outcome.last_events) std::printf("%s\n", line.c_str());
     ASSERT_EQ(outcome.violation, "") << outcome.promise << " seed " << seed;
-    EXPECT_GT(outcome.acknowledged, 100U);
+    EXPECT_GT(outcome.acknowledged, 50U);
   }
 }
 
 TEST(ClusterWorld, TheSameSeedIsTheSameRun) {
   Scenario scenario = scenario_of(3);
-  scenario.trouble = seconds(60);
+  scenario.trouble = seconds(30);
   const Outcome one = run(scenario);
   const Outcome other = run(scenario);
   EXPECT_EQ(one.event_hash, other.event_hash);
   EXPECT_EQ(one.events, other.events);
 }
+
+/// A mistake that is planted on purpose must be found.
+class PlantedMistake : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(PlantedMistake, IsFound) {
+  const auto& all = canaries();
+  const auto canary =
+      std::find_if(all.begin(), all.end(), [](const Canary& each) { return each.name == std::string(GetParam()); });
+  ASSERT_NE(canary, all.end());
+  EXPECT_TRUE(look_for(*canary, 1, 40, 1).seeds.has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(OfTheJoinedWorld, PlantedMistake,
+                         ::testing::Values("acknowledge-before-the-set-has-shrunk", "promote-a-non-member",
+                                           "skip-the-lease-wait", "reissue-held-writes-after-a-takeover"));
 
 }  // namespace
 }  // namespace bascule::sim::cluster

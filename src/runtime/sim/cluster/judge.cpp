@@ -1,5 +1,7 @@
 #include "runtime/sim/cluster/judge.h"
 
+#include <utility>
+
 #include "core/decisions/record.h"
 #include "runtime/sim/cluster/machine.h"
 #include "runtime/sim/cluster/world.h"
