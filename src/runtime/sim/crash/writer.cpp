@@ -18,6 +18,7 @@ const std::vector<CrashCanary>& crash_canaries() {
   static const std::vector<CrashCanary> all{
       {"log-not-synced", "consensus", "an entry is acknowledged before the log is synced"},
       {"snapshot-renamed-unsynced", "consensus", "a snapshot gets its name before its bytes are durable"},
+      {"directory-not-synced", "consensus", "a new state directory is not durable in the one above it"},
       {"snapshot-name-not-synced", "consensus", "a new log is acknowledged before its name is durable"},
       {"file-not-synced", "configuration", "a file gets its name before its bytes are durable"},
       {"name-not-synced", "keys", "a new file is acknowledged before its name is durable"},

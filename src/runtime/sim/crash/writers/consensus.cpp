@@ -69,6 +69,7 @@ class ConsensusFiles final : public CrashSubject {
       disk_.forgets_sync = [](const std::string& path) { return path.ends_with("raft.log"); };
     if (canary == "snapshot-renamed-unsynced")
       disk_.forgets_sync = [](const std::string& path) { return path.ends_with("raft.snapshot.tmp"); };
+    if (canary == "directory-not-synced") disk_.forgets_sync = [](const std::string& path) { return path == "/var"; };
     if (canary == "snapshot-name-not-synced")
       disk_.forgets_sync = [](const std::string& path) { return path == directory; };
   }
