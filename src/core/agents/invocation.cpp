@@ -12,8 +12,7 @@ void add_ocf(std::map<std::string, std::string>& environment, const config::Step
   environment["OCF_ROOT"] = ocf_root;
   environment["OCF_RA_VERSION_MAJOR"] = "1";
   environment["OCF_RA_VERSION_MINOR"] = "1";
-  // As Pacemaker's anonymous clones: all copies of one have the same name.
-  environment["OCF_RESOURCE_INSTANCE"] = config::written_name(request.service) + "_" + step.name;
+  environment["OCF_RESOURCE_INSTANCE"] = instance_name(request.service, step.name);
   environment["OCF_RESOURCE_TYPE"] = step.type;
   environment["OCF_RESOURCE_PROVIDER"] = step.provider;
   environment["OCF_EXIT_REASON_PREFIX"] = std::string(exit_reason_prefix);
@@ -38,7 +37,7 @@ void add_copy(std::map<std::string, std::string>& environment, const Request& re
   environment["OCF_RESKEY_CRM_meta_clone_node_max"] = "1";
   environment["OCF_RESKEY_CRM_meta_globally_unique"] = "false";
   environment["OCF_RESKEY_CRM_meta_interleave"] = "true";
-  environment["OCF_RESKEY_CRM_meta_notify"] = "false";
+  environment["OCF_RESKEY_CRM_meta_notify"] = request.notify ? "true" : "false";
   if (!request.promotable) return;
   for (const char* key : {"promoted", "master"}) {
     environment[std::string("OCF_RESKEY_CRM_meta_") + key + "_max"] = "1";
@@ -70,6 +69,10 @@ void add_tools(std::map<std::string, std::string>& environment, const Request& r
 }
 
 }  // namespace
+
+std::string instance_name(const std::string& service, const std::string& step) {
+  return config::written_name(service) + "_" + step;
+}
 
 bool mounts_the_volume(const config::Step& step) {
   if (step.standard == config::built_in && step.type == "mount") return true;

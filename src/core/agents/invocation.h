@@ -29,8 +29,12 @@ struct Request {
   std::string socket = {};                ///< of the manager, for these tools
   std::optional<config::Copy> copy = {};  ///< of a service with copies, which one this is; count 0: not known
   bool promotable = false;
+  bool notify = false;            ///< its copies hear of each other's operations
   std::uint32_t check_level = 0;  ///< of a monitor; 0: what the step's parameter OCF_CHECK_LEVEL says
 };
+
+/// OCF_RESOURCE_INSTANCE: as Pacemaker's anonymous clones, all copies of one have the same.
+[[nodiscard]] std::string instance_name(const std::string& service, const std::string& step);
 
 /// It mounts the service's volume: the built-in `mount`, or an `ocf:...:Filesystem` without a `device` of its own.
 [[nodiscard]] bool mounts_the_volume(const config::Step& step);

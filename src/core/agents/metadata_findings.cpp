@@ -52,6 +52,8 @@ std::vector<std::string> metadata_findings(const config::Service& service, const
   for (const char* action : {"promote", "demote"})
     if (service.promotable && !metadata.offers(action))
       find(fmt::format("promotable = true, and {} does not offer {}", agent, action));
+  if (service.notify && !metadata.offers("notify"))
+    find(fmt::format("notify = true, and {} does not offer notify: its copies are told nothing", agent));
   return findings;
 }
 
@@ -67,6 +69,7 @@ std::vector<std::string> timeout_advice(const config::Service& service, const co
   compare("start", "start_timeout", step.start_timeout);
   compare("stop", "stop_timeout", step.stop_timeout);
   if (step.monitor_interval > Duration{}) compare("monitor", "monitor_timeout", step.monitor_timeout);
+  if (service.notify) compare("notify", "notify_timeout", step.notify_timeout);
   if (service.promotable) {
     compare("promote", "start_timeout", step.start_timeout);
     compare("demote", "stop_timeout", step.stop_timeout);

@@ -82,6 +82,8 @@ void Manager::State::dispatch(const Input& input) {
                                   [&](const message::LeaseGrant& grant) { lease_granted(grant); },
                                   [&](const message::Forward& forward) { forwarded(in.from, forward); },
                                   [&](const message::ForwardReply& reply) { proposal_refused(reply); },
+                                  [&](const message::Notice& notice) { hear(in.from, notice); },
+                                  [&](const message::NoticeDone& done) { notice_answered(in.from, done.round); },
                                   [](const message::HistoryRequest&) {},  // the driver's: it keeps the story
                                   [](const message::HistoryReply&) {},
                               },
@@ -94,8 +96,11 @@ void Manager::State::dispatch(const Input& input) {
                  [&](const input::VolumeRefused& in) { tell_volume(in.volume, in.operation + ": " + in.why); },
                  [&](const input::VolumeStory& in) { story(in.kind, in.volume, in.text, in.fields); },
                  [&](const input::ForRunner& in) {
-                   if (const auto* done = std::get_if<transition::input::ActionDone>(&in.input))
+                   if (const auto* done = std::get_if<transition::input::ActionDone>(&in.input)) {
+                     if (notice_ended(*done)) return;
                      action_ended(in.runner, *done);
+                     if (is_told_later(in.runner, *done)) return;
+                   }
                    for (auto& runner : runners)
                      if (runner.name == in.runner) step_runner(runner, in.input);
                  },
@@ -105,6 +110,12 @@ void Manager::State::dispatch(const Input& input) {
                  [&](const input::Change& in) { change(in); },
                  [&](const input::FenceAgentDone& in) { fence_agent_done(in); },
                  [&](const input::FenceAbilities& in) { fence_abilities(in); },
+                 [&](const input::AgentSays& in) {
+                   if (in.offers_notify)
+                     notify.without.erase(in.agent);
+                   else
+                     notify.without.insert(in.agent);
+                 },
              },
              input);
 }
@@ -128,7 +139,11 @@ void Manager::State::run_due() {
   drive_fencing();
   tick_runners();
   begin_deferred();
+  begin_notices();
+  drive_rounds();
   tell_what_went_on();
+  begin_notices();
+  drive_rounds();
   age_maintenance();
   note_boot_when_due();
   watch_failures();
@@ -143,6 +158,7 @@ Instant Manager::State::next_deadline() const {
   for (const auto& runner : runners) deadline = std::min(deadline, runner.machine->next_deadline());
   deadline = std::min(deadline, attributes_due());
   deadline = std::min(deadline, fencing_deadline());
+  deadline = std::min(deadline, notify_deadline());
   if (!may_decide()) return deadline;
   deadline = std::min(deadline, plan_at);
   for (const auto& [scope, agreed] : store.state().maintenance)

@@ -110,11 +110,16 @@ struct FenceAbilities {
   std::string agent;
   fencing::Abilities abilities;
 };
+/// What an OCF agent says of itself. One that was not asked, or could not be, is taken to offer everything.
+struct AgentSays {
+  std::string agent;  ///< "ocf:heartbeat:pgsql"
+  bool offers_notify = false;
+};
 }  // namespace input
 using Input = std::variant<input::Tick, input::Received, input::LinkHeard, input::Persisted, input::PersistFailed,
                            input::VolumeChanged, input::VolumeRefused, input::VolumeStory, input::ForRunner,
                            input::Machine, input::AgentAttribute, input::PrepareRestart, input::Change,
-                           input::FenceAgentDone, input::FenceAbilities>;
+                           input::FenceAgentDone, input::FenceAbilities, input::AgentSays>;
 
 namespace effect {
 struct Send {

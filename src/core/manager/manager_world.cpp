@@ -1,6 +1,7 @@
 #include "core/manager/manager_world.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/assert.h"
 #include "core/decisions/record.h"
@@ -237,12 +238,15 @@ void World::step(Host& host, const Input& input) {
   for (auto& effect : effects) carry_out(host, effect);
 }
 
-void World::count(Host& host, const Effects& effects) const {
+void World::count(Host& host, const Effects& effects) {
   std::set<std::uint32_t> receivers;
   for (const auto& effect : effects) {
     const auto* send = std::get_if<effect::Send>(&effect);
     if (send == nullptr) continue;
     ++host.sent.messages;
+    if (std::holds_alternative<message::Notice>(send->message) ||
+        std::holds_alternative<message::NoticeDone>(send->message))
+      ++notices_;
     receivers.insert(send->to);
     if (counts_bytes) host.sent.bytes += message::encode({ids_.at(host.name), send->message}, host.file.name).size();
   }
@@ -330,25 +334,54 @@ void World::persist(Host& host, effect::Persist& persist) {
   });
 }
 
+std::string AgentRun::text() const {
+  if (operation != "notify") return operation;
+  const auto value = [this](const std::string& name) { return environment.at("OCF_RESKEY_CRM_meta_notify_" + name); };
+  return value("type") + " " + value("operation") + " " + value(value("operation") + "_uname");
+}
+
+void World::agent_says(const std::string& name, const std::string& agent, bool offers_notify) {
+  step(hosts_.at(name), input::AgentSays{agent, offers_notify});
+}
+
+/// Its place in agent_runs(), or one that there is not.
+std::size_t World::note_run(const Host& host, const effect::RunAction& run) {
+  const bool noted = run.action.operation != "monitor" && host.runners.at(run.runner).notify;
+  if (!noted) return std::numeric_limits<std::size_t>::max();
+  agent_runs_.push_back({host.name, run.runner, run.action.operation, run.action.environment, now_});
+  return agent_runs_.size() - 1;
+}
+
 void World::run_action(Host& host, const effect::RunAction& run) {
-  const auto& steps = host.runners.at(run.runner).steps;
-  later(host, agent_delay, [this, run, name = steps.at(run.action.step_index).name](Host& h) {
-    auto& agent = h.agents[name];
-    int code = 0;
-    if (run.action.operation == "start") code = agent.start_code;
-    if (run.action.operation == "start" && code == 0) agent.running = true;
-    const bool role = run.action.operation == "promote" || run.action.operation == "demote";
-    if (run.action.operation == "stop" && agent.running && agent.promoted)
-      breaches_.push_back(h.name + " stopped what was promoted");
-    if (run.action.operation == "stop") agent.running = false;
-    if (!agent.running) agent.promoted = false;
-    if (role && !agent.running) code = 7;
-    if (role && agent.running) agent.promoted = run.action.operation == "promote";
-    if (run.action.operation == "monitor") code = agent.running ? agent.monitor_code : 7;
-    if (run.action.operation == "monitor" && code == 0 && agent.promoted) code = 8;
+  const auto& name = host.runners.at(run.runner).steps.at(run.action.step_index).name;
+  const bool notifies = run.action.operation == "notify";
+  const Duration takes = std::min(notifies ? host.agents[name].notify_takes : agent_delay, run.action.timeout);
+  const bool in_time = !notifies || host.agents[name].notify_takes < run.action.timeout;
+  later(host, takes, [this, run, name, in_time, noted = note_run(host, run)](Host& h) {
+    const int code = in_time ? act(h, run, h.agents[name]) : -1;
+    if (noted < agent_runs_.size()) agent_runs_[noted].ended = now_, agent_runs_[noted].code = code;
     if (run.action.operation != "monitor") service_may_have_changed(h, run.runner);
     step(h, input::ForRunner{run.runner, transition::input::ActionDone{run.action.action, code, "", agent_delay}});
   });
+}
+
+/// What an agent does, and its answer.
+int World::act(Host& host, const effect::RunAction& run, PretendedAgent& agent) {
+  const auto& operation = run.action.operation;
+  int code = 0;
+  if (operation == "notify") return agent.notify_code;
+  if (operation == "start") code = agent.start_code;
+  if (operation == "start" && code == 0) agent.running = true;
+  const bool role = operation == "promote" || operation == "demote";
+  if (operation == "stop" && agent.running && agent.promoted)
+    breaches_.push_back(host.name + " stopped what was promoted");
+  if (operation == "stop") agent.running = false;
+  if (!agent.running) agent.promoted = false;
+  if (role && !agent.running) code = 7;
+  if (role && agent.running) agent.promoted = operation == "promote";
+  if (operation == "monitor") code = agent.running ? agent.monitor_code : 7;
+  if (operation == "monitor" && code == 0 && agent.promoted) code = 8;
+  return code;
 }
 
 RequestId World::send_change(const std::string& name, message::Command command) {

@@ -26,6 +26,20 @@ struct PretendedAgent {
   bool promoted = false;
   int start_code = 0;    ///< what its start will answer
   int monitor_code = 0;  ///< what its monitor will answer while running
+  int notify_code = 0;
+  Duration notify_takes = agent_delay;  ///< longer than its timeout: it is killed then
+};
+
+/// One run of an agent of a service with notifications.
+struct AgentRun {
+  std::string host, runner, operation;
+  std::map<std::string, std::string> environment;  ///< of what the notification says
+  Instant began{};
+  Instant ended = never;  ///< never: its host died before
+  int code = 0;
+
+  /// "pre promote bob" of a notification; else the operation.
+  [[nodiscard]] std::string text() const;
 };
 
 /// One host's copy of one volume.
@@ -130,6 +144,12 @@ class World {
   int fence_code = 0;
   /// Volumes that were to be unmounted, wherever they were: "data on alice", in this order.
   [[nodiscard]] const std::vector<std::string>& unmounted() const { return unmounted_; }
+  /// Of services with notifications, in the order in which they began; monitors are left out.
+  [[nodiscard]] const std::vector<AgentRun>& agent_runs() const { return agent_runs_; }
+  /// How many messages about notifications were sent.
+  [[nodiscard]] std::uint64_t notices() const { return notices_; }
+  /// As the driver tells it.
+  void agent_says(const std::string& host, const std::string& agent, bool offers_notify);
   bool counts_bytes = false;  ///< into Traffic; takes long
   /// How many decisions were kept, read again and found to be the same.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
@@ -151,12 +171,14 @@ class World {
   void tick_due();
   [[nodiscard]] Instant next_moment(Instant end) const;
   void step(Host& host, const Input& input);
-  void count(Host& host, const Effects& effects) const;
+  void count(Host& host, const Effects& effects);
   void send(Host& host, effect::Send& send);
   void carry_out(Host& host, Effect& effect);
   void replay(const Host& host, const std::string& kept);
   void persist(Host& host, effect::Persist& persist);
   void run_action(Host& host, const effect::RunAction& run);
+  [[nodiscard]] int act(Host& host, const effect::RunAction& run, PretendedAgent& agent);
+  [[nodiscard]] std::size_t note_run(const Host& host, const effect::RunAction& run);
   void run_fence_agent(Host& host, const effect::RunFenceAgent& run);
   void tell_abilities(Host& host);
   void configured(Host& host, const effect::Configured& configured);
@@ -192,6 +214,8 @@ class World {
   std::vector<message::Event> story_;
   std::vector<std::string> breaches_;
   std::vector<std::string> switched_off_, unmounted_;
+  std::vector<AgentRun> agent_runs_;
+  std::uint64_t notices_ = 0;
   std::function<void(fencing::Abilities&)> say_abilities_;
   std::map<RequestId, std::optional<std::string>> answers_;
   RequestId next_request_ = 1;

@@ -60,6 +60,16 @@ TEST_F(ChangePlanTest, ATimeoutChangesWithoutAnInterruptionAndAParameterDoesNot)
   EXPECT_TRUE(says(parameter->steps, "is stopped on alice as it was"));
 }
 
+TEST_F(ChangePlanTest, NotificationsBeginAndEndWithoutAnInterruption) {
+  config::Service silent, told;
+  silent.steps.emplace_back();
+  told = silent;
+  told.notify = true;
+  told.steps.front().notify_timeout = seconds(90);
+  EXPECT_FALSE(needs_restart(silent, told));
+  EXPECT_FALSE(needs_restart(told, silent));
+}
+
 TEST_F(ChangePlanTest, RemovingAServiceStopsIt) {
   const auto removed = plan(shop.substr(0, shop.find("[service.shop]")));
   ASSERT_TRUE(removed);

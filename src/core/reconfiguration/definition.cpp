@@ -13,6 +13,7 @@ bool needs_restart(const config::Service& from, const config::Service& to) {
   same.after = to.after;
   same.with = to.with;
   same.apart = to.apart;
+  same.notify = to.notify;
   same.keeps_without_quorum = to.keeps_without_quorum;
   if (same.copy && to.copy && same.copy->node == to.copy->node) same.copy = to.copy;  // others came or went
   if (same.steps.size() != to.steps.size()) return true;
@@ -22,6 +23,7 @@ bool needs_restart(const config::Service& from, const config::Service& to) {
     step.start_timeout = other.start_timeout;
     step.stop_timeout = other.stop_timeout;
     step.monitor_timeout = other.monitor_timeout;
+    step.notify_timeout = other.notify_timeout;
     // A monitor that begins or ends to recur is scheduled by the start.
     const bool both_recur = step.monitor_interval > Duration{} && other.monitor_interval > Duration{};
     if (both_recur) step.monitor_interval = other.monitor_interval;

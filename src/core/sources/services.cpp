@@ -102,6 +102,7 @@ class Compiler {
                                      {"clone-node-max", "1"},
                                      {"interleave", "true"},
                                      {"migration-threshold", std::to_string(copy.migration_threshold)}};
+    if (copy.notify) meta.push_back({"notify", "true"});
     if (copy.promotable) meta.insert(meta.end(), {{"promotable", "true"}, {"promoted-max", "1"}});
     if (!copy.autostart) meta.push_back({"target-role", "Stopped"});
     clone.meta.push_back(set_of(one.name + "-meta", std::move(meta)));
@@ -179,6 +180,7 @@ class Compiler {
     add_operation(made, "stop", Duration{}, step.stop_timeout);
     if (step.monitor_interval != Duration{})
       add_operation(made, "monitor", step.monitor_interval, step.monitor_timeout);
+    if (service.notify) add_operation(made, "notify", Duration{}, step.notify_timeout);
     return made;
   }
 

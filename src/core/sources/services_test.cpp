@@ -106,5 +106,18 @@ address = "10.77.0.10/24"
   EXPECT_TRUE(contains(done, "vip-address_start_0 bob")) << testing::PrintToString(done);
 }
 
+TEST(Services, ThatWantNotificationsAreClonesThatNotify) {
+  const std::string copies = std::string(config::test::three_nodes) + R"([service.db]
+promotable = true
+notify = true
+run = { agent = "ocf:pacemaker:Stateful", notify_timeout = "7s" }
+)";
+  const cib::Cib cib = compiled(copies);
+  EXPECT_EQ(cib::value_of(cib.resources.front().children.front().operations.back().attributes, "timeout"), "7000ms");
+  const std::vector<std::string> done = actions(cib);
+  const auto told = [](const std::string& key) { return key.find("_post_notify_start_0 ") != std::string::npos; };
+  EXPECT_EQ(std::count_if(done.begin(), done.end(), told), 2) << testing::PrintToString(done);
+}
+
 }  // namespace
 }  // namespace bascule::sources

@@ -71,6 +71,8 @@ struct RunAction {
   Duration interval{};            ///< of a recurring monitor; 0 otherwise
   std::string device;             ///< of the volume, for a Filesystem step without its own device parameter
   std::uint32_t check_level = 0;  ///< of a monitor: how deep it looks
+  /// Beside what every agent gets: what a notification is about (core/agents/notification.h).
+  std::map<std::string, std::string> environment = {};
 };
 struct CancelActions {};  ///< kill whatever agent is running
 struct PromoteVolume {

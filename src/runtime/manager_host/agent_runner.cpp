@@ -67,11 +67,13 @@ void AgentRunner::run(const transition::effect::RunAction& action) {
   request.check_level = action.check_level;
   request.copy = service_.copy;
   if (service_.is_role) request.copy = config::Copy{service_.name, node_, 0, 0};
+  request.notify = service_.notify;
   request.promotable = service_.promotable || service_.is_role;
   request.tools = tools_;
   request.socket = socket_;
   if (!action.device.empty()) last_device_ = action.device;
   auto invocation = agents::invocation(step, request);
+  for (const auto& [name, value] : action.environment) invocation.environment[name] = value;
   process::Launch launch{step.name,
                          action.operation,
                          std::move(invocation.path),

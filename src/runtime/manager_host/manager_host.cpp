@@ -310,6 +310,8 @@ void ManagerHost::State::agent_told(const agent_metadata::OcfMetadata::Told& tol
   const auto findings = agent_metadata::findings_of(config, {{agents::agent_name(told.agent), told}});
   for (const auto* list : {&findings.wrong, &findings.absent})
     for (const auto& text : *list) spdlog::warn("{}", text);
+  const bool offers_notify = !told.metadata || told.metadata->offers("notify");
+  step(manager::input::AgentSays{agents::agent_name(told.agent), offers_notify});
 }
 
 /// Until it was delivered: bascule-watchdogd has to know the leases and addresses of new services.

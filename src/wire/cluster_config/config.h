@@ -85,6 +85,7 @@ struct Step {
   Duration start_timeout = seconds(60);
   Duration stop_timeout = seconds(60);
   Duration monitor_timeout = seconds(30);
+  Duration notify_timeout = seconds(20);    ///< of `notify`, where the service wants notifications
   Duration monitor_interval = seconds(2);   ///< 0: no recurring monitor
   OnFail on_fail = OnFail::restart;         ///< of the recurring monitor
   std::vector<Monitor> more_monitors = {};  ///< deeper ones, with intervals of their own
@@ -114,6 +115,7 @@ struct Service {
   std::optional<Copy> copy = {};
   bool keeps_without_quorum = false;  ///< `without_quorum`: of a copy: it goes on although its lease ended
   bool promotable = false;            ///< its agents know promote and demote; the role is a service of its own
+  bool notify = false;  ///< of copies: the OCF agents of all hear of each start, stop, promotion and demotion of one
   /// The Promoted role of the copies of this name: "starts" by promoting the copy beside it, and stops by demoting it.
   bool is_role = false;
   /// Relations. What is named is a service, or with "@*" behind it any copy of it.

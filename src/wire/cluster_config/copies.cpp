@@ -69,6 +69,18 @@ void check_promotable(const Section& section, const Service& service) {
                            "put the other steps into a service with after and with");
 }
 
+void read_notify(const Section& section, Service& service) {
+  service.notify = section.flag("notify").value_or(false);
+  if (!service.notify) return;
+  const bool any =
+      std::any_of(service.steps.begin(), service.steps.end(), [](const Step& step) { return step.standard == "ocf"; });
+  if (!service.copy)
+    section.findings().add(section.place("notify"), "a service that runs once has no copies that could be told",
+                           "leave it out, or write copies = \"all\" or promotable = true");
+  else if (!any)
+    section.findings().add(section.place("notify"), "only OCF agents can be told", "leave it out");
+}
+
 std::string copy_name(const Service& written, const std::string& suffix) { return written.name + "@" + suffix; }
 
 Service copy_of(const Service& written, std::uint32_t number, std::uint32_t count, const std::string& node) {
@@ -124,6 +136,7 @@ void read_copies(const Section& section, Service& service) {
   service.promotable = section.flag("promotable").value_or(false);
   if (service.promotable && !service.copy) service.copy = Copy{service.name, {}, 0, 0};
   read_without_quorum(section, service);
+  read_notify(section, service);
   if (!service.copy) return;
   refuse_exclusive_things(section, service);
   if (service.promotable) check_promotable(section, service);

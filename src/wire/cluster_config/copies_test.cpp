@@ -57,6 +57,18 @@ TEST(ConfigCopies, APromotableServiceHasTheRoleBesideItsCopies) {
   EXPECT_EQ(config.related("db"), std::vector<const Service*>{&role});
 }
 
+TEST(ConfigCopies, AndTheRoleMayWantNotifications) {
+  const auto told =
+      of("[service.db]\npromotable = true\nnotify = true\nrun = { agent = \"ocf:pacemaker:Stateful\", notify_timeout = "
+         "\"90s\" }\n");
+  for (const auto& service : told.services) EXPECT_TRUE(service.notify) << service.name;
+  EXPECT_EQ(told.services.front().steps.front().notify_timeout, seconds(90));
+  EXPECT_TRUE(told.services.front().steps.front().parameters.empty());
+  const auto silent = of("[service.web]\ncopies = \"all\"\n" + agent);
+  EXPECT_FALSE(silent.services.front().notify);
+  EXPECT_EQ(silent.services.front().steps.front().notify_timeout, seconds(20)) << "Pacemaker's default";
+}
+
 TEST(ConfigCopies, ARelationWithCopiesIsOneWithAnyOfThem) {
   const auto config = of("[service.web]\ncopies = \"all\"\n" + agent +
                          "[service.vip]\nwith = \"web\"\nafter = [\"web\"]\naddress = \"10.0.0.9/24\"\n");
@@ -86,6 +98,13 @@ const std::vector<Mistake> copies_mistakes{
     {"PromotableGroup",
      copies_frame + "[service.db]\npromotable = true\nrun = [\"ocf:Dummy\", \"ocf:pacemaker:Stateful\"]\n", "line 11",
      "one OCF agent", ""},
+    {"NotifyOfOne", copies_frame + "[service.s]\nnotify = true\n" + agent, "line 11, service.s.notify", "no copies",
+     "promotable = true"},
+    {"NotifyOfUnits", copies_frame + copied + "notify = true\nrun = \"systemd:nginx\"\n", "line 12", "only OCF agents",
+     ""},
+    {"NotifyInNoTime",
+     copies_frame + copied + "notify = true\nrun = { agent = \"ocf:Dummy\", notify_timeout = \"0s\" }\n", "line 13",
+     "always expire", ""},
     {"LongName",
      copies_frame + "[node.x]\naddress = \"10.0.0.4\"\nvotes = false\n[node.alexandria]\naddress = \"10.0.0.5\"\n" +
          "votes = false\n[service." + std::string(40, 'a') + "]\ncopies = \"all\"\n" + agent,

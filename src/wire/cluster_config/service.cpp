@@ -67,8 +67,9 @@ void read_step_timing(const Section& section, Step& step) {
   step.start_timeout = section.duration("start_timeout").value_or(step.start_timeout);
   step.stop_timeout = section.duration("stop_timeout").value_or(step.stop_timeout);
   step.monitor_timeout = section.duration("monitor_timeout").value_or(step.monitor_timeout);
+  step.notify_timeout = section.duration("notify_timeout").value_or(step.notify_timeout);
   step.monitor_interval = section.duration("monitor_interval").value_or(step.monitor_interval);
-  for (const char* key : {"start_timeout", "stop_timeout", "monitor_timeout"})
+  for (const char* key : {"start_timeout", "stop_timeout", "monitor_timeout", "notify_timeout"})
     if (section.has(key) && section.duration(key) == Duration::zero())
       section.findings().add(section.place(key), "a timeout of zero would always expire");
   read_on_fail(section, step.on_fail);
@@ -130,7 +131,7 @@ void set_parameter(const std::string& name, const toml::node& value, const Place
 }
 
 void read_parameters(const Section& section, Step& step) {
-  const std::vector<std::string> own = with_timing({"agent", "name", "parameters"});
+  const std::vector<std::string> own = with_timing({"agent", "name", "parameters", "notify_timeout"});
   for (const auto& [key, value] : section.table()) {
     const std::string name(key.str());
     if (std::find(own.begin(), own.end(), name) != own.end()) continue;
@@ -304,7 +305,7 @@ Service read_service(const Section::Named& named, Findings& findings) {
   const Section section(*named.table, named.place, findings,
                         {"volume", "prefer", "mount", "address", "run", "stickiness", "autostart",
                          "migration_threshold", "start_failure_is_fatal", "failure_timeout", "copies", "without_quorum",
-                         "promotable", "after", "with", "apart"});
+                         "promotable", "notify", "after", "with", "apart"});
   Service service;
   service.name = named.name;
   service.volume = section.text("volume");

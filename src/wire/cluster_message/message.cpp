@@ -144,6 +144,10 @@ Result<Message> message_of(std::uint8_t kind, ByteView body) {
       return message_of<HistoryRequest>(body);
     case detail::Kind::history_reply:
       return message_of<HistoryReply>(body);
+    case detail::Kind::notice:
+      return message_of<Notice>(body);
+    case detail::Kind::notice_done:
+      return message_of<NoticeDone>(body);
     case detail::Kind::bundle:
       break;
   }
@@ -154,6 +158,7 @@ Result<Message> message_of(std::uint8_t kind, ByteView body) {
 constexpr std::array<detail::Kind, std::variant_size_v<Message>> kinds = {
     detail::Kind::consensus, detail::Kind::node_report,   detail::Kind::lease_request,   detail::Kind::lease_grant,
     detail::Kind::forward,   detail::Kind::forward_reply, detail::Kind::history_request, detail::Kind::history_reply,
+    detail::Kind::notice,    detail::Kind::notice_done,
 };
 static_assert(kinds.back() != detail::Kind{}, "every message has a kind");
 

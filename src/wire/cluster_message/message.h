@@ -124,8 +124,37 @@ struct HistoryReply {
   std::vector<Event> events;
 };
 
-using Message =
-    std::variant<Consensus, NodeReport, LeaseRequest, LeaseGrant, Forward, ForwardReply, HistoryRequest, HistoryReply>;
+/// One copy of a service, as it was before the operation.
+struct NoticedCopy {
+  std::string node;  ///< empty: it runs nowhere
+  std::uint32_t number = 0;
+  bool active = false;
+  bool promoted = false;
+  bool acts = false;  ///< the operation is its own
+};
+struct NoticedNode {
+  std::string name;
+  bool available = false;  ///< services may run there now
+};
+/// Tells a node's copy of a service with `notify` of an operation of another copy, or of its own. Sent again until it
+/// is answered.
+struct Notice {
+  std::uint64_t round = 0;  ///< random; of each half of each operation its own
+  std::string service;      ///< as it was written
+  std::string step;         ///< whose agent is told
+  std::string type;         ///< pre, post
+  std::string operation;    ///< start, stop, promote, demote
+  bool promotable = false;
+  std::vector<NoticedCopy> copies;
+  std::vector<NoticedNode> nodes;
+};
+/// The agent was run, or there is nothing there to be told.
+struct NoticeDone {
+  std::uint64_t round = 0;
+};
+
+using Message = std::variant<Consensus, NodeReport, LeaseRequest, LeaseGrant, Forward, ForwardReply, HistoryRequest,
+                             HistoryReply, Notice, NoticeDone>;
 
 struct Envelope {
   std::uint32_t sender_id = 0;

@@ -125,6 +125,14 @@ inline HistoryReply history_reply(Prng& prng) {
   return reply;
 }
 
+inline Notice notice(Prng& prng) {
+  Notice notice{number(prng), word(prng), word(prng), "pre", "promote", flag(prng), {}, {}};
+  for (auto count = prng.below(4); count > 0; --count)
+    notice.copies.push_back({word(prng), static_cast<std::uint32_t>(prng.next()), flag(prng), flag(prng), flag(prng)});
+  for (auto count = prng.below(4); count > 0; --count) notice.nodes.push_back({word(prng), flag(prng)});
+  return notice;
+}
+
 inline Message message(Prng& prng, int kind) {
   switch (kind) {
     case 0: {
@@ -144,6 +152,10 @@ inline Message message(Prng& prng, int kind) {
       return HistoryRequest{number(prng), static_cast<std::int64_t>(prng.next())};
     case 6:
       return history_reply(prng);
+    case 7:
+      return notice(prng);
+    case 8:
+      return NoticeDone{number(prng)};
     default:
       return ForwardReply{number(prng), flag(prng), word(prng)};
   }

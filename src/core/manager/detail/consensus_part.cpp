@@ -84,6 +84,8 @@ void Manager::State::apply(const consensus::Apply& entry) {
     story(event.kind, event.subject, event.text, std::move(fields));
   }
   proposal_applied(*proposal, applied);
+  if (const auto* grant = std::get_if<message::GrantOwnership>(&proposal->command); grant != nullptr && applied.changed)
+    if (!grant->lost.empty()) notify.taken_from[grant->lost] = now;
   if (applied.changed) applied_state_changed();
   compact_when_long();
 }

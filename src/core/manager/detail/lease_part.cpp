@@ -105,7 +105,10 @@ void Manager::State::lease_granted(const message::LeaseGrant& grant) {
   for (const auto& lease : outcome.extended) {
     if (!keeps_without_quorum(lease.name)) out->push_back(effect::GrantLease{lease.name, lease.epoch, lease.end});
     for (auto& runner : runners)
-      if (runner.slot() == lease.name) step_runner(runner, transition::input::Lease{lease.epoch, lease.end});
+      if (runner.slot() == lease.name) {
+        runner.lease = {lease.epoch, lease.end};
+        step_runner(runner, runner.lease);
+      }
   }
 }
 

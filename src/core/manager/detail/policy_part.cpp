@@ -76,6 +76,7 @@ void Manager::State::tell_lease_ends() {
     if (!granter.lease_certainly_over(node.name, store.state(), now) || !told_lease_over.insert(node.name).second)
       continue;
     story("lease-ended", node.name, "whatever " + node.name + " was leased has certainly ended");
+    tell_copies_of_lost(node.name);
   }
 }
 

@@ -131,6 +131,7 @@ void Manager::State::define(Runner& runner, const config::Service& definition) {
   runner.timing = config.timing;
   runner.retiring = runner.ever_told = false;
   runner.told = {};
+  runner.lease = {};
   forget_actions(runner.name);
   runner.machine = std::make_unique<transition::ServiceRunner>(definition, self->name, config.timing);
   out->push_back(effect::DefineRunner{runner.name, definition, true});
@@ -147,7 +148,9 @@ void Manager::State::step_runner(Runner& runner, const transition::Input& input)
   const auto before = runner.machine->report().state;
   runner.machine->step(input, now, effects);
   for (auto& effect : effects) carry_out(runner, effect);
-  if (runner.machine->report().state != before) runner_went_on = true;
+  const auto after = runner.machine->report().state;
+  if (after != before) runner_went_on = true;
+  if (before == "Killing" && after != before) tell_gone(runner.definition, self->name);
   if (effects.empty()) return;
   plan_dirty = true;
   report_soon();

@@ -12,6 +12,7 @@
 #include "base/prng.h"
 #include "core/consensus/raft.h"
 #include "core/manager/detail/fence_state.h"
+#include "core/manager/detail/notify_state.h"
 #include "core/manager/manager.h"
 #include "core/membership/lease_granter.h"
 #include "core/membership/lease_holder.h"
@@ -142,6 +143,7 @@ struct Manager::State {
     std::unique_ptr<transition::ServiceRunner> machine;
     transition::input::Ownership told;
     bool ever_told = false;                  ///< of its ownership; before that it only probes
+    transition::input::Lease lease;          ///< the last one that it was told of
     [[nodiscard]] std::string slot() const;  ///< the lease it runs under
   };
   void reconcile_runners();
@@ -184,6 +186,41 @@ struct Manager::State {
   void forget_actions(const std::string& runner);
   void begin_deferred();
   void kill_cgroup(Runner& runner);
+  void run_action(const Runner& runner, const transition::effect::RunAction& action);
+  [[nodiscard]] bool is_busy(const Runner& runner);
+
+  // ---- notify_part: operations of copies here, which the copies everywhere hear of ---------------------------------
+  [[nodiscard]] bool is_notified(const Runner& runner, const transition::effect::RunAction& action) const;
+  [[nodiscard]] bool has_lease(const Runner& runner) const;
+  [[nodiscard]] bool is_in_a_hurry(const Runner& runner, const std::string& operation) const;
+  [[nodiscard]] message::Notice notice_about(const Runner& runner, const transition::effect::RunAction& action) const;
+  void begin_round(const Runner& runner, const transition::effect::RunAction& action);
+  void announce(std::size_t index, const std::string& type);
+  [[nodiscard]] bool is_away(const std::string& node) const;
+  void notice_answered(std::uint32_t from, std::uint64_t number);
+  bool is_told_later(const std::string& name, const transition::input::ActionDone& done);
+  void look_after(NotifyRound& round);
+  bool go_on(std::size_t index);
+  bool begin_when_all_have_heard(Runner& runner, std::size_t index);
+  void drive_rounds();
+  void cut_rounds_short(const std::string& runner);
+  void tell_gone(const config::Service& service, const std::string& node);
+  void tell_copies_of_lost(const std::string& node);
+  [[nodiscard]] Instant notify_deadline() const;
+
+  // ---- notice_part: what copies here hear, and what is told of one ------------------------------------------------
+  [[nodiscard]] const config::Step* step_of(const message::Notice& notice) const;
+  [[nodiscard]] bool can_hear(const Runner& runner, const std::string& step_name) const;
+  [[nodiscard]] bool is_there_on(const std::string& node, const std::string& service, const std::string& step) const;
+  [[nodiscard]] message::Notice notice_of(const std::string& written, const std::string& step,
+                                          const std::string& operation, const std::string& node,
+                                          const std::string& acting) const;
+  void hear(std::uint32_t from, const message::Notice& notice);
+  void answer(std::uint32_t from, std::uint64_t round);
+  void begin_notices();
+  void begin_notice(Runner& runner, HeardNotice& heard);
+  bool notice_ended(const transition::input::ActionDone& done);
+  void forget_notices(const std::string& runner);
 
   // ---- failure_part: failures that fade, and what goes with a boot -------------------------------------------------
   struct SeenFailure {
@@ -342,6 +379,7 @@ struct Manager::State {
   std::map<std::pair<std::string, transition::ActionId>, std::string> under_way;  ///< operations of promotable services
   std::vector<Deferred> deferred;                                                 ///< in the order they were asked for
   std::vector<Deferred> never_begun;                                              ///< cancelled before they began
+  NotifyState notify;
   std::map<std::string, Volume> volumes;
 
   std::uint64_t persisted_sequence = 0;

@@ -72,8 +72,15 @@ void ServiceRunner::State::run_action(std::size_t index, const std::string& oper
   BASCULE_ASSERT(!steps[index].action);
   const ActionId id = ++last_action;
   steps[index].action = id;
-  actions[id] = Pending{index, operation, now + timeout + action_slack};
-  emit(effect::RunAction{id, index, agent_operation(operation), timeout, interval, volume.device});
+  actions[id] = Pending{index, operation, now + timeout + action_slack + time_to_notify(index, operation)};
+  emit(effect::RunAction{id, index, agent_operation(operation), timeout, interval, volume.device, 0, {}});
+}
+
+/// It waits for a notification that runs. The other copies hear of it before it begins and when it has ended, and its
+/// result comes after that.
+Duration ServiceRunner::State::time_to_notify(std::size_t index, const std::string& operation) const {
+  if (!config.notify) return {};
+  return (operation == "monitor" ? 1 : 3) * (config.steps[index].notify_timeout + action_slack);
 }
 
 /// A role is begun by promoting what runs already, and ended by demoting it.

@@ -166,6 +166,7 @@ struct ServiceRunner::State {
   }
   void tell(const std::string& kind, const std::string& text, std::map<std::string, std::string> fields = {});
   void run_action(std::size_t index, const std::string& operation, Duration timeout, Duration interval);
+  [[nodiscard]] Duration time_to_notify(std::size_t index, const std::string& operation) const;
   [[nodiscard]] std::string agent_operation(const std::string& operation) const;
   void run_monitor(std::size_t index, std::size_t which);
   void cancel_actions();

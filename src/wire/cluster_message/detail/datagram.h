@@ -21,6 +21,8 @@ enum class Kind : std::uint8_t {
   forward = 5,
   forward_reply = 6,
   bundle = 7,
+  notice = 8,
+  notice_done = 9,
   history_request = 40,
   history_reply = 41,
 };

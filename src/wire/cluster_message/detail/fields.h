@@ -194,6 +194,26 @@ void fields(V& visit, T& reply) {
   visit("last", reply.last), visit("events", reply.events);
 }
 
+template <typename V, Is<NoticedCopy> T>
+void fields(V& visit, T& copy) {
+  visit("node", copy.node), visit("number", copy.number), visit("active", copy.active);
+  visit("promoted", copy.promoted), visit("acts", copy.acts);
+}
+template <typename V, Is<NoticedNode> T>
+void fields(V& visit, T& node) {
+  visit("name", node.name), visit("available", node.available);
+}
+template <typename V, Is<Notice> T>
+void fields(V& visit, T& notice) {
+  visit("round", notice.round), visit("service", notice.service), visit("step", notice.step);
+  visit("type", notice.type), visit("operation", notice.operation), visit("promotable", notice.promotable);
+  visit("copies", notice.copies), visit("nodes", notice.nodes);
+}
+template <typename V, Is<NoticeDone> T>
+void fields(V& visit, T& done) {
+  visit("round", done.round);
+}
+
 /// True for structs that have a field list above.
 struct NoVisitor {
   template <typename F>
