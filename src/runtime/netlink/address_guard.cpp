@@ -69,9 +69,12 @@ std::string device_list() {
   return list;
 }
 
+/// What leaves the machine at last: ARP of packet sockets, and packets that waited for their neighbour's address since
+/// a time when the lease held.
 std::string egress_chain() {
   return fmt::format(
       "  chain out {{ type filter hook egress devices = {{ {} }} priority -300;\n"
+      "    ip saddr @guarded ip saddr != @held_even ip saddr != @held_odd drop;\n"
       "    arp saddr ip @guarded arp saddr ip != @held_even arp saddr ip != @held_odd drop; }}\n",
       device_list());
 }
