@@ -85,6 +85,15 @@ def probe_garp(device, until_ns):
             print(now_ns(), flush=True)
 
 
+def probe_sent(device, until_ns):
+    """Every IPv4 packet that comes from the service's address."""
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+    raw.bind((device, 0))
+    while now_ns() < until_ns:
+        if select.select([raw], [], [], 0.01)[0] and raw.recv(100)[26:30] == socket.inet_aton(SERVICE):
+            print(now_ns(), flush=True)
+
+
 def probe_nd(device, until_ns):
     """Neighbour solicitations for the service's IPv6 address (RFC 4861, 4.3); prints each advertisement."""
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86DD))
@@ -138,7 +147,8 @@ def probe_ping6(_device, until_ns):
             return
 
 
-PROBES = {"arp": probe_arp, "ping": probe_ping, "ping6": probe_ping6, "tcp": probe_tcp, "stream": probe_stream, "garp": probe_garp, "nd": probe_nd}
+PROBES = {"arp": probe_arp, "ping": probe_ping, "ping6": probe_ping6, "tcp": probe_tcp, "stream": probe_stream, "garp": probe_garp, "nd": probe_nd,
+          "sent": probe_sent}
 
 
 def listen_on(port):
@@ -356,6 +366,28 @@ def story_release(hosts, manager):
         check_stop(name, answers(probe), released_at, "the release")
 
 
+SEND_ONE = f"""
+import socket
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.bind(("{SERVICE}", 0))
+one.sendto(b"x", ("10.199.0.2", 9))
+"""
+
+
+def story_waiting(hosts, manager):
+    """A packet of the time of the lease that waits for its neighbour's address does not leave after the lease."""
+    manager.start()
+    time.sleep(0.1)
+    sh(f"ip -n {hosts.client} link set eth0 arp off && ip -n {hosts.alice} neigh flush dev eth0")
+    sh(f"ip netns exec {hosts.alice} {sys.executable} -c '{SEND_ONE}'")
+    end = manager.stop()
+    probe = hosts.probe("sent", lasting_s(1.5))
+    time.sleep((end - now_ns()) / 1e9 + 0.1)
+    sh(f"ip -n {hosts.client} link set eth0 arp on")
+    sh(f"ip netns exec {hosts.client} ping -c 1 -w 2 10.199.0.1")  # alice learns from the question where the client is
+    check(answers(probe) == [], "waiting: nothing that had waited left after the lease")
+
+
 def story_restart(hosts, manager, watchdogd, program, directory):
     """Killed and started again under a lease: the page is read on, the address stays open."""
     manager.start()
@@ -439,6 +471,7 @@ def main(program):
             story_no_gap(hosts)
             story_frozen(hosts, manager, watchdogd)
             story_release(hosts, manager)
+            story_waiting(hosts, manager)
             watchdogd = story_restart(hosts, manager, watchdogd, program, directory)
             story_mend(hosts, manager)
             story_petting(manager, dog)
