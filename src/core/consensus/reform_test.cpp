@@ -178,6 +178,17 @@ TEST_F(Pair, OfTwoTheOneThatLeadsStaysAndTheOtherMustBeThere) {
   EXPECT_EQ(bench.status(1).configuration.voters, (std::vector<ServerId>{1, 2}));
 }
 
+/// Nothing is sent to whoever is no member: it would never hear of it, and nothing would be committed any more.
+TEST_F(Pair, OfTwoTheOneThatLeavesStaysALearnerFirst) {
+  bench.step(1, ProposeConfiguration{5, {{1}, {}}});
+  EXPECT_EQ(last_answer(1).outcome, ProposalOutcome::Invalid);
+  bench.step(1, ProposeConfiguration{6, {{1}, {2}}});
+  bench.run(milliseconds(100));
+  bench.step(1, ProposeConfiguration{7, {{1}, {}}});
+  bench.run(milliseconds(100));
+  EXPECT_EQ(last_answer(1).outcome, ProposalOutcome::Committed);
+}
+
 TEST_F(Pair, WhoDecidesAloneDoesSoAfterARestartToo) {
   bench.step(1, ProposeConfiguration{5, {{1}, {2}}});
   bench.run(milliseconds(200));

@@ -91,7 +91,7 @@ struct Search {
       // A new voter that is still to come comes first: the votes are never fewer than need be.
       if (!step.waiting.empty() && members.voters.size() <= 3 && view(id).online) return false;
       if (id == self) return hand_over();
-      const bool stays = wanted.node(id) != nullptr;
+      const bool stays = wanted.node(id) != nullptr || members.voters.size() == 2;  // of two, it has to hear of it
       return propose(stays ? with(members, id, false) : without(members, id),
                      name(id) + (stays ? " does not vote any more" : " is no member any more"));
     }

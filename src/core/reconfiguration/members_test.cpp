@@ -62,6 +62,12 @@ TEST(MemberSteps, WhoSaidGoodbyeHasNoVoteUntilItIsBack) {
   EXPECT_EQ(*next_member_step({{1}, {2}}, wanted, 1, all_well).propose, (Configuration{{1, 2}, {}}));
 }
 
+TEST(MemberSteps, OfTwoTheOneThatLeavesStaysALearnerFirst) {
+  const auto wanted = nodes_with({1}, {});
+  EXPECT_EQ(*next_member_step({{1, 2}, {}}, wanted, 1, all_well).propose, (Configuration{{1}, {2}}));
+  EXPECT_EQ(*next_member_step({{1}, {2}}, wanted, 1, all_well).propose, (Configuration{{1}, {}}));
+}
+
 TEST(MemberSteps, NothingIsDoneThatWouldLeaveNoMajority) {
   const auto only_1 = [](ServerId id) { return MemberView{id == 1, id == 1}; };
   const auto step = next_member_step({{1, 2, 3}, {}}, nodes_with({1, 2}, {}), 1, only_1);

@@ -236,10 +236,12 @@ std::string Core::objection_to(const Configuration& to) const {
   return {};
 }
 
-/// The other one is to hear of it soon: until then nothing is committed.
+/// The other one is to hear of it soon: until then nothing is committed. Nothing is sent to whoever is no member.
 std::string Core::objection_to_leaving(const Configuration& pair, const Configuration& alone) const {
   if (!alone.is_voter(config_.id)) return "of two voters the one that leads stays";
-  const auto other = peers_.find(pair.voters.front() == config_.id ? pair.voters.back() : pair.voters.front());
+  const ServerId leaving = pair.voters.front() == config_.id ? pair.voters.back() : pair.voters.front();
+  if (!alone.is_learner(leaving)) return "of two voters the one that leaves stays a learner first";
+  const auto other = peers_.find(leaving);
   const bool there = other != peers_.end() && other->second.match >= commit_ && recently_heard(other->second);
   return there ? "" : "of two voters one goes on alone only when the other one agrees, or is proven to be off";
 }
