@@ -228,6 +228,26 @@ TEST(DataPath, AWriteWithoutAnswerEndsTheConnectionInTime) {
     = the peer does not answer a write in time)");
 }
 
+/// A peer that died silently is noticed soon by whoever waits for it, and without haste by others.
+TEST(DataPath, ASilentPeerIsAskedSoonerWhereAWriteWaitsForIt) {
+  Transcript idle = connected_primary();
+  idle.play(R"(
+    at 999
+    at 1002
+    < send 1 P_PING)");
+  Transcript waiting = connected_primary();
+  waiting.play(R"(
+    write 1 4096 4096
+    < metadata activity-log
+    disk-one
+    < send 101 P_DATA 8 4096
+    < disk-write 4096 4096
+    at 200
+    < send 101 P_BARRIER 0
+    at 252
+    < send 1 P_PING)");
+}
+
 TEST(DataPath, ADiskThatRefusesAWriteFailsItInACluster) {
   Transcript transcript = connected_primary();
   transcript.play(R"(

@@ -36,9 +36,9 @@ struct Config {
   std::uint64_t metadata_bytes = 0;
   std::uint64_t size_limit_bytes = 0;  ///< the configured size; 0: none
   std::uint32_t al_extents = 1237;
-  std::uint64_t resync_rate_max = 0;           ///< bytes per second, beside the options; 0: no further limit
-  Duration ping_interval = milliseconds(250);  ///< idle time on the meta socket before a PING
-  Duration ping_timeout = milliseconds(500);   ///< PING_ACK must come within this time
+  std::uint64_t resync_rate_max = 0;    ///< bytes per second, beside the options; 0: no further limit
+  Duration ping_interval = seconds(1);  ///< idle time on the meta socket before a PING; a quarter if a write waits
+  Duration ping_timeout = milliseconds(500);  ///< PING_ACK must come within this time
   Duration connect_interval = milliseconds(300);
   Duration request_timeout = seconds(10);  ///< a write that the peer has not answered for so long drops the connection
   bool flush_waits_for_peer = true;        ///< protocol C: a flush is complete when the peer has flushed too

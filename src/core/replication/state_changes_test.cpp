@@ -13,7 +13,6 @@ TEST(StateChanges, ThePeerMayBecomePrimaryOnlyWhenThisNodeIsNot) {
     < send 101 P_STATE
     primary 7
     at 700
-    < send 1 P_PING
     < takeover-refused
     < done 7 -1 two primaries are not allowed)");
   Transcript serving = connected_pair();

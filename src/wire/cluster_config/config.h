@@ -151,9 +151,9 @@ struct FenceDevice {
 [[nodiscard]] std::uint64_t definition_of(const FenceDevice& device);
 
 struct Timing {
-  Duration heartbeat = milliseconds(75);
-  Duration election_min = milliseconds(150);
-  Duration election_max = milliseconds(300);
+  Duration heartbeat = milliseconds(85);
+  Duration election_min = milliseconds(170);
+  Duration election_max = milliseconds(340);
   Duration lease = milliseconds(525);        ///< how long a lease lasts from the moment the holder asked for it
   Duration lease_margin = milliseconds(40);  ///< what others wait on top, for drift and scheduling
   /// How long what a node has stays leased to it while its manager is restarted on purpose; a takeover waits as long.

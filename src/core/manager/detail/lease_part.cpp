@@ -59,12 +59,12 @@ void Manager::State::send_report() {
   liveness.report(std::move(report), now, events);
 }
 
-/// The leader hears of each heartbeat, and all hear the leader. Between the others every second one is enough, as long
-/// as it says what they know.
+/// The leader hears of each heartbeat, and all hear the leader. Between the others every third one is enough, as long
+/// as it says what they know: who takes over from a leader waits for leases that count from its election.
 bool Manager::State::report_is_for_all() {
   const auto leader = raft.leadership().leader;
   if (leader != 0 && leader != self->id && config.timing.leases_are_ample() && now < report_to_all_at) return false;
-  report_to_all_at = now + 3 * config.timing.heartbeat / 2;
+  report_to_all_at = now + 5 * config.timing.heartbeat / 2;
   return true;
 }
 

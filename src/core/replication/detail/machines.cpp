@@ -141,7 +141,7 @@ void Machines::tick() {
   if (!core_.session.open) return;
   parts_.peer_writes.tick();
   parts_.handshake.tick();
-  parts_.keepalive.tick();
+  parts_.keepalive.tick(!parts_.writes.peer_idle());
   parts_.exchange.tick();
   parts_.agreement.tick();
   parts_.state_changes.tick();
@@ -199,9 +199,9 @@ Instant Machines::next_deadline() const {
   Instant when = std::min({parts_.connector.deadline(), parts_.membership.deadline(), parts_.resync.deadline(),
                            parts_.writes.deadline(), connection_.deadline(), parts_.role_change.deadline()});
   if (core_.session.open)
-    when = std::min({when, parts_.handshake.deadline(), parts_.keepalive.deadline(), parts_.peer_writes.deadline(),
-                     parts_.exchange.deadline(), parts_.agreement.deadline(), parts_.state_changes.deadline(),
-                     parts_.verify.deadline()});
+    when = std::min({when, parts_.handshake.deadline(), parts_.keepalive.deadline(!parts_.writes.peer_idle()),
+                     parts_.peer_writes.deadline(), parts_.exchange.deadline(), parts_.agreement.deadline(),
+                     parts_.state_changes.deadline(), parts_.verify.deadline()});
   return when;
 }
 

@@ -7,7 +7,8 @@
 namespace bascule::replication::detail {
 
 /// PING when nothing was heard for a while, and the end of the session when nothing comes back. One of the two asks,
-/// and the other one, which hears from it in time, does not.
+/// and the other one, which hears from it in time, does not. Where something waits for the peer, nothing is heard for a
+/// shorter while.
 class Keepalive {
  public:
   explicit Keepalive(Core& core) : core_(core) {}
@@ -27,15 +28,16 @@ class Keepalive {
     asked_at_ = core_.now;
     core_.send_meta(drbd::Ping{});
   }
-  void tick() {
+  /// `waiting`: something is on its way to the peer that it has to answer.
+  void tick(bool waiting) {
     if (!running()) return;
     if (asked_at_ != never && core_.now >= asked_at_ + core_.config.ping_timeout)
       return core_.drop(ConnectionState::NetworkFailure, "the peer does not answer a ping");
-    if (core_.now >= due()) probe();
+    if (core_.now >= due(waiting)) probe();
   }
-  [[nodiscard]] Instant deadline() const {
+  [[nodiscard]] Instant deadline(bool waiting) const {
     if (!running()) return never;
-    return asked_at_ != never ? asked_at_ + core_.config.ping_timeout : due();
+    return asked_at_ != never ? asked_at_ + core_.config.ping_timeout : due(waiting);
   }
 
  private:
@@ -43,8 +45,8 @@ class Keepalive {
   [[nodiscard]] bool running() const { return core_.session.open && core_.session.agreed_version != 0; }
 
   /// Whoever was asked last waits longer: with the same pause both would ask each time.
-  [[nodiscard]] Instant due() const {
-    const Duration interval = core_.config.ping_interval;
+  [[nodiscard]] Instant due(bool waiting) const {
+    const Duration interval = waiting ? core_.config.ping_interval / 4 : core_.config.ping_interval;
     return core_.session.meta_heard + interval + (peer_asks_ ? interval / 4 : Duration{});
   }
 
