@@ -86,11 +86,15 @@ def probe_garp(device, until_ns):
 
 
 def probe_sent(device, until_ns):
-    """Every IPv4 packet that comes from the service's address."""
-    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+    """Every packet that comes from one of the service's addresses."""
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
     raw.bind((device, 0))
+    four, six = socket.inet_aton(SERVICE), socket.inet_pton(socket.AF_INET6, SERVICE6)
     while now_ns() < until_ns:
-        if select.select([raw], [], [], 0.01)[0] and raw.recv(100)[26:30] == socket.inet_aton(SERVICE):
+        if not select.select([raw], [], [], 0.01)[0]:
+            continue
+        frame = raw.recv(100)
+        if {b"\x08\x00": frame[26:30] == four, b"\x86\xdd": frame[22:38] == six}.get(frame[12:14], False):
             print(now_ns(), flush=True)
 
 
@@ -368,24 +372,39 @@ def story_release(hosts, manager):
 
 SEND_ONE = f"""
 import socket
-one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-one.bind(("{SERVICE}", 0))
-one.sendto(b"x", ("10.199.0.2", 9))
+for family, source, to in (socket.AF_INET, "{SERVICE}", "10.199.0.2"), (socket.AF_INET6, "{SERVICE6}", "fd99::2"):
+    one = socket.socket(family, socket.SOCK_DGRAM)
+    one.bind((source, 0))
+    one.sendto(b"x", (to, 9))
 """
+DEAF = "add table netdev deaf; add chain netdev deaf in { type filter hook ingress device eth0 priority -400; }; "
+DEAF += "add rule netdev deaf in arp operation request drop; add rule netdev deaf in icmpv6 type nd-neighbor-solicit drop"
+
+
+def waiting_packets(hosts, manager, at_the_end):
+    """Packets of the time of the lease wait for their neighbour, which then hears them again; what it got of them."""
+    manager.start()
+    time.sleep(0.1)
+    sh(f"ip netns exec {hosts.client} nft '{DEAF}'")
+    sh(f"ip -n {hosts.alice} neigh flush dev eth0")
+    sh(f"ip netns exec {hosts.alice} {sys.executable} -c '{SEND_ONE}'")
+    probe = hosts.probe("sent", lasting_s(1.5))
+    wait_for(lambda: sh(f"ip netns exec {hosts.client} cat /proc/net/packet").count("\n") > 1, "the probe to listen")
+    at_the_end()
+    sh(f"ip netns exec {hosts.client} nft delete table netdev deaf")
+    for address in "10.199.0.1", "fd99::1":  # alice learns from the questions where the client is
+        sh(f"ip netns exec {hosts.client} ping -c 1 -w 2 {address}")
+    return answers(probe)
 
 
 def story_waiting(hosts, manager):
-    """A packet of the time of the lease that waits for its neighbour's address does not leave after the lease."""
-    manager.start()
-    time.sleep(0.1)
-    sh(f"ip -n {hosts.client} link set eth0 arp off && ip -n {hosts.alice} neigh flush dev eth0")
-    sh(f"ip netns exec {hosts.alice} {sys.executable} -c '{SEND_ONE}'")
-    end = manager.stop()
-    probe = hosts.probe("sent", lasting_s(1.5))
-    time.sleep((end - now_ns()) / 1e9 + 0.1)
-    sh(f"ip -n {hosts.client} link set eth0 arp on")
-    sh(f"ip netns exec {hosts.client} ping -c 1 -w 2 10.199.0.1")  # alice learns from the question where the client is
-    check(answers(probe) == [], "waiting: nothing that had waited left after the lease")
+    check(len(waiting_packets(hosts, manager, lambda: None)) >= 2, "waiting: under the lease they leave")
+    manager.stop()
+
+    def lease_is_over():
+        time.sleep((manager.stop() - now_ns()) / 1e9 + 0.1)
+
+    check(waiting_packets(hosts, manager, lease_is_over) == [], "waiting: nothing that had waited left after the lease")
 
 
 def story_restart(hosts, manager, watchdogd, program, directory):

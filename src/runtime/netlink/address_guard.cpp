@@ -14,6 +14,7 @@ namespace bascule::netlink {
 namespace {
 
 constexpr const char* table = "bascule_lease";
+constexpr const char* six_egress_table = "bascule_lease_six";  // the family netdev has both kinds of addresses
 constexpr std::array<const char*, 2> sets{"held_even", "held_odd"};
 
 /// Whole milliseconds from now to the end, never rounded up; 0: it is over.
@@ -21,16 +22,16 @@ std::uint64_t left_ms(Instant end, Instant now) {
   return end <= now ? 0 : static_cast<std::uint64_t>(to_ms(end - now));
 }
 
-/// The rules of one family. `drops` are lines with the chain's name first and ADDRESS where the address stands.
-std::string family_rules(const char* family, const char* type, const std::string& guarded, const std::string& held,
-                         const char* chains) {
+/// One table: its family, the type of its sets, what is in them, and its chains.
+std::string table_rules(const char* family, const char* name, const char* type, const std::string& guarded,
+                        const std::string& held, const std::string& chains) {
   return fmt::format(
       "add table {0} {1}\ndelete table {0} {1}\n"
       "table {0} {1} {{\n"
       "  set guarded {{ {2}; elements = {{ {3} }}; }}\n"
       "  set held_even {{ {2}; flags timeout; {4} }}\n"
       "  set held_odd {{ {2}; flags timeout; }}\n{5}}}\n",
-      family, table, type, guarded, held.empty() ? "" : fmt::format("elements = {{ {} }};", held), chains);
+      family, name, type, guarded, held.empty() ? "" : fmt::format("elements = {{ {} }};", held), chains);
 }
 
 constexpr const char* four_chains =
@@ -71,16 +72,20 @@ std::string device_list() {
 
 /// What leaves the machine at last: ARP of packet sockets, and packets that waited for their neighbour's address since
 /// a time when the lease held.
-std::string egress_chain() {
-  return fmt::format(
-      "  chain out {{ type filter hook egress devices = {{ {} }} priority -300;\n"
-      "    ip saddr @guarded ip saddr != @held_even ip saddr != @held_odd drop;\n"
-      "    arp saddr ip @guarded arp saddr ip != @held_even arp saddr ip != @held_odd drop; }}\n",
-      device_list());
+constexpr const char* four_egress =
+    "    ip saddr @guarded ip saddr != @held_even ip saddr != @held_odd drop;\n"
+    "    arp saddr ip @guarded arp saddr ip != @held_even arp saddr ip != @held_odd drop; }\n";
+constexpr const char* six_egress =
+    "    meta protocol ip6 @nh,64,128 @guarded @nh,64,128 != @held_even @nh,64,128 != @held_odd drop;\n"
+    "    icmpv6 type nd-neighbor-advert @th,64,128 @guarded @th,64,128 != @held_even @th,64,128 != @held_odd drop; }\n";
+
+std::string egress_chain(const char* rules) {
+  return fmt::format("  chain out {{ type filter hook egress devices = {{ {} }} priority -300;\n{}", device_list(),
+                     rules);
 }
 
-std::string removal(const char* family) {
-  return fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table);
+std::string removal(const char* family, const char* name = table) {
+  return fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, name);
 }
 
 }  // namespace
@@ -104,11 +109,16 @@ std::string AddressGuard::ruleset(const std::vector<Instant>& ends, Instant now,
   }
   std::string rules;
   if (has_four()) {
-    rules += family_rules("ip", "type ipv4_addr", guarded[0], held[0], four_chains);
-    rules += family_rules("arp", "type ipv4_addr", guarded[0], held[0], arp_chains);
-    if (egress) rules += family_rules("netdev", "type ipv4_addr", guarded[0], held[0], egress_chain().c_str());
+    constexpr const char* type = "type ipv4_addr";
+    rules += table_rules("ip", table, type, guarded[0], held[0], four_chains);
+    rules += table_rules("arp", table, type, guarded[0], held[0], arp_chains);
+    if (egress) rules += table_rules("netdev", table, type, guarded[0], held[0], egress_chain(four_egress));
   }
-  if (has_six()) rules += family_rules("ip6", "typeof @nh,192,128", guarded[1], held[1], six_chains);
+  if (has_six()) {
+    constexpr const char* type = "typeof @nh,192,128";
+    rules += table_rules("ip6", table, type, guarded[1], held[1], six_chains);
+    if (egress) rules += table_rules("netdev", six_egress_table, type, guarded[1], held[1], egress_chain(six_egress));
+  }
   return rules;
 }
 
@@ -133,7 +143,7 @@ Result<AddressGuard> AddressGuard::open(const std::vector<GuardedAddress>& addre
 Result<void> AddressGuard::mend(const std::vector<Instant>& ends, Instant now) {
   if (entries_.empty()) return {};
   auto made = run_nft(ruleset(ends, now, true));
-  egress_ = made && has_four();
+  egress_ = made.has_value();
   if (!made) made = run_nft(ruleset(ends, now, false));  // without egress hooks (before Linux 5.16)
   for (auto& entry : entries_) entry.told = made && ends[entry.slot] > now ? ends[entry.slot] : Instant{};
   odd_ = true;
@@ -141,9 +151,14 @@ Result<void> AddressGuard::mend(const std::vector<Instant>& ends, Instant now) {
 }
 
 void AddressGuard::flush(const char* set) {
-  if (has_four()) batch_.flush_set(NFPROTO_IPV4, table, set), batch_.flush_set(NFPROTO_ARP, table, set);
-  if (egress_) batch_.flush_set(NFPROTO_NETDEV, table, set);
-  if (has_six()) batch_.flush_set(NFPROTO_IPV6, table, set);
+  if (has_four()) {
+    for (const std::uint8_t family : {NFPROTO_IPV4, NFPROTO_ARP}) batch_.flush_set(family, table, set);
+    if (egress_) batch_.flush_set(NFPROTO_NETDEV, table, set);
+  }
+  if (has_six()) {
+    batch_.flush_set(NFPROTO_IPV6, table, set);
+    if (egress_) batch_.flush_set(NFPROTO_NETDEV, six_egress_table, set);
+  }
 }
 
 void AddressGuard::write_set(const char* set, const std::vector<Instant>& ends, Instant now) {
@@ -153,9 +168,8 @@ void AddressGuard::write_set(const char* set, const std::vector<Instant>& ends, 
     if (left == 0) continue;
     const ByteView key = ByteView(entry.key).first(entry.six ? 16 : 4);
     batch_.add_element(entry.six ? NFPROTO_IPV6 : NFPROTO_IPV4, table, set, key, left);
-    if (entry.six) continue;
-    batch_.add_element(NFPROTO_ARP, table, set, key, left);
-    if (egress_) batch_.add_element(NFPROTO_NETDEV, table, set, key, left);
+    if (!entry.six) batch_.add_element(NFPROTO_ARP, table, set, key, left);
+    if (egress_) batch_.add_element(NFPROTO_NETDEV, entry.six ? six_egress_table : table, set, key, left);
   }
 }
 
@@ -194,9 +208,8 @@ int AddressGuard::close() {
 Result<void> AddressGuard::remove() {
   if (entries_.empty()) return {};
   std::string commands;
-  if (has_four()) commands += removal("ip") + removal("arp");
-  if (egress_) commands += removal("netdev");
-  if (has_six()) commands += removal("ip6");
+  if (has_four()) commands += removal("ip") + removal("arp") + (egress_ ? removal("netdev") : "");
+  if (has_six()) commands += removal("ip6") + (egress_ ? removal("netdev", six_egress_table) : "");
   return run_nft(commands);
 }
 

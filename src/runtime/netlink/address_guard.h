@@ -63,7 +63,7 @@ class AddressGuard {
   NftSocket socket_;
   std::vector<Entry> entries_;
   NftBatch batch_;
-  bool egress_ = false;  ///< the table netdev is there
+  bool egress_ = false;  ///< the tables of the family netdev are there
   bool odd_ = false;     ///< which set the next refresh writes
 };
 
