@@ -391,7 +391,7 @@ def waiting_packets(hosts, manager, at_the_end):
     probe = hosts.probe("sent", lasting_s(1.5))
     wait_for(lambda: sh(f"ip netns exec {hosts.client} cat /proc/net/packet").count("\n") > 1, "the probe to listen")
     at_the_end()
-    sh(f"ip netns exec {hosts.client} nft delete table netdev deaf")
+    sh(f"ip netns exec {hosts.client} nft delete table netdev deaf && ip -n {hosts.client} neigh flush dev eth0")
     for address in "10.199.0.1", "fd99::1":  # alice learns from the questions where the client is
         sh(f"ip netns exec {hosts.client} ping -c 1 -w 2 {address}")
     return answers(probe)
