@@ -124,7 +124,7 @@ TEST_F(ManagerTest, WhatWasStoppedBeforeItsOwnerWasKnownGoesOnWithTheLeaseOfItsV
   ASSERT_TRUE(
       world.run_until([&] { return world.serves("alice", "shop") || world.serves("bob", "shop"); }, seconds(5)));
   auto& owner = world.host(world.serves("alice", "shop") ? "alice" : "bob");
-  ASSERT_TRUE(owner.leases.contains("volume:data"));
+  ASSERT_TRUE(world.run_until([&] { return owner.leases.contains("volume:data"); }, 2 * config::Timing{}.heartbeat));
   EXPECT_EQ(owner.leases.at("volume:data").first, owner.blockd().promoted_epoch);
   EXPECT_GT(owner.leases.at("volume:data").second, world.now());
 }

@@ -21,7 +21,7 @@ class LeaseGranterTest : public testing::Test {
     return granter_.answer({node, 7, 123}, now, state_, current, until, now);
   }
   store::ClusterState state_;
-  const config::Timing timing_{.lease = milliseconds(450)};
+  const config::Timing timing_{.heartbeat = milliseconds(75), .lease = milliseconds(450)};
   LeaseGranter granter_{timing_};
 };
 

@@ -32,6 +32,7 @@ const char* text(Presence presence) {
 
 Liveness::Liveness(const config::ClusterConfig& config, std::string self, Instant started_at)
     : self_(std::move(self)),
+      pause_(config.timing.leases_are_ample() ? (report_heartbeats - 1) * config.timing.heartbeat : Duration{}),
       suspect_after_(5 * config.timing.heartbeat),
       lost_after_(config.timing.lost_after()),
       look_at_(started_at) {
@@ -45,17 +46,29 @@ void Liveness::configure(const config::ClusterConfig& config, Instant now) {
   look_at_ = now;
 }
 
+void Liveness::follow(const std::string& leader, Instant now) {
+  leader_ = leader;
+  for (auto& [name, known] : nodes_) known.excused = std::max(known.excused, pause_of(name));
+  look_at_ = now;
+}
+
+Duration Liveness::pause_of(const std::string& node) const {
+  return leader_.empty() || leader_ == self_ || leader_ == node ? Duration{} : pause_;
+}
+
 void Liveness::heard(const std::string& node, Instant now, std::vector<LivenessEvent>& events) {
   const auto found = nodes_.find(node);
   if (found == nodes_.end()) return;
   auto& known = found->second;
   if (node != self_ && (known.told_lost || !known.ever_heard))
     events.push_back({LivenessEvent::Kind::back, node, node + (known.ever_heard ? " is back" : " is here")});
-  if (known.ever_heard && !known.told_lost && now > known.heard_at) known.silences.add(now - known.heard_at, now);
+  const Duration silence = now - known.heard_at - known.excused;
+  if (known.ever_heard && !known.told_lost && silence > Duration{}) known.silences.add(silence, now);
   known.told_lost = false;
   known.ever_heard = true;
   known.heard_at = std::max(known.heard_at, now);
-  look_at_ = std::min(look_at_, known.heard_at + lost_after_);
+  known.excused = pause_of(node);
+  look_at_ = std::min(look_at_, known.heard_at + known.excused + lost_after_);
 }
 
 News Liveness::report(message::NodeReport report, Instant now, std::vector<LivenessEvent>& events) {
@@ -85,8 +98,8 @@ void Liveness::tick(Instant now, std::vector<LivenessEvent>& events) {
   look_at_ = never;
   for (auto& [name, known] : nodes_) {
     if (name == self_ || known.told_lost) continue;
-    Instant lost_at = known.heard_at + lost_after_;
-    if (now >= lost_at) lost_at = known.heard_at + lost_after(known, now);
+    Instant lost_at = known.heard_at + pause_of(name) + lost_after_;
+    if (now >= lost_at) lost_at = known.heard_at + lost_after(name, known, now);
     if (now < lost_at) {
       look_at_ = std::min(look_at_, lost_at);
       continue;
@@ -97,8 +110,8 @@ void Liveness::tick(Instant now, std::vector<LivenessEvent>& events) {
   }
 }
 
-Duration Liveness::lost_after(const Known& known, Instant now) const {
-  return std::clamp(3 * known.silences.at(now), lost_after_, 3 * lost_after_);
+Duration Liveness::lost_after(const std::string& node, const Known& known, Instant now) const {
+  return pause_of(node) + std::clamp(3 * known.silences.at(now), lost_after_, 3 * lost_after_);
 }
 
 Presence Liveness::presence(const std::string& node, Instant now) const {
@@ -106,8 +119,8 @@ Presence Liveness::presence(const std::string& node, Instant now) const {
   const auto found = nodes_.find(node);
   if (found == nodes_.end()) return Presence::lost;
   const Duration silence = now - found->second.heard_at;
-  if (silence >= lost_after(found->second, now)) return Presence::lost;
-  return silence >= suspect_after_ || !found->second.ever_heard ? Presence::suspect : Presence::online;
+  if (silence >= lost_after(node, found->second, now)) return Presence::lost;
+  return silence >= pause_of(node) + suspect_after_ || !found->second.ever_heard ? Presence::suspect : Presence::online;
 }
 
 Duration Liveness::age(const std::string& node, Instant now) const {

@@ -17,7 +17,7 @@ namespace bascule::membership {
 /// What this node thinks of another one, by what arrived from it.
 enum class Presence {
   online,
-  suspect,  ///< five heartbeats without a word, or not heard yet since this node started
+  suspect,  ///< five heartbeats without a word that was due, or not heard yet since this node started
   lost,     ///< config::Timing::lost_after() without a word, or longer for a node that is often silent for long
 };
 [[nodiscard]] const char* text(Presence presence);
@@ -41,11 +41,18 @@ enum class News {
 /// Who is there, as seen from this node. This is a hint for people and policy; safety rests on leases, never on this.
 class Liveness {
  public:
+  /// Where leases are ample, two nodes of which neither leads hear each other with every third heartbeat.
+  static constexpr int report_heartbeats = 3;
+
   /// `self` is always online. All others are suspect until `started_at` + lease.
   Liveness(const config::ClusterConfig& config, std::string self, Instant started_at);
 
   /// Other nodes from now on; those that are new are suspect, those that are gone are not known any more.
   void configure(const config::ClusterConfig& config, Instant now);
+
+  /// From now on `leader` leads (empty: nobody is known to). It hears everybody with each heartbeat, and all hear it;
+  /// the others hear each other with every `report_heartbeats`-th one, and their silences are judged by that.
+  void follow(const std::string& leader, Instant now);
 
   /// Any message arrived from `node`. Unknown names are ignored.
   void heard(const std::string& node, Instant now, std::vector<LivenessEvent>& events);
@@ -67,6 +74,7 @@ class Liveness {
  private:
   struct Known {
     Instant heard_at{};
+    Duration excused{};  ///< the longest pause that was usual since then
     RecentMaximum silences{seconds(10)};
     bool ever_heard = false;
     bool told_lost = false;
@@ -75,10 +83,14 @@ class Liveness {
     std::deque<std::uint64_t> replaced;  ///< earlier incarnations, newest last
   };
   /// Three of the longest silences that the node came back from lately, at least Timing::lost_after() and at most
-  /// three times that.
-  [[nodiscard]] Duration lost_after(const Known& known, Instant now) const;
+  /// three times that; the usual pause is no part of a silence and comes on top.
+  [[nodiscard]] Duration lost_after(const std::string& node, const Known& known, Instant now) const;
 
-  std::string self_;
+  /// How much longer than a heartbeat it is silent as a rule.
+  [[nodiscard]] Duration pause_of(const std::string& node) const;
+
+  std::string self_, leader_;
+  Duration pause_;  ///< of nodes of which neither leads
   Duration suspect_after_;
   Duration lost_after_;
   std::map<std::string, Known> nodes_;

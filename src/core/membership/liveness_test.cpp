@@ -129,6 +129,25 @@ TEST(LivenessPatience, ANodeThatIsOftenSilentForLongIsGivenMoreTime) {
   EXPECT_EQ(liveness.presence("bob", now + milliseconds(450)), Presence::lost) << "that was long ago";
 }
 
+/// bob and alice hear each other with every third heartbeat while carol leads. When alice leads, bob's usual pauses of
+/// before are no reason to wait for him longer.
+TEST(LivenessPatience, AUsualPauseIsNoSilence) {
+  config::ClusterConfig config = three_nodes();
+  config.timing = {.heartbeat = milliseconds(50), .lease = milliseconds(500)};
+  Liveness liveness(config, "alice", at(0));
+  std::vector<LivenessEvent> events;
+  Instant now = at(0);
+  liveness.follow("carol", now);
+  for (int i = 0; i < 20; ++i) liveness.heard("bob", now += milliseconds(150), events);
+  EXPECT_EQ(liveness.presence("bob", now + milliseconds(349)), Presence::online);
+  EXPECT_EQ(liveness.presence("bob", now + milliseconds(350)), Presence::suspect);
+  EXPECT_EQ(liveness.presence("bob", now + milliseconds(550)), Presence::lost);
+  EXPECT_EQ(liveness.presence("carol", now + milliseconds(450)), Presence::lost) << "she leads";
+  liveness.follow("alice", now + milliseconds(100));
+  liveness.heard("bob", now += milliseconds(150), events);
+  EXPECT_EQ(liveness.presence("bob", now + milliseconds(450)), Presence::lost);
+}
+
 TEST(LivenessPatience, TheSilenceOfTheDeadTeachesNothing) {
   Liveness liveness(three_nodes(), "alice", at(0));
   std::vector<LivenessEvent> events;

@@ -124,10 +124,11 @@ void Manager::State::leader_changed(const consensus::LeaderChanged& change) {
   told_lease_over.clear();
   lease_requests.clear();
   holder.ask_anew();
+  const auto* leader = config.node(change.leader);
+  liveness.follow(leader != nullptr ? leader->name : "", now);
   fence.answered.clear();
   for (auto it = pending.begin(); it != pending.end();) it = it->second.decision ? pending.erase(it) : std::next(it);
   if (change.leader != 0) {
-    const auto* leader = config.node(change.leader);
     story("leader-elected", leader != nullptr ? leader->name : "?",
           (leader != nullptr ? leader->name : "?") + " leads in term " + std::to_string(change.term));
     next_heartbeat = now;

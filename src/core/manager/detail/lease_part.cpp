@@ -64,7 +64,7 @@ void Manager::State::send_report() {
 bool Manager::State::report_is_for_all() {
   const auto leader = raft.leadership().leader;
   if (leader != 0 && leader != self->id && config.timing.leases_are_ample() && now < report_to_all_at) return false;
-  report_to_all_at = now + 5 * config.timing.heartbeat / 2;
+  report_to_all_at = now + (2 * membership::Liveness::report_heartbeats - 1) * config.timing.heartbeat / 2;
   return true;
 }
 
