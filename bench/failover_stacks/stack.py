@@ -175,7 +175,7 @@ class Stack:
         """Moves the service so that its host leads, or does not, if the stack has a leader. True when it is so."""
         if not self.has_leader:
             return not leads
-        for _ in range(4):
+        for _ in range(8):  # a witness that is preferred as leader takes the lead again soon
             owner, leader = self.owner(), self.leader()
             if owner and leader and (owner == leader) == leads:
                 return True
