@@ -122,6 +122,11 @@ class FaultCluster(Cluster):
                 return True
         return False
 
+    def others_decide_without(self, name):
+        """Whether this host knows that one of two decides alone, and that it is not this one: it is to have a vote again later."""
+        quorum = (self.status(name) or {}).get("quorum", {})
+        return quorum.get("votes") == 1 and not quorum.get("have")
+
     def why_not_in_order(self):
         status = self.any_status()
         if not status or not status.get("quorum", {}).get("have"):

@@ -208,6 +208,8 @@ class Run:
             return f"only {left} has the data"
         if left and not self.cluster.layout.witness:
             survivor = next(name for name in self.cluster.addresses if name != left)
+            if self.cluster.others_decide_without(survivor):
+                return f"{survivor} has no vote: {left} went on alone"
             if not has_led_or_followed(self.cluster.manager_log(survivor)):
                 return f"{survivor} may not start alone: {left} may have newer data"
         return ""
