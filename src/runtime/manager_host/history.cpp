@@ -91,6 +91,7 @@ bool JournalCopy::add(const message::HistoryReply& reply, bool accept_gap) {
   if (reply.after > last_ && !accept_gap) return false;
   for (const auto& event : reply.events)
     if (event.sequence > last_) append(event);
+  if (accept_gap && reply.events.empty()) last_ = std::max(last_, reply.last);  // numbers that nothing has
   return true;
 }
 
@@ -262,17 +263,18 @@ std::string History::about(const history::Cursor& cursor, bool complete) const {
 }
 
 std::vector<history::Journal> History::recent_since(const history::Cursor& cursor) const {
-  const auto news = [&](const std::string& node, const std::deque<message::Event>& events, std::int64_t offset) {
+  const auto news = [&](const std::string& node, const std::deque<message::Event>& events, std::uint64_t last,
+                        std::int64_t offset) {
     const auto read = cursor.sequences.find(node);
     const auto after = read == cursor.sequences.end() ? 0 : read->second;
-    const auto last = events.empty() ? 0 : events.back().sequence;
     history::Journal journal{node, offset, {}};
     for (const auto& event : events)
       if (event.sequence > after || last < after) journal.events.push_back(event);
     return journal;
   };
-  std::vector<history::Journal> journals{news(self_, journal_.events(), 0)};
-  for (const auto& [name, other] : others_) journals.push_back(news(name, other.copy.recent(), other.clock_offset_ms));
+  std::vector<history::Journal> journals{news(self_, journal_.events(), journal_.last_sequence(), 0)};
+  for (const auto& [name, other] : others_)
+    journals.push_back(news(name, other.copy.recent(), other.copy.last(), other.clock_offset_ms));
   return journals;
 }
 

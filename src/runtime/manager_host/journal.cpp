@@ -1,15 +1,20 @@
 #include "runtime/manager_host/journal.h"
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <chrono>
-#include <fstream>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <utility>
+
+#include "runtime/files/read_file.h"
+#include "runtime/files/replace_file.h"
 
 namespace bascule::manager_host {
 
 namespace {
-
-constexpr std::uint64_t file_bytes_max = 16u << 20;
 
 std::int64_t wall_clock_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -56,14 +61,28 @@ Result<void> Journal::open(const std::string& state_dir) {
   for (auto [file, path] :
        {std::pair{&events_file_, events}, std::pair{&decisions_file_, state_dir + "/decisions.jsonl"}}) {
     if (auto opened = file->open(path); !opened) return opened;
-    if (file->bytes() >= file_bytes_max) file->begin_anew();
+    file->make_durable();
+    if (file->bytes() >= file_bytes_max_) file->begin_anew();
   }
+  reserve_numbers(state_dir + "/events.number");
   return {};
 }
 
-void read_events(const std::string& path, const std::function<void(message::Event)>& take) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
+void Journal::reserve_numbers(const std::string& path) {
+  constexpr std::size_t most_bytes = 64;
+  const auto before = files::read_file(path, "the numbers of events cannot be read", most_bytes, files_);
+  if (before) sequence_ = std::max<std::uint64_t>(sequence_, std::strtoull(before->c_str(), nullptr, 10));
+  const auto kept = files::replace_file(path, std::to_string(sequence_ + numbers_reserved) + "\n",
+                                        "the numbers of events cannot be reserved", files_);
+  if (!kept) spdlog::error("{}", kept.error().text());
+}
+
+void read_events(const std::string& path, const std::function<void(message::Event)>& take, files::FileSystem& files) {
+  const auto text = files::read_file(path, "the events cannot be read", std::size_t{1} << 30, files);
+  std::string_view rest = text ? std::string_view(*text) : std::string_view();
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     const auto json = nlohmann::json::parse(line, nullptr, false);
     if (!json.is_object()) continue;  // the torn last line of a machine that died
     message::Event event;
@@ -77,18 +96,19 @@ void read_events(const std::string& path, const std::function<void(message::Even
 }
 
 void Journal::load(const std::string& path) {
-  read_events(path, [this](message::Event event) {
+  const auto take = [this](message::Event event) {
     sequence_ = std::max(sequence_, event.sequence);
     told_index_ = std::max(told_index_, index_of(event));
     events_.push_back(std::move(event));
     if (events_.size() > kept_events) events_.pop_front();
-  });
+  };
+  read_events(path, take, files_);
 }
 
 /// A node that runs for years must not fill its disk either.
-void Journal::write(LineFile& file, const std::string& line) {
+void Journal::write(LineFile& file, const std::string& line) const {
   file.add(line);
-  if (file.bytes() >= file_bytes_max) file.begin_anew();
+  if (file.bytes() >= file_bytes_max_) file.begin_anew();
 }
 
 void Journal::add(message::Event event) {

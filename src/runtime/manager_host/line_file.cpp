@@ -2,31 +2,25 @@
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 namespace bascule::manager_host {
 
-namespace {
-
-bool ends_torn(int descriptor, std::uint64_t bytes) {
-  char last = '\n';
-  return bytes > 0 && ::pread(descriptor, &last, 1, static_cast<off_t>(bytes - 1)) == 1 && last != '\n';
+bool LineFile::ends_torn() const {
+  Byte last = '\n';
+  return bytes_ > 0 && files_.read_at(file_.number(), {&last, 1}, bytes_ - 1) == 1 && last != '\n';
 }
-
-}  // namespace
 
 Result<void> LineFile::open(const std::string& path) {
   close();
   path_ = path;
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) return fail_errno("the file cannot be written", path, errno);
-  const off_t end = ::lseek(descriptor_, 0, SEEK_END);
-  bytes_ = end > 0 ? static_cast<std::uint64_t>(end) : 0;
-  if (waiting_.empty() && ends_torn(descriptor_, bytes_)) waiting_ = "\n";
+  file_ = files::Descriptor(files_, files_.open(path, O_RDWR | O_CREAT | O_APPEND, 0644));
+  if (!file_.is_open()) return fail_errno("the file cannot be written", path, errno);
+  struct stat about {};
+  if (files_.status(file_.number(), about) == 0) bytes_ = static_cast<std::uint64_t>(about.st_size);
+  if (waiting_.empty() && ends_torn()) waiting_ = "\n";
   return {};
 }
 
@@ -37,10 +31,9 @@ void LineFile::add(const std::string& line) {
 
 /// Piece by piece: what was written of a line is not written again.
 void LineFile::write_waiting() {
-  if (descriptor_ < 0 && (path_.empty() || !open(path_))) return;
+  if (!file_.is_open() && (path_.empty() || !open(path_))) return;
   while (!waiting_.empty()) {
-    const ssize_t written = ::write(descriptor_, waiting_.data(), waiting_.size());
-    if (written < 0 && errno == EINTR) continue;
+    const ssize_t written = files_.write_at(file_.number(), view_of(waiting_), bytes_);
     if (written <= 0) return tell(errno);
     bytes_ += static_cast<std::uint64_t>(written);
     waiting_.erase(0, static_cast<std::size_t>(written));
@@ -54,16 +47,23 @@ void LineFile::tell(int error_number) {
   told_ = true;
 }
 
+void LineFile::make_durable() {
+  const files::Descriptor old(files_, files_.open(path_ + ".old", O_RDONLY, 0));
+  const bool old_stays = !old.is_open() || files_.sync(old.number()) == 0;
+  if (!old_stays || !file_.is_open() || files_.sync(file_.number()) != 0 ||
+      !files::sync_directory(files_, files::directory_of(path_)))
+    spdlog::error("{} cannot be synced: {}; a loss of power may take lines from it", path_, std::strerror(errno));
+}
+
 void LineFile::begin_anew() {
   if (!waiting_.empty()) return;  // the rest of a line belongs behind its beginning
   close();
-  std::rename(path_.c_str(), (path_ + ".old").c_str());
+  (void)files_.rename(path_, path_ + ".old");
   if (const auto opened = open(path_); !opened) tell(errno);
 }
 
 void LineFile::close() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  descriptor_ = -1;
+  file_ = files::Descriptor();
   bytes_ = 0;
 }
 

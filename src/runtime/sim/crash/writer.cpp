@@ -6,8 +6,8 @@ namespace bascule::sim {
 
 const std::vector<CrashWriter>& crash_writers() {
   static const std::vector<CrashWriter> all = [] {
-    std::vector<CrashWriter> writers{consensus_writer(), configuration_writer(), keys_writer(), known_sizes_writer(),
-                                     replication_writer()};
+    std::vector<CrashWriter> writers{consensus_writer(),   configuration_writer(), keys_writer(),
+                                     known_sizes_writer(), history_writer(),       replication_writer()};
     for (auto& writer : drbdmeta_writers()) writers.push_back(std::move(writer));
     return writers;
   }();
@@ -22,6 +22,7 @@ const std::vector<CrashCanary>& crash_canaries() {
       {"snapshot-name-not-synced", "consensus", "a new log is acknowledged before its name is durable"},
       {"file-not-synced", "configuration", "a file gets its name before its bytes are durable"},
       {"name-not-synced", "keys", "a new file is acknowledged before its name is durable"},
+      {"history-not-synced", "history", "what is read at a start is not durable"},
       {"activity-log-lost", "replication", "a write goes to a cold extent that is not logged first"},
       {"unacknowledged-forgotten", "replication", "writes on their way to the peer set no bits when it is lost"},
       {"start-without-flush", "replication", "a new process takes what a dead one wrote for durable"},

@@ -7,6 +7,7 @@ namespace bascule::sim {
 
 [[nodiscard]] CrashWriter consensus_writer();
 [[nodiscard]] CrashWriter configuration_writer();
+[[nodiscard]] CrashWriter history_writer();
 [[nodiscard]] CrashWriter keys_writer();
 [[nodiscard]] CrashWriter known_sizes_writer();
 [[nodiscard]] CrashWriter replication_writer();
