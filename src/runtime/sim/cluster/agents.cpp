@@ -28,6 +28,9 @@ Duration Agents::time_of(Kind kind, const std::string& operation) {
     return milliseconds(prng.between(low_ms, high_ms));
   };
   if (kind == Kind::Address) return microseconds(200);
+  const auto& given = world_.scenario().given;
+  if (given && kind == Kind::Program && operation != "monitor")
+    return operation == "stop" ? given->agent_stop : given->agent_start;
   if (operation == "monitor") return kind == Kind::Mount ? microseconds(200) : draw(5, 40);
   return kind == Kind::Mount ? draw(5, 60) : draw(20, 300);
 }
@@ -73,6 +76,8 @@ void Agents::perform(const std::string& runner, transition::ActionId id, WorldTi
     if (kind_of(step) == Kind::Program && code == done_well) begin_io(runner);
   } else if (action.what.operation == "stop") {
     code = stop(instance, step);
+  } else if (action.what.operation == "notify") {
+    code = done_well;
   } else {
     code = look_at(instance, step);
   }
@@ -304,6 +309,15 @@ bool Agents::answers(const std::string& service) const {
     return kind_of(step) == Kind::Address && running != found->second.running.end() && running->second;
   });
   return has_address && machine_.watchdog.open_until(service) > machine_.local();
+}
+
+bool Agents::serves(const std::string& service) const {
+  if (!runs(service)) return false;
+  const Instance& instance = instances_.at(service);
+  const auto& steps = instance.definition.steps;
+  const bool has_address =
+      std::any_of(steps.begin(), steps.end(), [](const config::Step& step) { return kind_of(step) == Kind::Address; });
+  return !instance.failed && (!has_address || answers(service));
 }
 
 }  // namespace bascule::sim::cluster

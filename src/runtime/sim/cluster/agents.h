@@ -48,6 +48,8 @@ class Agents {
   [[nodiscard]] bool runs_partly(const std::string& service) const;
   /// The machine answers at the addresses of this service, as far as its own kernel's lease lets it.
   [[nodiscard]] bool answers(const std::string& service) const;
+  /// It runs without an error that it knows of, and answers at its address, if it has one.
+  [[nodiscard]] bool serves(const std::string& service) const;
 
  private:
   enum class Kind : std::uint8_t { Mount, Address, Program };

@@ -2,8 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "wire/cluster_config/config.h"
 
@@ -53,6 +56,13 @@ enum class Plant : std::uint8_t {
   NoSecondLookAtTheLease,   ///< the driver of the volume does not look at the lease before it answers
 };
 
+/// What is said of somebody's own cluster when it is rehearsed.
+struct Given {
+  Duration agent_start = seconds(1), agent_stop = seconds(1);  ///< so long each agent takes
+  std::map<std::string, std::string> owners = {};  ///< service -> node to which it is moved before the trouble
+  Duration faults_within = seconds(5);             ///< all of them fall in the beginning of the trouble
+};
+
 /// Everything that is drawn before a run begins.
 struct Scenario {
   std::uint64_t seed = 1;
@@ -66,10 +76,17 @@ struct Scenario {
   std::uint32_t engine_canaries = 0;      ///< core/replication/canary.h
   Plant plant = Plant::None;
   bool trace = false;
+  /// A rehearsal: the trouble waits until everything is at rest, and nobody clears failures.
+  std::optional<Given> given = {};
 };
 
 /// The scenario that a seed stands for.
 [[nodiscard]] Scenario scenario_of(std::uint64_t seed);
+/// The cluster of this configuration (cluster.toml; `file` is for messages) with faults as `weights` have it: those
+/// that cannot happen there get none. Peers, volumes that no service uses, and volumes of an operator are left out.
+/// Errors: the configuration is wrong, has promotable services, or none of the faults can happen.
+[[nodiscard]] Result<Scenario> given_cluster(const std::string& text, const std::string& file, std::uint64_t seed,
+                                             const std::array<std::uint32_t, fault_kinds>& weights, Given given);
 /// Three nodes, `services` services on volumes of their own, `requests_per_second` of I/O together, `faults` faults in
 /// `trouble`: what the speed is measured with.
 [[nodiscard]] Scenario usual_cluster(std::uint64_t seed, std::uint32_t services, std::uint32_t requests_per_second,

@@ -9,8 +9,9 @@
 namespace bascule::sim::cluster {
 
 void World::plan_trouble() {
+  const Duration within = scenario_.given ? scenario_.given->faults_within : scenario_.trouble;
   for (std::uint32_t i = 0; i < scenario_.faults; ++i)
-    scheduler_.after(between(Duration{0}, scenario_.trouble), [this] { strike(); });
+    scheduler_.after(between(Duration{0}, within), [this] { strike(); });
 }
 
 void World::strike() {
@@ -34,6 +35,7 @@ Machine& World::any_data_machine() {
 
 void World::strike(Fault fault) {
   ++outcome_.faults[static_cast<std::size_t>(fault)];
+  if (observer_ != nullptr) observer_->struck(*this, fault);
   switch (fault) {
     case Fault::ManagerDies:
     case Fault::BlockdDies:
@@ -209,6 +211,7 @@ void World::trouble_agents(Fault fault) {
 
 void World::make_peace() {
   peace_ = true;
+  if (observer_ != nullptr) observer_->trouble_ends(*this);
   fencings_to_fail_ = fencings_to_delay_ = 0;
   network_.heal_all();
   network_.set_all_faults({});
@@ -227,7 +230,7 @@ void World::make_peace() {
       blockd->begin();
     }
   }
-  repair();
+  if (!scenario_.given) repair();
 }
 
 }  // namespace bascule::sim::cluster

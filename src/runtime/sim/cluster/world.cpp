@@ -20,8 +20,9 @@ LinkFaults usual_links() {
 
 }  // namespace
 
-World::World(const Scenario& scenario)
+World::World(const Scenario& scenario, Observer* observer)
     : scenario_(scenario),
+      observer_(observer),
       scheduler_(scenario.seed),
       network_(scheduler_, scenario.config.nodes.size(), Transport::Datagram,
                [this](std::size_t from, std::size_t to, Datagram datagram) { deliver(from, to, std::move(datagram)); }),
@@ -71,6 +72,7 @@ void World::violation(const char* promise, const std::string& text) {
 }
 
 void World::say(const Machine& machine, const std::string& line) {
+  if (observer_ != nullptr) observer_->said(*this, machine, line);
   if (!tracing()) return;
   const auto now_us = std::chrono::duration_cast<microseconds>(scheduler_.now().time_since_epoch()).count();
   lines_.push_back(fmt::format("{:>12.3f} ms  {:<4} {}", static_cast<double>(now_us) / 1000, machine.name(), line));
@@ -81,12 +83,14 @@ void World::told(Machine& machine, const message::Event& event) {
   note(std::hash<std::string>{}(event.kind) ^ static_cast<std::uint64_t>(event.at_ns));
   ++outcome_.marks[event.kind];
   if (event.kind == "alone") judge_.goes_on_alone(machine);
+  if (observer_ != nullptr) observer_->told(*this, machine, event);
   if (tracing()) say(machine, event.kind + " " + event.subject + ": " + event.text);
 }
 
 void World::volume_told(Machine& machine, const Volume& volume, const replication::effect::Event& event) {
   note(std::hash<std::string>{}(event.kind) ^ static_cast<std::uint64_t>(scheduler_.now().time_since_epoch().count()));
   ++outcome_.marks["volume:" + event.kind];
+  if (observer_ != nullptr) observer_->volume_told(*this, machine, volume, event);
   if (tracing()) say(machine, volume.name() + " " + event.kind + ": " + event.text);
 }
 
@@ -162,10 +166,12 @@ std::string World::unrest() {
   const auto& agreed = judge_.newest();
   for (const auto& service : scenario_.config.services) {
     const auto found = agreed.services.find(service.name);
+    if (scenario_.given && !service.autostart) continue;
     if (found == agreed.services.end() || !found->second.owner) return service.name + " has no owner";
     const Machine* owner = machine(*found->second.owner);
     if (owner == nullptr || !owner->agents.runs(service.name)) return service.name + " does not run on its owner";
-    if (!owner->agents.answers(service.name)) return service.name + " does not answer at its address";
+    const bool reached = scenario_.given ? owner->agents.serves(service.name) : owner->agents.answers(service.name);
+    if (!reached) return service.name + " does not answer at its address";
     for (const auto& other : machines_)
       if (other.get() != owner && other->agents.runs_partly(service.name))
         return service.name + " runs partly on " + other->name();
@@ -192,7 +198,7 @@ void World::wait_for_rest() {
     why = unrest();
     calm = why.empty() ? calm + 1 : 0;
     if (calm >= 8) return;
-    if (scheduler_.now() - repaired < seconds(20)) continue;
+    if (scenario_.given || scheduler_.now() - repaired < seconds(20)) continue;
     repaired = scheduler_.now();
     repair();
   }
@@ -220,7 +226,7 @@ void World::compare_at_the_end() {
 Outcome World::run() {
   for (const auto& machine : machines_) machine->power_on();
   // Nothing is promised of a cluster that has not begun.
-  scheduler_.run_until(scheduler_.now() + seconds(20));
+  scenario_.given ? begin_given() : scheduler_.run_until(scheduler_.now() + seconds(20));
   plan_trouble();
   const WorldTime end = scheduler_.now() + scenario_.trouble;
   while (scheduler_.now() < end && outcome_.violation.empty()) {
@@ -229,6 +235,7 @@ Outcome World::run() {
   }
   make_peace();
   if (outcome_.violation.empty()) wait_for_rest();
+  if (observer_ != nullptr) observer_->rests(*this);
   if (outcome_.violation.empty()) compare_at_the_end();
   outcome_.event_hash = mixed(outcome_.event_hash, scheduler_.events_run());
   outcome_.events = scheduler_.events_run();
@@ -238,6 +245,6 @@ Outcome World::run() {
   return outcome_;
 }
 
-Outcome run(const Scenario& scenario) { return World(scenario).run(); }
+Outcome run(const Scenario& scenario, Observer* observer) { return World(scenario, observer).run(); }
 
 }  // namespace bascule::sim::cluster

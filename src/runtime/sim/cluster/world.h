@@ -10,6 +10,7 @@
 
 #include "runtime/sim/cluster/judge.h"
 #include "runtime/sim/cluster/machine.h"
+#include "runtime/sim/cluster/observer.h"
 #include "runtime/sim/cluster/scenario.h"
 #include "runtime/sim/cluster/volume.h"
 #include "runtime/sim/network.h"
@@ -36,7 +37,8 @@ struct Outcome {
 /// One cluster: machines, links, volumes, people, trouble; in one thread, from one seed.
 class World {
  public:
-  explicit World(const Scenario& scenario);
+  /// `observer`: null, or it outlives the world.
+  explicit World(const Scenario& scenario, Observer* observer = nullptr);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -110,12 +112,18 @@ class World {
   void configure(Machine& at);
   void repair();
 
+  // -- a rehearsal (given.cpp)
+  void begin_given();
+  void move_to_owners();
+  void look_again();
+
   // -- the end (world.cpp)
   [[nodiscard]] std::string unrest();
   void wait_for_rest();
   void compare_at_the_end();
 
   Scenario scenario_;
+  Observer* observer_;
   Scheduler scheduler_;
   Network<Datagram> network_;
   Judge judge_;
@@ -131,7 +139,7 @@ class World {
   std::deque<std::string> lines_;
 };
 
-/// Builds the world of a scenario and runs it.
-[[nodiscard]] Outcome run(const Scenario& scenario);
+/// Builds the world of a scenario and runs it. `observer`: null, or it looks on.
+[[nodiscard]] Outcome run(const Scenario& scenario, Observer* observer = nullptr);
 
 }  // namespace bascule::sim::cluster
