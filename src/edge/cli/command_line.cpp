@@ -345,6 +345,16 @@ void CommandLine::add_drbdsetup() {
   }
 }
 
+void CommandLine::add_rehearse() {
+  for (const auto& local : local_commands()) {
+    if (local.command != "rehearse") continue;
+    rehearse_.config_file = options_.config_file;
+    CLI::App* app = command(local.command, local.help, local.example);
+    add_rehearse_options(*app, rehearse_);
+    app->callback([this] { chosen_ = [this] { return rehearse(); }; });
+  }
+}
+
 int CommandLine::run(const std::vector<std::string>& arguments) {
   app_.add_option("--run-dir", options_.run_dir, "where the daemons' sockets are")->capture_default_str();
   app_.add_flag("--json", options_.as_json, "one JSON object per line, as the API gave it");
@@ -353,6 +363,7 @@ int CommandLine::run(const std::vector<std::string>& arguments) {
   for (const auto& operation : api::operations())
     if (!operation.command.empty()) add_operation(operation);
   add_local_commands();
+  add_rehearse();
   try {
     const auto words = with_fence_node(arguments);
     app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));

@@ -124,6 +124,12 @@ int CommandLine::what_if() {
   return print_answer(run_what_if(options_.what_if));
 }
 
+int CommandLine::rehearse() {
+  rehearse_.as_json = options_.as_json;
+  return run_rehearse(
+      rehearse_, [this](const json& request) { return ask(request); }, around_);
+}
+
 /// An answer with a text and perhaps notices; what is told of a file or a CIB may hold any bytes.
 int CommandLine::print_answer(const Result<json>& answer) const {
   if (!answer) return failed(answer.error(), refused);

@@ -50,6 +50,18 @@ std::vector<LocalCommand> own_commands() {
        "Reads /etc/drbd.conf and what it includes, and writes the cluster.toml of a machine that takes DRBD's place; "
        "what has no counterpart becomes a comment that says why.",
        "import drbd --node alice --output cluster.toml"},
+      {"completion", "bash|zsh", "Prints the completion script of a shell.",
+       "completion bash > /etc/bash_completion.d/bascule"},
+      {"drbdmeta", "[--force] MINOR v08|v09 DEVICE internal|flex-external|INDEX COMMAND [ARGUMENTS]",
+       "Reads and writes the metadata DRBD keeps on a disk, with drbdmeta's arguments and exit codes; --help lists the "
+       "commands.",
+       "drbdmeta 0 v08 /dev/vg/data internal dump-md"},
+  };
+}
+
+/// What would be: of a Pacemaker cluster, and of a cluster of ours.
+std::vector<LocalCommand> foreseeing_commands() {
+  return {
       {"what-if", "\"PHRASE [and PHRASE]\" --cib FILE|--snapshot FILE|--config FILE [--own-defaults] [--at TIME]",
        "What would be done in a Pacemaker cluster if something happened, what that would interrupt and for how long, "
        "and "
@@ -68,12 +80,16 @@ std::vector<LocalCommand> own_commands() {
        "What would be done for a Pacemaker cluster in that state, and how it is then; nothing is touched. With the "
        "decisions.jsonl of a manager as the snapshot: what was decided, on what, why, and whether it would be again.",
        "simulate --cib /var/lib/pacemaker/cib/cib.xml"},
-      {"completion", "bash|zsh", "Prints the completion script of a shell.",
-       "completion bash > /etc/bash_completion.d/bascule"},
-      {"drbdmeta", "[--force] MINOR v08|v09 DEVICE internal|flex-external|INDEX COMMAND [ARGUMENTS]",
-       "Reads and writes the metadata DRBD keeps on a disk, with drbdmeta's arguments and exit codes; --help lists the "
-       "commands.",
-       "drbdmeta 0 v08 /dev/vg/data internal dump-md"},
+      {"rehearse",
+       "[--config FILE|--live] [--faults KIND,...] [--runs NUMBER] [--seed NUMBER] [--faults-in-run NUMBER] [--start "
+       "TIME] [--stop TIME] [--jobs NUMBER]",
+       "Lets faults fall on a cluster of this configuration, simulated with the real managers and replication engines "
+       "in "
+       "virtual time: how often and how long each service is interrupted, whether data are lost, and the worst run "
+       "step "
+       "by step. Nothing is touched. Exit codes: 0 every service came back and nothing was lost, 1 not so, 2 usage or "
+       "configuration.",
+       "rehearse --config ./cluster.toml --faults node,link --runs 500"},
   };
 }
 
@@ -189,6 +205,7 @@ const std::vector<LocalCommand>& local_commands() {
   static const std::vector<LocalCommand> all = [] {
     std::vector<LocalCommand> made = operating_commands();
     for (auto& command : own_commands()) made.push_back(std::move(command));
+    for (auto& command : foreseeing_commands()) made.push_back(std::move(command));
     for (auto& command : cluster_commands()) made.push_back(std::move(command));
     for (const VolumeAction& action : volume_actions())
       made.push_back({action.command, usage_of(action), action.help, action.example});

@@ -19,6 +19,7 @@
 #include "edge/cli/key_commands.h"
 #include "edge/cli/member_commands.h"
 #include "edge/cli/operation_commands.h"
+#include "edge/cli/rehearse_command.h"
 #include "edge/cli/simulate_command.h"
 #include "edge/cli/volume_actions.h"
 #include "runtime/watchdog/config_file.h"
@@ -69,6 +70,7 @@ class CommandLine {
   void add_config_options(CLI::App& app, const std::string& words);
   void add_volume_actions();
   void add_drbdsetup();
+  void add_rehearse();
   [[nodiscard]] VolumeRequest volume() const;
   bool operators(const api::Operation& operation);
   int change_by_operator(const api::Operation& operation);
@@ -100,6 +102,7 @@ class CommandLine {
   int simulate();
   int why();
   int what_if();
+  int rehearse();
   int print_answer(const Result<json>& answer) const;
   int print_completion();
   int drbdmeta_help();
@@ -111,6 +114,7 @@ class CommandLine {
   Options options_;
   VolumeRequest volume_;
   DrbdRequest drbd_;
+  RehearseRequest rehearse_;
   OperateRequest operate_;
   CLI::App app_{"Looks at and steers a Bascule cluster.", "bascule"};
   std::map<std::string, CLI::App*> groups_;
