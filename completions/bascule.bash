@@ -9,7 +9,7 @@ _bascule_words() {  # $1 and $2: the words before the one that is completed; $3:
     --to|--on|--node) _bascule_names nodes; return ;;
     --service) _bascule_names services; return ;;
   esac
-  if [ -z "$1" ]; then echo agent attribute clear completion config doctor drain drbdmeta drbdsetup events fence history import join key leave maintenance move node online restart simulate standby start start-alone status stop volume what-if why; return; fi
+  if [ -z "$1" ]; then echo agent attribute clear completion config doctor drain drbdmeta drbdsetup events fence history import join key leave maintenance move node online rehearse restart simulate standby start start-alone status stop volume what-if why; return; fi
   if [ -z "$2" ]; then case "$1" in
     attribute) echo delete list set ;;
     config) echo apply check diff history node plan undo ;;

@@ -18,7 +18,10 @@ void keep_used_volumes(config::ClusterConfig& config) {
   for (const auto& service : config.services)
     if (service.volume) used.insert(*service.volume);
   std::erase_if(config.volumes, [&](const config::Volume& volume) { return !used.contains(volume.name); });
-  for (auto& volume : config.volumes) volume.size_bytes = Volume::data_bytes;
+  for (auto& volume : config.volumes) {
+    volume.size_bytes = Volume::data_bytes;
+    volume.options.disk.size_sectors = 0;  // a size of the configuration stands here too, and comes first
+  }
 }
 
 /// Without those for which there is nothing that could fail.

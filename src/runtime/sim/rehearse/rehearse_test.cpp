@@ -57,7 +57,7 @@ TEST(GivenCluster, LeavesOutVolumesThatNoServiceUses) {
 TEST(GivenCluster, SaysWhatCannotBeRehearsed) {
   EXPECT_NE(refusal("[cluster]\nname = 3\n"), "");
   EXPECT_NE(refusal(config::test::three_nodes).find("no services"), std::string::npos);
-  const std::string promotable = "[service.db]\npromotable = true\ncopies = 2\nrun = \"ocf:heartbeat:pgsql\"\n";
+  const std::string promotable = "[service.db]\npromotable = true\nrun = \"ocf:heartbeat:pgsql\"\n";
   EXPECT_NE(refusal(boutique + promotable).find("promote"), std::string::npos) << refusal(boutique + promotable);
 }
 
