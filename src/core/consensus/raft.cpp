@@ -13,6 +13,7 @@ Raft& Raft::operator=(Raft&&) noexcept = default;
 void Raft::step(const Input& input, Instant now, Effects& effects) { core_->step(input, now, effects); }
 Instant Raft::next_deadline() const { return core_->next_deadline(); }
 Leadership Raft::leadership() const { return core_->leadership(); }
+std::optional<Instant> Raft::answered_at(ServerId member) const { return core_->answered_at(member); }
 Status Raft::status() const { return core_->status(); }
 
 std::string_view name_of(Role role) {

@@ -191,6 +191,8 @@ class Raft {
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] Leadership leadership() const;
   [[nodiscard]] Status status() const;
+  /// Of a leader: when that member last answered it, which each does at once, or became a member of it; else nothing.
+  [[nodiscard]] std::optional<Instant> answered_at(ServerId member) const;
   /// Who should lead from now on (Config::leader_preference).
   void prefer(std::vector<ServerId> leaders);
 

@@ -64,21 +64,26 @@ void Manager::State::dispatch(const Input& input) {
   std::visit(Overloaded{
                  [](const input::Tick&) {},
                  [&](const input::Received& in) {
+                   if (!std::holds_alternative<message::Consensus>(in.message)) judge_hearing(in.from);
                    heard(in.from, in.link);
                    std::visit(Overloaded{
                                   [&](const message::Consensus& body) {
                                     if (auto decoded = raft::decode(body.body))
                                       step_consensus(consensus::MessageReceived{in.from, std::move(*decoded)});
+                                    judge_hearing(in.from);
                                     if (in.from == raft.leadership().leader) speak_with_the_leader();
                                   },
                                   [&](const message::NodeReport& report) {
+                                    if (deaf.contains(in.from)) return;
                                     std::vector<membership::LivenessEvent> events;
                                     if (liveness.report(report, now, events) == membership::News::changed)
                                       plan_dirty = true;
                                     tell(events);
                                     relations_may_have_changed();
                                   },
-                                  [&](const message::LeaseRequest& request) { lease_requested(request); },
+                                  [&](const message::LeaseRequest& request) {
+                                    if (!deaf.contains(in.from)) lease_requested(request);
+                                  },
                                   [&](const message::LeaseGrant& grant) { lease_granted(grant); },
                                   [&](const message::Forward& forward) { forwarded(in.from, forward); },
                                   [&](const message::ForwardReply& reply) { proposal_refused(reply); },
@@ -189,6 +194,7 @@ Manager::~Manager() = default;
 
 void Manager::step(const Input& input, Instant now, Effects& effects) {
   state_->now = std::max(now, state_->now);
+  state_->note_standstill();
   state_->out = &effects;
   state_->dispatch(input);
   state_->run_due();

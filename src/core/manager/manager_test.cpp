@@ -58,6 +58,18 @@ TEST_F(ManagerTest, TakesOverFromADeadNodeWithinAMoment) {
   EXPECT_FALSE(world.host("alice").blockd().promoted_epoch.has_value());
 }
 
+/// What it says still arrives at the leader, so it counted as there, and kept what it could not serve any more.
+TEST_F(ManagerTest, WhoDoesNotHearTheLeaderIsGivenUp) {
+  settle();
+  world.cut_one_way("carol", "alice");
+  ASSERT_TRUE(serves_within("bob", seconds(30)));
+  EXPECT_TRUE(world.told("node-deaf", "alice"));
+  EXPECT_FALSE(world.serves("alice", "shop"));
+  world.heal();
+  ASSERT_TRUE(world.run_until([&] { return in_sync().size() == 2; }, seconds(10)));
+  EXPECT_TRUE(status()["nodes"][0]["online"].get<bool>());
+}
+
 TEST_F(ManagerTest, ARestartOnPurposeLosesNoLease) {
   settle();
   ASSERT_TRUE(world.prepare_restart("alice", seconds(1)));

@@ -180,9 +180,10 @@ bool World::prepare_restart(const std::string& name, Duration patience) {
 }
 
 void World::cut(const std::string& a, const std::string& b) { cuts_.insert({std::min(a, b), std::max(a, b)}); }
-void World::heal() { cuts_.clear(); }
-bool World::linked(const std::string& a, const std::string& b) const {
-  return cuts_.count({std::min(a, b), std::max(a, b)}) == 0;
+void World::cut_one_way(const std::string& from, const std::string& to) { one_way_cuts_.insert({from, to}); }
+void World::heal() { cuts_.clear(), one_way_cuts_.clear(); }
+bool World::arrives(const std::string& from, const std::string& to) const {
+  return cuts_.count({std::min(from, to), std::max(from, to)}) == 0 && one_way_cuts_.count({from, to}) == 0;
 }
 
 void World::later(Host& host, Duration delay, std::function<void(Host&)> act) {
@@ -255,7 +256,7 @@ void World::count(Host& host, const Effects& effects) {
 
 void World::send(Host& host, effect::Send& send) {
   const auto to = names_.find(send.to);
-  if (to == names_.end() || !linked(host.name, to->second)) return;
+  if (to == names_.end() || !arrives(host.name, to->second)) return;
   later(hosts_.at(to->second), network_delay,
         [this, from = ids_.at(host.name), message = std::move(send.message)](Host& receiver) mutable {
           step(receiver, input::Received{from, std::move(message)});

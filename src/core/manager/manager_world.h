@@ -106,6 +106,8 @@ class World {
   /// Whether it became ready in time.
   bool prepare_restart(const std::string& host, Duration patience);
   void cut(const std::string& a, const std::string& b);
+  /// What `from` says does not arrive at `to` any more.
+  void cut_one_way(const std::string& from, const std::string& to);
   void heal();
   void run(Duration duration);
   /// Runs until `done`, at most `patience`; true if it came.
@@ -184,7 +186,8 @@ class World {
   void configured(Host& host, const effect::Configured& configured);
   void kill_cgroup(Host& host, const std::string& runner);
   void begin(Host& host);
-  bool linked(const std::string& a, const std::string& b) const;
+  bool arrives(const std::string& from, const std::string& to) const;
+  bool linked(const std::string& a, const std::string& b) const { return arrives(a, b) && arrives(b, a); }
   void service_may_have_changed(const Host& host, const std::string& service);
   void check_never_two(const std::string& service);
 
@@ -204,7 +207,7 @@ class World {
   std::map<std::uint32_t, std::string> names_;
   std::map<std::string, std::uint32_t> ids_;
   std::map<std::string, Host> hosts_;
-  std::set<std::pair<std::string, std::string>> cuts_;
+  std::set<std::pair<std::string, std::string>> cuts_, one_way_cuts_;
   std::vector<Later> agenda_;  ///< a heap
   std::uint64_t order_ = 0;
   std::uint64_t ticks_ = 0;

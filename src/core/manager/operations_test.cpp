@@ -62,6 +62,24 @@ TEST_F(Operations, InMaintenanceNothingIsRecoveredAndItIsTold) {
   EXPECT_EQ(times_told("step-stopped"), 0u) << "what runs is not restarted";
 }
 
+/// Its lease ended meanwhile under nothing that ran, and was given back: it was never taken again in that epoch.
+TEST_F(Operations, WhatWaitedThroughALossOfItsLeaseStartsAfterMaintenance) {
+  settle();
+  maintenance("service:shop", true);
+  world.power_off("alice");
+  world.power_on("alice");
+  world.run(seconds(3));
+  ASSERT_FALSE(world.host("alice").agents["apache"].running);
+  world.cut("alice", "bob"), world.cut("alice", "carol");
+  world.run(seconds(2));
+  world.heal();
+  world.run(seconds(2));
+  maintenance("service:shop", false);
+  ASSERT_TRUE(
+      world.run_until([&] { return world.serves("alice", "shop") || world.serves("bob", "shop"); }, seconds(10)))
+      << service().dump(1);
+}
+
 TEST_F(Operations, WhatRunsAfterMaintenanceStaysAsItIs) {
   settle();
   const auto started = times_told("step-started");

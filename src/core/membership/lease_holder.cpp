@@ -49,6 +49,8 @@ void LeaseHolder::release(const std::string& name, std::uint64_t epoch) {
   if (const auto held = leases_.find(name); held != leases_.end() && held->second.epoch <= highest) leases_.erase(held);
 }
 
+void LeaseHolder::forget(const std::string& name) { leases_.erase(name); }
+
 void LeaseHolder::take_up(const std::string& name, std::uint64_t epoch) {
   const auto released = released_.find(name);
   if (released == released_.end() || epoch > released->second) return;

@@ -57,6 +57,8 @@ class LeaseHolder {
   }
   /// A lease that watchdogd has disarmed because nothing runs here any more: grants up to this epoch count no more.
   void release(const std::string& name, std::uint64_t epoch);
+  /// Drops a lease that ended. It is taken again, in the same epoch, when it is granted.
+  void forget(const std::string& name);
   /// Something begins to run here in this epoch, which this node still owns: grants of it count again, and one is asked
   /// for.
   void take_up(const std::string& name, std::uint64_t epoch);

@@ -320,6 +320,12 @@ void Core::finish_proposals() {
 
 // ---- state --------------------------------------------------------------------------------------------------------
 
+std::optional<Instant> Core::answered_at(ServerId member) const {
+  const auto peer = peers_.find(member);
+  if (role_ != Role::Leader || peer == peers_.end()) return std::nullopt;
+  return peer->second.heard_at.value_or(peer->second.known_since);
+}
+
 Leadership Core::leadership() const { return {role_, hard_state_.term, leader_, lease_until()}; }
 
 Status Core::status() const {

@@ -21,6 +21,7 @@ class Core {
   [[nodiscard]] Instant next_deadline() const;
   void prefer(std::vector<ServerId> leaders) { config_.leader_preference = std::move(leaders); }
   [[nodiscard]] Leadership leadership() const;
+  [[nodiscard]] std::optional<Instant> answered_at(ServerId member) const;
   [[nodiscard]] Status status() const;
 
  private:

@@ -253,6 +253,7 @@ void Core::follow_configuration() {
     for (const ServerId id : *ids) {
       if (id == config_.id || peers_.contains(id)) continue;
       peers_[id].become(ProgressState::Probe, log_.last_index() + 1);
+      peers_[id].known_since = now_;
     }
   }
 }

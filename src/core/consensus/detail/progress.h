@@ -29,6 +29,7 @@ struct Progress {
   std::deque<Index> in_flight;  ///< last index of each unanswered request, ascending
 
   std::uint64_t acked_round = 0;
+  Instant known_since{};  ///< it counts as a member of this leader since then
   std::optional<Instant> heard_at;
 
   raft::Snapshot snapshot;  ///< the one being sent; its bytes stay alive through this

@@ -124,6 +124,7 @@ void Manager::State::leader_changed(const consensus::LeaderChanged& change) {
   told_lease_over.clear();
   lease_requests.clear();
   holder.ask_anew();
+  deaf.clear();
   const auto* leader = config.node(change.leader);
   liveness.follow(leader != nullptr ? leader->name : "", now);
   fence.answered.clear();

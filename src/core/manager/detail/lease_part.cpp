@@ -1,5 +1,7 @@
 // Leases, reports, and who is there.
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "core/manager/detail/state.h"
@@ -112,7 +114,8 @@ void Manager::State::lease_granted(const message::LeaseGrant& grant) {
   }
 }
 
-/// A lease that ended and under which nothing runs here must not make watchdogd reset the machine.
+/// A lease that ended and under which nothing runs here must not make watchdogd reset the machine. The epoch goes on
+/// here: what waits to be started needs its lease again.
 void Manager::State::release_idle_leases() {
   for (const auto& lease : holder.leases()) {
     if (lease.end > now) continue;
@@ -122,7 +125,9 @@ void Manager::State::release_idle_leases() {
           runner.slot() == lease.name || (runner.volume && membership::volume_lease(*runner.volume) == lease.name);
       if (concerned && runner.machine->report().state != "Stopped") idle = false;
     }
-    if (idle) release_lease(lease.name, lease.epoch);
+    if (!idle) continue;
+    holder.forget(lease.name);
+    out->push_back(effect::ReleaseLease{lease.name, lease.epoch});
   }
 }
 
@@ -135,11 +140,29 @@ void Manager::State::heard(std::uint32_t from, std::size_t link) {
   const auto* node = linked_node(from);
   if (node == nullptr) return;
   std::vector<membership::LivenessEvent> events;
-  liveness.heard(node->name, now, events);
+  if (!deaf.contains(from)) liveness.heard(node->name, now, events);
   tell(events);
   std::vector<membership::LinkEvent> changes;
   links.heard(node->name, link, now, changes);
   for (const auto& change : changes) story(change.up ? "link-back" : "link-lost", change.node, change.text);
+}
+
+/// After a standstill there are words from before it: no answers that are due are missed yet.
+void Manager::State::note_standstill() {
+  if (now > stepped_at + 2 * config.timing.heartbeat) awake_since = now;
+  stepped_at = now;
+}
+
+/// A node that says something but does not answer its leader does not hear it: so it has no lease and cannot be told
+/// anything. It is given up as if it were silent, or nobody would serve what it owns for as long as that lasts. To be
+/// called before a word of it counts, and after one that may have been the answer.
+void Manager::State::judge_hearing(std::uint32_t node) {
+  const auto answered = raft.answered_at(node);
+  if (!answered || now < std::max(*answered, awake_since) + config.timing.lost_after()) return void(deaf.erase(node));
+  if (!deaf.insert(node).second) return;
+  const auto* named = config.node(node);
+  const std::string name = named != nullptr ? named->name : "?";
+  story("node-deaf", name, fmt::format("{} is heard, but does not hear {}", name, self->name));
 }
 
 void Manager::State::watch_presence() {

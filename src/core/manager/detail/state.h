@@ -83,6 +83,8 @@ struct Manager::State {
   void report_soon();
   void send_report();
   bool report_is_for_all();
+  void note_standstill();
+  void judge_hearing(std::uint32_t node);
   void ask_for_lease(const message::LeaseRequest& request);
   void lease_requested(const message::LeaseRequest& request);
   void answer_lease_requests();
@@ -399,6 +401,8 @@ struct Manager::State {
   /// True once everything was applied that a leader had applied when it first spoke to us.
   bool state_is_current = false;
   Instant next_heartbeat{}, reported_at{}, report_to_all_at{};
+  Instant stepped_at{}, awake_since{};  ///< it took no step for more than two heartbeats before the latter
+  std::set<std::uint32_t> deaf;         ///< of a leader: who says something and answers nothing
   struct LeaseAsked {
     message::LeaseRequest request;
     Instant received_at{};
