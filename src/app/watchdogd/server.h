@@ -33,7 +33,6 @@ class Server {
 
  private:
   static constexpr std::size_t clients_max = 8;
-  static constexpr Duration pet_interval = milliseconds(500);
 
   Server(const config::ClusterConfig& config, const Options& options, LeaseFile file, int lock);
   [[nodiscard]] Result<void> listen(const std::string& path);

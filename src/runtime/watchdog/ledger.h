@@ -34,6 +34,9 @@ class Ledger {
   std::vector<Instant> ends_;
 };
 
+/// How often bascule-watchdogd pets: well within the second that is the shortest time of a watchdog device.
+inline constexpr Duration pet_interval = milliseconds(500);
+
 /// The first slot because of which the watchdog must not be petted: its lease ended more than `deadline` ago, and
 /// nobody said since that nothing of it runs here. Zero ends are not armed.
 [[nodiscard]] std::optional<std::size_t> overdue_slot(std::span<const Instant> ends, Duration deadline, Instant now);

@@ -7,8 +7,7 @@
 namespace bascule::sim::cluster {
 namespace {
 
-constexpr Duration pet_interval = milliseconds(200);  ///< as bascule-watchdogd
-constexpr Duration device_timeout = seconds(15);      ///< of the hardware
+constexpr Duration device_timeout = seconds(15);  ///< of the hardware
 constexpr std::uint32_t queue_max = 64;
 
 }  // namespace
@@ -109,7 +108,7 @@ void WatchdogProcess::pet() {
 }
 
 void WatchdogProcess::keep_petting() {
-  later(pet_interval, [this] {
+  later(watchdog::pet_interval, [this] {
     pet();
     keep_petting();
   });
