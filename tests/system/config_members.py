@@ -34,13 +34,13 @@ role = "witness"
 
 [service.first]
 prefer = "alice"
-run = {{ agent = "ocf:heartbeat:Dummy", state = "{directory}/first.state" }}
+run = {{ agent = "ocf:heartbeat:Dummy", state = "{directory}/run/first.state" }}
 """
 
 SECOND = """
 [service.second]
 prefer = "bob"
-run = {{ agent = "ocf:heartbeat:Dummy", state = "{directory}/second.state" }}
+run = {{ agent = "ocf:heartbeat:Dummy", state = "{directory}/run/second.state" }}
 """
 
 
@@ -53,6 +53,7 @@ class Managers:
         self.port = 20000 + os.getpid() % 20000
         self.text = CLUSTER.format(port=self.port, directory=directory)
         os.makedirs(f"{directory}/etc")
+        os.makedirs(f"{directory}/run")
         subprocess.run([self.program("bascule"), "key", "create", f"{directory}/etc/cluster.key"], check=True,
                        stdout=subprocess.DEVNULL)
         for name in ADDRESSES:
@@ -74,12 +75,18 @@ class Managers:
         with open(self.path(name), encoding="utf-8") as file:
             return file.read()
 
-    def start(self, name, before=()):
+    def start(self, name, joining="true"):
+        """With a run directory that is the node's alone, as on machines: what an agent leaves there says what runs on this node."""
+        own = f"mount -t tmpfs none {self.directory}/run && {joining} && exec \"$@\""
         base = f"{self.directory}/{name}"
         log = open(f"{base}/log", "ab")  # pylint: disable=consider-using-with
         self.running[name] = subprocess.Popen(  # pylint: disable=consider-using-with
-            [*before, self.program("bascule-managerd"), "--node", name, "--config", self.path(name), "--run-dir",
-             f"{base}/run", "--state-dir", f"{base}/state"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            ["unshare", "--mount", "sh", "-c", own, "own", self.program("bascule-managerd"), "--node", name, "--config",
+             self.path(name), "--run-dir", f"{base}/run", "--state-dir", f"{base}/state"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def runs(self, name, service):
+        """Whether its agent says so on this node: Dummy runs where its state file lies."""
+        return os.path.exists(f"/proc/{self.running[name].pid}/root{self.directory}/run/{service}.state")
 
     def stop(self):
         for process in self.running.values():
@@ -124,13 +131,13 @@ def configure(managers):
     assert "service second is new and starts" in plan["steps"], plan
     managers.bascule("bob", "config", "apply", wanted, "--yes", "--reason", "a second one")
     wait_for("second runs", lambda: managers.service("carol", "second").get("state") == "Started")
-    assert os.path.exists(f"{managers.directory}/second.state")
+    assert managers.runs("bob", "second") and not managers.runs("alice", "second")
     for name in ADDRESSES:
         wait_for(f"the file of {name}", lambda name=name: "[service.second]" in managers.read(name))
         assert "# a comment that stays" in managers.read(name) and "id = 3" in managers.read(name)
     assert managers.service("carol", "first")["epoch"] == epoch, "first was interrupted"
     managers.bascule("alice", "config", "undo", "--yes")
-    wait_for("second is stopped", lambda: not os.path.exists(f"{managers.directory}/second.state"))
+    wait_for("second is stopped", lambda: not managers.runs("bob", "second"))
     versions = json.loads(managers.bascule("alice", "config", "history"))["versions"]
     assert [each["version"] for each in versions] == [0, 1, 2], versions
     assert versions[1]["reason"] == "a second one"
@@ -155,8 +162,8 @@ def join(managers):
     base = f"{managers.directory}/dave"
     os.makedirs(base)
     joining = (f"mount -t tmpfs none {managers.directory}/etc && {managers.program('bascule')} join {token} --config "
-               f"{managers.path('dave')} --state-dir {base}/state --json >&2 && exec \"$@\"")
-    managers.start("dave", before=("unshare", "--mount", "sh", "-c", joining, "join"))
+               f"{managers.path('dave')} --state-dir {base}/state --json >&2")
+    managers.start("dave", joining)
     wait_for("dave is a member", lambda: managers.status("dave").get("quorum", {}).get("have"))
     wait_for("alice sees it", lambda: any(each["name"] == "dave" and each["online"]
                                           for each in managers.status("alice").get("nodes", [])))
